@@ -1,0 +1,124 @@
+"""`Database`: one SQLite file in WAL mode. Must not know the tables; each noun's module does.
+
+Every connection has `synchronous=FULL`: what a transaction acknowledged survives a power cut. A writer that
+finds the file locked waits up to 30 s and then gets `StoreLocked`. A database written by a newer teul is refused.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+
+from teul.errors import StoreLocked, Unsupported, text
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from types import TracebackType
+    from typing import Any
+
+SCHEMA_VERSION = 5
+"""Number of the last migration in `teul.state.migrations`."""
+BUSY_TIMEOUT_S = 30
+
+
+class Database:
+    """A connection with transactions; one per thread (`Database.open` again for another)."""
+
+    def __init__(self, connection: sqlite3.Connection, path: str) -> None:
+        self._connection = connection
+        self._depth = 0
+        self.path = path
+
+    @classmethod
+    def open(cls, path: str) -> Database:
+        """Open or make the database at *path* and bring its schema up to date.
+
+        Raises:
+            Unsupported: it was written by a newer teul.
+            StoreLocked: another process holds it for longer than `BUSY_TIMEOUT_S`.
+        """
+        os.makedirs(os.path.dirname(path), mode=0o711, exist_ok=True)
+        connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
+        database = cls(connection, path)
+        try:
+            version = connection.execute("PRAGMA user_version").fetchone()[0]
+            if version == 0:
+                connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("PRAGMA synchronous=FULL")
+            if version != SCHEMA_VERSION:
+                from teul.state import migrations
+
+                if version > SCHEMA_VERSION:
+                    raise Unsupported(
+                        text(
+                            "database `{path}`: expected schema {expected} or older, got {actual}",
+                            path=path,
+                            expected=SCHEMA_VERSION,
+                            actual=version,
+                        ),
+                        hint=text("upgrade teul, or set TEUL_ROOT to another folder"),
+                    )
+                migrations.migrate(database)
+        except sqlite3.OperationalError as error:
+            connection.close()
+            raise _translate(error, path) from error
+        except BaseException:
+            connection.close()
+            raise
+        return database
+
+    def __enter__(self) -> Database:
+        """Begin a write transaction (`BEGIN IMMEDIATE`); nested use joins the outer one."""
+        if self._depth == 0:
+            self._execute("BEGIN IMMEDIATE", ())
+        self._depth += 1
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._depth -= 1
+        if self._depth == 0:
+            self._execute("COMMIT" if kind is None else "ROLLBACK", ())
+
+    def execute(self, sql: str, parameters: Sequence[Any] = ()) -> sqlite3.Cursor:
+        """Run one statement; outside a transaction it commits by itself."""
+        return self._execute(sql, parameters)
+
+    def executemany(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
+        """Run one statement for each row, within a transaction."""
+        with self:
+            self._connection.executemany(sql, rows)
+
+    def executescript(self, script: str) -> None:
+        """Run several statements; the caller holds the transaction."""
+        for statement in script.split(";"):
+            if statement.strip():
+                self._execute(statement, ())
+
+    def one(self, sql: str, parameters: Sequence[Any] = ()) -> tuple[Any, ...] | None:
+        """The first row, or None."""
+        row: tuple[Any, ...] | None = self._execute(sql, parameters).fetchone()
+        return row
+
+    def all(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """All rows."""
+        return self._execute(sql, parameters).fetchall()
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def _execute(self, sql: str, parameters: Sequence[Any]) -> sqlite3.Cursor:
+        try:
+            return self._connection.execute(sql, parameters)
+        except sqlite3.OperationalError as error:
+            raise _translate(error, self.path) from error
+
+
+def _translate(error: sqlite3.OperationalError, path: str) -> Exception:
+    if error.sqlite_errorname in ("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_BUSY_SNAPSHOT"):
+        return StoreLocked(text("database `{path}` is locked by another process", path=path))
+    if error.sqlite_errorname == "SQLITE_FULL":
+        return OSError(28, "No space left on device", path)
+    return error
