@@ -1,0 +1,64 @@
+"""Use cases, and the only wiring: an `Engine` holds the parts; each use case is a function that takes it.
+
+`teul.engine.images`, `.build`, `.containers`, `.networks`, `.volumes`, `.system` hold the verbs.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from teul.config import Settings
+    from teul.content import Store
+    from teul.images import ImageStore
+    from teul.runtime.driver import Driver
+    from teul.snapshots import Snapshotter
+    from teul.state.db import Database
+
+
+class Engine:
+    """The parts of one state folder, each made at its first use."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+    @classmethod
+    def open(cls, settings: Settings) -> Engine:
+        """Nothing is touched until a part is used."""
+        return cls(settings)
+
+    def close(self) -> None:
+        if "db" in self.__dict__:
+            self.db.close()
+            del self.__dict__["db"]
+
+    @cached_property
+    def db(self) -> Database:
+        from teul.state.db import Database
+
+        return Database.open(self.settings.database)
+
+    @cached_property
+    def store(self) -> Store:
+        from teul.content import LocalStore
+
+        return LocalStore(self.settings.layout)
+
+    @cached_property
+    def snapshots(self) -> Snapshotter:
+        from teul.snapshots.select import open_snapshotter
+
+        return open_snapshotter(self.settings, self.db)
+
+    @cached_property
+    def images(self) -> ImageStore:
+        from teul.images import ImageStore
+
+        return ImageStore(self.db, self.store, self.snapshots)
+
+    @cached_property
+    def driver(self) -> Driver:
+        from teul.runtime.driver import open_driver
+
+        return open_driver(self.settings)

@@ -1,0 +1,127 @@
+"""The entry point: find the command, run it, turn an error into a message and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from teul.errors import CommandFailed, TeulError, UsageError, text
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from teul.cli.context import Context
+
+EXIT_CODES = {
+    "NotFound": 1,
+    "AlreadyExists": 1,
+    "InvalidInput": 1,
+    "Conflict": 1,
+    "Corrupt": 1,
+    "Denied": 1,
+    "Unavailable": 1,
+    "Unsupported": 1,
+    "CommandFailed": 1,
+    "Cancelled": 130,
+}
+"""Error family → exit code. `run`, `create`, `start` and `exec` answer 125, 126 and 127 themselves, as Docker does."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command line; returns the exit code."""
+    from teul.cli.context import Context
+    from teul.config import Settings
+
+    words = list(sys.argv[1:] if argv is None else argv)
+    context = Context(Settings.from_environ(os.environ))
+    try:
+        return dispatch(words, context)
+    except TeulError as error:
+        report(error, context)
+        return exit_code(error)
+    except KeyboardInterrupt:
+        context.say(text("interrupted"))
+        return 130
+    except BrokenPipeError:
+        # The reader of our output went away; point stdout elsewhere so that the interpreter's own flush is quiet.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 141
+    except OSError as error:
+        if error.errno not in (28, 122):
+            raise
+        context.say(text("no space left on the disk that holds `{path}`", path=error.filename or context.settings.root))
+        context.say(text("hint: {hint}", hint="teul system prune"))
+        return 1
+    finally:
+        context.close()
+
+
+def dispatch(words: list[str], context: Context) -> int:
+    """Find the longest command that *words* begin with and run it."""
+    from teul.cli.table import ALIASES, COMMANDS
+
+    if not words or words[0] in ("--help", "-h", "help"):
+        from teul.cli.help import show_overview
+
+        return show_overview(context, words[1:])
+    if words[0] in ("--version", "-v"):
+        words = ["version"]
+    for length in (2, 1):
+        name = " ".join(words[:length])
+        name = ALIASES.get(name, name)
+        if len(words) >= length and name in COMMANDS:
+            return run_command(name, words[length:], context)
+    from teul.cli.help import unknown_command
+
+    return unknown_command(context, words)
+
+
+def run_command(name: str, words: list[str], context: Context) -> int:
+    """Parse the flags of command *name* and call its module."""
+    import importlib
+
+    from teul.cli.flags import parse
+    from teul.cli.table import COMMANDS
+
+    module = importlib.import_module(f"teul.cli.{COMMANDS[name][1]}")
+    arguments = parse(module.FLAGS, words, interspersed=getattr(module, "INTERSPERSED", True), command=name)
+    if "help" in arguments.given:
+        from teul.cli.help import show_command
+
+        return show_command(context, name, module)
+    code: int = module.run(arguments, context)
+    return code
+
+
+def exit_code(error: TeulError) -> int:
+    """By family; a failed process hands on its own code where the command says so."""
+    if isinstance(error, CommandFailed) and error.code == "build-step-failed":
+        return error.exit_code or 1
+    for kind in type(error).__mro__:
+        if kind.__name__ in EXIT_CODES:
+            return EXIT_CODES[kind.__name__]
+    return 1
+
+
+def report(error: TeulError, context: Context) -> None:
+    """Print the message, the place with a caret, and the hint, on stderr."""
+    context.say(text("teul: {message}", message=context.translate(error.message)))
+    span = error.span
+    if span is not None:
+        context.stderr.write(f"  --> {span}\n")
+        if span.source:
+            context.stderr.write(f"   | {span.source}\n")
+            if span.column:
+                # A Hangul syllable is two columns wide on a terminal, so the pad copies what stands before the caret.
+                pad = "".join("\u3000" if ord(char) > 0x1100 else char if char == "\t" else " " for char in span.source[: span.column - 1])
+                width = max(1, (span.end_column or span.column + 1) - span.column)
+                context.stderr.write(f"   | {pad}{'^' * width}\n")
+    if isinstance(error, UsageError) and error.hint:
+        context.say(text("See '{hint}'", hint=error.hint))
+    elif error.hint:
+        context.say(text("hint: {hint}", hint=context.translate(error.hint)))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
