@@ -48,7 +48,9 @@ class Settings:
         )
         root = os.path.abspath(root)
         run_base = "/run/teul" if is_root else (environ.get("XDG_RUNTIME_DIR") or f"{root}/run") + "/teul"
-        locale = environ.get("TEUL_LANG") or environ.get("LC_ALL") or environ.get("LC_MESSAGES") or environ.get("LANG") or ""
+        locale = (
+            environ.get("TEUL_LANG") or environ.get("LC_ALL") or environ.get("LC_MESSAGES") or environ.get("LANG") or ""
+        )
         epoch = environ.get("SOURCE_DATE_EPOCH", "")
         return cls(
             root=root,

@@ -317,7 +317,9 @@ class DigestMismatch(Corrupt):
     code = "digest-mismatch"
 
     def __init__(self, expected: str, actual: str, *, what: str = "blob") -> None:
-        super().__init__(text("{what}: expected `{expected}`, got `{actual}`", what=what, expected=expected, actual=actual))
+        super().__init__(
+            text("{what}: expected `{expected}`, got `{actual}`", what=what, expected=expected, actual=actual)
+        )
         self.expected = expected
         self.actual = actual
 

@@ -85,7 +85,11 @@ def parse(flags: Sequence[Flag], argv: Sequence[str], *, interspersed: bool = Tr
         if flag.kind in ("bool", "tristate"):
             if value not in _TRUE and value not in _FALSE:
                 raise UsageError(
-                    text("invalid argument `{value}` for `{flag}` flag: expected true or false", value=value, flag=spelled),
+                    text(
+                        "invalid argument `{value}` for `{flag}` flag: expected true or false",
+                        value=value,
+                        flag=spelled,
+                    ),
                     hint=hint,
                 )
             made.values[flag.name] = value in _TRUE
@@ -142,7 +146,9 @@ def parse(flags: Sequence[Flag], argv: Sequence[str], *, interspersed: bool = Tr
                 if letter == "h":
                     made.given.add("help")
                     continue
-                raise UsageError(text("unknown shorthand flag: '{letter}' in {word}", letter=letter, word=word), hint=hint)
+                raise UsageError(
+                    text("unknown shorthand flag: '{letter}' in {word}", letter=letter, word=word), hint=hint
+                )
             if found.kind in ("bool", "tristate") and not letters.startswith("="):
                 store(found, "true", f"-{letter}")
                 continue
@@ -152,6 +158,8 @@ def parse(flags: Sequence[Flag], argv: Sequence[str], *, interspersed: bool = Tr
                 value = words[position]
                 position += 1
             else:
-                raise UsageError(text("flag needs an argument: '{letter}' in {word}", letter=letter, word=word), hint=hint)
+                raise UsageError(
+                    text("flag needs an argument: '{letter}' in {word}", letter=letter, word=word), hint=hint
+                )
             store(found, value, f"-{letter}")
     return made

@@ -114,7 +114,10 @@ def report(error: TeulError, context: Context) -> None:
             context.stderr.write(f"   | {span.source}\n")
             if span.column:
                 # A Hangul syllable is two columns wide on a terminal, so the pad copies what stands before the caret.
-                pad = "".join("\u3000" if ord(char) > 0x1100 else char if char == "\t" else " " for char in span.source[: span.column - 1])
+                pad = "".join(
+                    "\u3000" if ord(char) > 0x1100 else char if char == "\t" else " "
+                    for char in span.source[: span.column - 1]
+                )
                 width = max(1, (span.end_column or span.column + 1) - span.column)
                 context.stderr.write(f"   | {pad}{'^' * width}\n")
     if isinstance(error, UsageError) and error.hint:

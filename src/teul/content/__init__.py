@@ -7,7 +7,7 @@ of a blob that exists already succeed and keep the first. Reads verify: a reader
 whose bytes are not those of its digest raises instead of returning the end.
 """
 
-from teul.content.store import LocalStore
 from teul.content.protocol import Info, Reader, Store, Writer
+from teul.content.store import LocalStore
 
 __all__ = ["Info", "LocalStore", "Reader", "Store", "Writer"]

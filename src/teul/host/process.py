@@ -89,7 +89,11 @@ def run(
         raise HostLacks(command[0]) from error
     except subprocess.TimeoutExpired as error:
         raise CommandFailed(
-            text("`{program}` did not end within {timeout_s} s", program=os.path.basename(command[0]), timeout_s=timeout_s),
+            text(
+                "`{program}` did not end within {timeout_s} s",
+                program=os.path.basename(command[0]),
+                timeout_s=timeout_s,
+            ),
             argv=command,
             exit_code=124,
         ) from error

@@ -31,7 +31,9 @@ def load_document(data: bytes, kind: str) -> dict[str, Any]:
         InvalidDocument: too large, not JSON, or not an object.
     """
     if len(data) > DOCUMENT_LIMIT_BYTES:
-        raise InvalidDocument(kind, text("expected at most {limit} bytes, got {size}", limit=DOCUMENT_LIMIT_BYTES, size=len(data)))
+        raise InvalidDocument(
+            kind, text("expected at most {limit} bytes, got {size}", limit=DOCUMENT_LIMIT_BYTES, size=len(data))
+        )
     try:
         value = json.loads(data)
     except (ValueError, RecursionError) as error:
@@ -219,7 +221,9 @@ class ImageConfig:
                 author=str(value.get("author") or ""),
             )
         except (TypeError, AttributeError) as error:
-            raise InvalidDocument("image config", text("a field has the wrong type: {problem}", problem=error)) from error
+            raise InvalidDocument(
+                "image config", text("a field has the wrong type: {problem}", problem=error)
+            ) from error
 
     def to_json(self) -> dict[str, Any]:
         made: dict[str, Any] = {}
@@ -271,7 +275,9 @@ class Manifest:
         """
         value = load_document(data, "manifest")
         if value.get("schemaVersion") != 2:
-            raise InvalidDocument("manifest", text("expected schema version 2, got {version}", version=value.get("schemaVersion")))
+            raise InvalidDocument(
+                "manifest", text("expected schema version 2, got {version}", version=value.get("schemaVersion"))
+            )
         layers = value.get("layers")
         if not isinstance(layers, list):
             raise InvalidDocument("manifest", text("expected `layers` to be a list"))
@@ -348,5 +354,7 @@ class Index:
         for manifest in self.manifests:
             if manifest.platform and platform.accepts(manifest.platform):
                 return manifest
-        offered = ", ".join(str(item.platform) for item in self.manifests if item.platform and item.platform.os != "unknown")
+        offered = ", ".join(
+            str(item.platform) for item in self.manifests if item.platform and item.platform.os != "unknown"
+        )
         raise PlatformMismatch(reference, str(platform), offered or "none")

@@ -51,16 +51,22 @@ class Reference:
         if domain == "index.docker.io":
             domain = DEFAULT_DOMAIN
         if not _DOMAIN.fullmatch(domain):
-            raise InvalidReference(value, text("expected a host name before the first `/`, got `{domain}`", domain=domain))
+            raise InvalidReference(
+                value, text("expected a host name before the first `/`, got `{domain}`", domain=domain)
+            )
         path, colon, tag = remainder.partition(":")
         if domain == DEFAULT_DOMAIN and path and "/" not in path:
             path = "library/" + path
         if colon and not _TAG.fullmatch(tag):
-            raise InvalidReference(value, text("expected a tag of letters, digits, `_`, `.` and `-`, got `{tag}`", tag=tag))
+            raise InvalidReference(
+                value, text("expected a tag of letters, digits, `_`, `.` and `-`, got `{tag}`", tag=tag)
+            )
         if path.lower() != path:
             raise InvalidReference(value, text("repository name must be lowercase"))
         if not _PATH.fullmatch(path) or len(domain) + len(path) > 255:
-            raise InvalidReference(value, text("expected a repository name of lower-case letters, digits and separators"))
+            raise InvalidReference(
+                value, text("expected a repository name of lower-case letters, digits and separators")
+            )
         return cls(domain, path, tag or ("" if digest else "latest"), digest)
 
     @property
