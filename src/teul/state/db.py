@@ -92,8 +92,8 @@ class Database:
             self._connection.executemany(sql, rows)
 
     def executescript(self, script: str) -> None:
-        """Run several statements; the caller holds the transaction."""
-        for statement in script.split(";"):
+        """Run several statements, each ended by `;` at the end of a line; the caller holds the transaction."""
+        for statement in script.split(";\n"):
             if statement.strip():
                 self._execute(statement, ())
 
