@@ -16,6 +16,7 @@ ENVIRONMENT = {
     "TEUL_LANG": "language of messages: en or ko; default: from LC_ALL, LC_MESSAGES, LANG",
     "TEUL_INSECURE_REGISTRIES": "comma-separated host:port that are spoken to in plain HTTP (loopback always is)",
     "TEUL_SNAPSHOTTER": "overlay or native; default: overlay where it works",
+    "TEUL_EVENT_LOG": "a file to which every progress event is appended as a JSON line, whatever is shown",
     "SOURCE_DATE_EPOCH": "seconds since 1970 for everything a build writes; default 315532800 (1980-01-01)",
     "NO_COLOR": "when set and not empty, no colour",
     "MLFLOW_TRACKING_URI": "a tracking server to use instead of teul's own",

@@ -8,9 +8,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import TextIO
 
+    from teul.cli.render import LazyProgress
     from teul.config import Settings
     from teul.engine import Engine
-    from teul.events import Sink
 
 
 class Context:
@@ -21,6 +21,7 @@ class Context:
         self.stdout = stdout or sys.stdout
         self.stderr = stderr or sys.stderr
         self._engine: Engine | None = None
+        self._progress: LazyProgress | None = None
 
     @property
     def engine(self) -> Engine:
@@ -32,6 +33,8 @@ class Context:
         return self._engine
 
     def close(self) -> None:
+        if self._progress is not None:
+            self._progress.finish()
         if self._engine is not None:
             self._engine.close()
             self._engine = None
@@ -46,14 +49,22 @@ class Context:
 
     def print(self, *parts: object) -> None:
         """A line of data on stdout."""
+        if self._progress is not None:
+            self._progress.finish()
         self.stdout.write(" ".join(str(part) for part in parts) + "\n")
 
     def say(self, message: str) -> None:
         """A line for the person, on stderr, translated."""
+        if self._progress is not None:
+            self._progress.finish()
         self.stderr.write(self.translate(message) + "\n")
 
-    def sink(self, progress: str = "auto", *, title: str = "") -> Sink:
-        """A sink that shows progress on stderr: "auto", "tty", "plain", "json" or "quiet"."""
+    def sink(self, progress: str = "auto", *, title: str = "") -> LazyProgress:
+        """A sink that shows progress on stderr: "auto", "tty", "plain", "json" or "quiet".
+
+        What it redraws is cleared before the next `print` or `say`, so that nobody needs to end it.
+        """
         from teul.cli.render import progress_sink
 
-        return progress_sink(self, progress, title=title)
+        self._progress = progress_sink(self, progress, title=title)
+        return self._progress

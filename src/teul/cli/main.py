@@ -113,13 +113,16 @@ def report(error: TeulError, context: Context) -> None:
         if span.source:
             context.stderr.write(f"   | {span.source}\n")
             if span.column:
-                # A Hangul syllable is two columns wide on a terminal, so the pad copies what stands before the caret.
-                pad = "".join(
-                    "\u3000" if ord(char) > 0x1100 else char if char == "\t" else " "
-                    for char in span.source[: span.column - 1]
-                )
-                width = max(1, (span.end_column or span.column + 1) - span.column)
-                context.stderr.write(f"   | {pad}{'^' * width}\n")
+                from teul.cli.width import width
+
+                before, marked = span.source[: span.column - 1], span.source[span.column - 1 :]
+                if span.end_column > span.column:
+                    marked = marked[: span.end_column - span.column]
+                else:
+                    marked = marked[:1]
+                # Tabs stay tabs and a Hangul syllable counts two, so that the caret stands under what it means.
+                pad = "".join(char if char == "\t" else " " * width(char) for char in before)
+                context.stderr.write(f"   | {pad}{'^' * max(1, width(marked))}\n")
     if isinstance(error, UsageError) and error.hint:
         context.say(text("See '{hint}'", hint=error.hint))
     elif error.hint:
