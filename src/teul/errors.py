@@ -366,8 +366,23 @@ class Forbidden(Denied):
     code = "forbidden"
 
 
+class UntrustedRegistry(Denied):
+    """The registry's certificate is not one that this host trusts, or it does not speak TLS at all."""
+
+    code = "untrusted-registry"
+
+
+class RegistryProtocolError(Corrupt):
+    """The registry's answer is not what the distribution specification says."""
+
+    code = "registry-protocol"
+
+
 class RegistryUnavailable(Unavailable):
+    """`is_unreachable`: not even a connection was made (no name, refused, no route)."""
+
     code = "registry-unavailable"
+    is_unreachable = False
 
 
 class StoreLocked(Unavailable):
