@@ -209,6 +209,7 @@ class Pool:
                     if not ticket.is_cancelled:
                         ticket.answer(504, f"no answer within {self._timeout_s:g} s".encode(), 0)
                 worker.tickets.clear()
+                worker.about = None
                 os.kill(worker.pid, signal.SIGKILL)
         if not self._is_closing:
             asyncio.get_running_loop().call_later(1.0, self._watch)
