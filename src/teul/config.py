@@ -17,6 +17,8 @@ ENVIRONMENT = {
     "TEUL_INSECURE_REGISTRIES": "comma-separated host:port that are spoken to in plain HTTP (loopback always is)",
     "TEUL_SNAPSHOTTER": "overlay or native; default: overlay where it works",
     "TEUL_EVENT_LOG": "a file to which every progress event is appended as a JSON line, whatever is shown",
+    "TEUL_CRASH_AT": "for tests: die as by kill -9 at this crash point (`name` or `name:n`, the n-th time)",
+    "TEUL_CRASH_LOG": "for tests: a file to which the name of each crash point that is passed is appended",
     "SOURCE_DATE_EPOCH": "seconds since 1970 for everything a build writes; default 315532800 (1980-01-01)",
     "NO_COLOR": "when set and not empty, no colour",
     "MLFLOW_TRACKING_URI": "a tracking server to use instead of teul's own",

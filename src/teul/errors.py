@@ -399,6 +399,22 @@ class HostLacks(Unsupported):
         self.feature = feature
 
 
+class MountFailed(Unsupported):
+    """The kernel refused a mount; `reason` holds what it said."""
+
+    code = "mount-failed"
+
+    def __init__(self, kind: str, target: str, reason: str, *, errno: int = 0) -> None:
+        super().__init__(
+            text("mount of {kind} on `{target}`: {reason}", kind=kind, target=target, reason=reason),
+            hint=text("teul doctor"),
+        )
+        self.kind = kind
+        self.target = target
+        self.reason = reason
+        self.errno = errno
+
+
 class OptionUnsupported(Unsupported):
     """An option that Docker has and teul does not honour; never dropped in silence."""
 
