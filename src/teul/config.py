@@ -16,6 +16,7 @@ ENVIRONMENT = {
     "TEUL_LANG": "language of messages: en or ko; default: from LC_ALL, LC_MESSAGES, LANG",
     "TEUL_INSECURE_REGISTRIES": "comma-separated host:port that are spoken to in plain HTTP (loopback always is)",
     "TEUL_SNAPSHOTTER": "overlay or native; default: overlay where it works",
+    "TEUL_DRIVER_ROOT": "where the NVIDIA driver's files are looked for; default /",
     "TEUL_EVENT_LOG": "a file to which every progress event is appended as a JSON line, whatever is shown",
     "TEUL_CRASH_AT": "for tests: die as by kill -9 at this crash point (`name` or `name:n`, the n-th time)",
     "TEUL_CRASH_LOG": "for tests: a file to which the name of each crash point that is passed is appended",
@@ -38,6 +39,7 @@ class Settings:
     insecure_registries: tuple[str, ...] = ()
     source_date_epoch: int | None = None
     docker_config: str = ""
+    driver_root: str = "/"
     environ: Mapping[str, str] | None = None
     """The environment as given, for what must be handed on (proxies, CA bundle, pip settings)."""
 
@@ -64,6 +66,7 @@ class Settings:
             insecure_registries=tuple(item for item in environ.get("TEUL_INSECURE_REGISTRIES", "").split(",") if item),
             source_date_epoch=int(epoch) if epoch.isdigit() else None,
             docker_config=environ.get("DOCKER_CONFIG") or f"{home}/.docker",
+            driver_root=environ.get("TEUL_DRIVER_ROOT") or "/",
             environ=dict(environ),
         )
 

@@ -1,0 +1,52 @@
+# What people and CI type. `make demo` and `make test` work in a fresh clone on a fresh machine.
+.PHONY: help install demo test check lint types contracts spelling docs docs-check bench lock clean
+.DEFAULT_GOAL := help
+
+PYTHON := .venv/bin/python
+
+help: ## Show these words
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+
+install: ## Set up what the demo and the tests need, and nothing else
+	@scripts/install use test
+
+demo: ## From this clone to a served prediction (as root)
+	@scripts/install use
+	@scripts/demo
+
+test: ## Install what the tests need and run them all; ARGS="-k name" for some
+	@scripts/install use test
+	@$(PYTHON) -m pytest $(ARGS) </dev/null
+
+check: lint types contracts spelling docs-check ## Formatting, lint, types, import contracts, spelling, generated pages
+
+lint types contracts spelling: .dev
+lint:
+	@.venv/bin/ruff format --check src tests benchmarks scripts
+	@.venv/bin/ruff check src tests benchmarks scripts
+types:
+	@.venv/bin/mypy
+contracts:
+	@PYTHONPATH=src .venv/bin/lint-imports
+spelling:
+	@.venv/bin/codespell README.md CONTRIBUTING.md SECURITY.md SCOPE.md docs src tests examples
+
+docs: .dev ## Write the pages that are made from the code
+	@$(PYTHON) scripts/reference.py
+
+docs-check: .dev
+	@$(PYTHON) scripts/reference.py --check
+
+bench: ## Measure against Docker and Podman and write docs/benchmarks.md (as root, ten minutes)
+	@scripts/install use
+	@$(PYTHON) benchmarks/bench.py --write
+
+lock: .dev ## Resolve requirements/*.txt anew from pyproject.toml
+	@scripts/lock $(ARGS)
+
+.PHONY: .dev
+.dev:
+	@scripts/install use test dev
+
+clean: ## Remove .venv and caches (not the state of teul)
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
