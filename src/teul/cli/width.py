@@ -8,7 +8,7 @@ def width(text: str) -> int:
 
     Source: Unicode Standard Annex 11, "East Asian Width" (W and F are wide, all others narrow).
     """
-    return len(text) if text.isascii() else sum(map(character_width, text))
+    return len(text) if text.isascii() and text.isprintable() else sum(map(character_width, text))
 
 
 def character_width(character: str) -> int:

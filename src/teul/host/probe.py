@@ -103,10 +103,8 @@ def program_version(path: str) -> str:
 
 def probe_kernel(release: str) -> Finding:
     """Linux itself; *release* as uname(2) gives it."""
-    numbers = []
-    for part in release.split("-")[0].split(".")[:2]:
-        numbers.append(int(part) if part.isdigit() else 0)
-    if tuple(numbers) >= MIN_KERNEL:
+    numbers = tuple(int(part) if part.isdigit() else 0 for part in release.split("-")[0].split(".")[:2])
+    if numbers >= MIN_KERNEL:
         return Finding("kernel", OK, f"Linux {release}")
     return Finding(
         "kernel",

@@ -42,9 +42,9 @@ def open_progress(
     path = (context.settings.environ or {}).get(EVENT_LOG, "")
     if not path:
         return made
-    from teul.cli.progress.jsonl import JsonLines
+    from teul.cli.progress.jsonl import EventLog
 
-    return _Both(made, JsonLines(open(path, "a", encoding="utf-8")))
+    return _Both(made, EventLog(path))
 
 
 def _shown(context: Context, kind: str, title: str, clock: Callable[[], float]) -> Progress:

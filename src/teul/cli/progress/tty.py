@@ -196,7 +196,8 @@ class Terminal:
             return
         columns, rows = self._size()
         title = self._title or "Working"
-        drawn = [f"[+] {title} {elapsed(now - self._began)} ({len(self._done)}/{len(self._seen)})"]
+        heading = f"[+] {title} {elapsed(now - self._began)} ({len(self._done)}/{len(self._seen)})"
+        drawn = [cut(heading, columns - 1)]
         for entry in self._running.values():
             drawn.append(self._row(entry.name or "…", now - entry.started))
             drawn += [self._dim(f" => => # {line}", columns) for line in list(entry.lines)[-_OUTPUT_LINES:]]

@@ -1,0 +1,71 @@
+import io
+
+import pytest
+
+from teul.cli.context import Context
+from teul.cli.main import EXIT_CODES, exit_code, report
+from teul.cli.width import width
+from teul.config import Settings
+from teul.errors import BuildStepFailed, DockerfileError, ImageNotFound, Span, TeulError, UsageError, text
+
+
+def reported(error, language="en"):
+    made = Context(
+        Settings.from_environ({"TEUL_ROOT": "/nonexistent", "TEUL_LANG": language}),
+        stdout=io.StringIO(),
+        stderr=io.StringIO(),
+    )
+    report(error, made)
+    return made.stderr.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("source", "column", "end_column", "marked"),
+    [
+        ("RUM pip install", 1, 4, "RUM"),
+        ("COPY 한글 /app", 6, 8, "한글"),
+        ("COPY 한글 없는파일 /app", 9, 13, "없는파일"),
+        ("COPY é— x", 9, 10, "x"),
+        ("COPY e\u0301 x /app", 9, 10, "x"),
+        ("LABEL a=b", 7, 0, "a"),
+        ("FROM", 5, 0, ""),
+    ],
+)
+def test_the_caret_stands_under_what_it_means(source, column, end_column, marked):
+    span = Span("Dockerfile", 3, column=column, end_column=end_column, source=source)
+    lines = reported(DockerfileError(text("x"), span=span)).splitlines()
+
+    assert lines[1:3] == [f"  --> Dockerfile:3:{column}", f"   | {source}"]
+    pad, carets = lines[3].removeprefix("   | "), lines[3].count("^")
+    assert width(pad) - carets == width(source[: column - 1])
+    assert carets == max(1, width(marked))
+
+
+def test_tabs_before_the_caret_stay_tabs():
+    span = Span("Dockerfile", 1, column=6, end_column=9, source="RUN\t\tpip")
+
+    assert reported(DockerfileError(text("x"), span=span)).splitlines()[-1] == "   |    \t\t^^^"
+
+
+def test_a_hint_follows_the_message():
+    assert reported(ImageNotFound("a:b")) == "teul: image `a:b` not found\nhint: teul pull a:b\n"
+
+
+def test_a_wrong_command_line_points_to_the_help():
+    error = UsageError(text("unknown flag: --{name}", name="x"), hint=text("teul {command} --help", command="run"))
+
+    assert reported(error) == "teul: unknown flag: --x\nSee 'teul run --help'\n"
+
+
+def test_messages_are_translated_by_their_template():
+    error = UsageError(text("unknown flag: --{name}", name="x"), hint=text("teul --help"))
+
+    assert reported(error, "ko") == "teul: 알 수 없는 옵션입니다: --x\n'teul --help'를 보세요\n"
+
+
+def test_every_family_has_an_exit_code():
+    assert {family.__name__ for family in TeulError.__subclasses__()} == set(EXIT_CODES)
+
+
+def test_a_failed_build_step_hands_on_its_exit_code():
+    assert exit_code(BuildStepFailed(text("x"), exit_code=3)) == 3
