@@ -467,3 +467,43 @@ class StepFailed(CommandFailed):
     """A pipeline step's container ended with a code other than 0; nothing of it was registered."""
 
     code = "step-failed"
+
+
+class TrackingNotFound(NotFound):
+    """An experiment, run, logged model, version or tag that MLflow's API was asked for; the words are MLflow's."""
+
+    code = "tracking-not-found"
+
+
+class TrackingExists(AlreadyExists):
+    """A name of an experiment or a registered model that is taken; the words are MLflow's."""
+
+    code = "tracking-exists"
+
+
+class TrackingInvalid(InvalidInput):
+    """A value that MLflow's API refuses; the words are MLflow's."""
+
+    code = "tracking-invalid"
+
+
+class TrackingState(Conflict):
+    """Something that is not in the state the call needs; the words are MLflow's."""
+
+    code = "tracking-state"
+
+
+class ArtifactNotFound(NotFound):
+    code = "artifact-not-found"
+
+    def __init__(self, path: str) -> None:
+        super().__init__(text("artifact `{path}` not found", path=path))
+        self.path = path
+
+
+class RunNotFound(NotFound):
+    code = "run-not-found"
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__(text("run `{run_id}` not found", run_id=run_id), hint=text("teul runs"))
+        self.run_id = run_id

@@ -1,0 +1,253 @@
+"""The artifact tree: a path (`<experiment>/<run>/artifacts/…`) points at content; equal files are stored once.
+
+Content lies in a content store of its own, `<state folder>/artifacts`, because the engine's gc marks what images need
+and cannot know of this database (`ml` is above `engine`); `collect` here is its gc. An upload is bytes first, row
+second: a server that dies in between leaves an ingest that `collect` removes, and no name that points at nothing.
+
+A path is relative, of names that are neither empty nor `.` nor `..`, without NUL, backslash or `#`; anything else is
+refused, encoded or not. A name is a file or a folder, never both.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from urllib.parse import unquote
+
+from teul.content import Reader, Store, Writer
+from teul.errors import ArtifactNotFound, TrackingInvalid, TrackingNotFound, Unavailable, text
+from teul.ml.tracking.clock import now_ms
+from teul.ml.tracking.database import Database
+from teul.ml.tracking.values import FileInfo
+from teul.oci.digest import Digest
+
+MAX_PATH = 4096
+UPLOAD_LIFE_MS = 24 * 3600 * 1000
+_BAD = re.compile(r"[\0\\#]")
+_DRIVE = re.compile(r"[A-Za-z]:")
+
+
+def check_path(path: str) -> str:
+    """The path with single slashes and none at its end.
+
+    Raises:
+        TrackingInvalid: a path that could mean something outside of the tree.
+    """
+    plain = path
+    # Encoded once more than it was sent is still hostile: decode until nothing changes, and judge that.
+    while (once := unquote(plain)) != plain:
+        plain = once
+    for candidate in (path, plain):
+        parts = candidate.rstrip("/").split("/")
+        if (
+            _BAD.search(candidate)
+            or candidate.startswith(("/", "file:"))
+            or _DRIVE.match(candidate)
+            or any(part in ("..", ".") for part in parts)
+            or len(candidate) > MAX_PATH
+        ):
+            raise TrackingInvalid("Invalid path")
+    return "/".join(part for part in path.split("/") if part)
+
+
+def put(db: Database, store: Store, path: str, digest: Digest, size_bytes: int) -> None:
+    """Give content that is in *store* the name *path*; a file of that name is replaced.
+
+    Raises:
+        TrackingInvalid: the path is hostile, is a folder, or goes through a file.
+        Unavailable: gc took the content away meanwhile; upload it again.
+    """
+    path = check_path(path)
+    if not path:
+        raise TrackingInvalid("Invalid path")
+    parents = [path[:index] for index, character in enumerate(path) if character == "/"]
+    with db.write():
+        if db.one("SELECT 1 FROM artifacts WHERE path > ? AND path < ? LIMIT 1", _below(path)):
+            raise TrackingInvalid(f"Invalid path: '{path}' is a folder")
+        for parent in parents:
+            if db.one("SELECT 1 FROM artifacts WHERE path = ?", (parent,)):
+                raise TrackingInvalid(f"Invalid path: '{parent}' is a file")
+        if not store.has(digest):
+            raise Unavailable(text("artifact `{path}`: its content is gone; upload it again", path=path))
+        db.execute("INSERT OR REPLACE INTO artifacts VALUES (?, ?, ?, ?)", (path, digest, size_bytes, now_ms()))
+
+
+def put_bytes(db: Database, store: Store, path: str, data: bytes) -> None:
+    """Store *data* under *path*."""
+    check_path(path)
+    digest = store.put(data)
+    put(db, store, path, digest, len(data))
+
+
+def put_file(db: Database, store: Store, path: str, file: str) -> Digest:
+    """Store the file at *file* of this machine under *path*; returns its digest."""
+    check_path(path)
+    with open(file, "rb") as stream, store.ingest() as writer:
+        while data := stream.read(1 << 20):
+            writer.write(data)
+        info = writer.commit()
+    put(db, store, path, info.digest, info.size_bytes)
+    return info.digest
+
+
+def put_tree(db: Database, store: Store, path: str, folder: str) -> None:
+    """Store every regular file below *folder* below *path*; links and devices are left out."""
+    with db.write():
+        for where, folders, names in os.walk(folder):
+            folders.sort()
+            relative = os.path.relpath(where, folder)
+            for name in sorted(names):
+                file = f"{where}/{name}"
+                if os.path.isfile(file) and not os.path.islink(file):
+                    put_file(
+                        db, store, "/".join(p for p in (path, *relative.split("/"), name) if p not in ("", ".")), file
+                    )
+
+
+def find(db: Database, path: str) -> tuple[Digest, int]:
+    """Digest and size of a file. Raises: ArtifactNotFound, TrackingInvalid."""
+    path = check_path(path)
+    row = db.one("SELECT digest, size_bytes FROM artifacts WHERE path = ?", (path,))
+    if row is None:
+        raise ArtifactNotFound(path)
+    return Digest(row[0]), row[1]
+
+
+def open_file(db: Database, store: Store, path: str) -> Reader:
+    """A verified stream of a file. Raises: ArtifactNotFound, TrackingInvalid."""
+    return store.open(find(db, path)[0])
+
+
+def listing(db: Database, path: str) -> list[FileInfo]:
+    """What is directly below the folder *path*, by name; nothing for a file or a folder that is not there."""
+    path = check_path(path)
+    prefix = f"{path}/" if path else ""
+    start = prefix
+    made: list[FileInfo] = []
+    with db.read():
+        while True:
+            # Jump from name to name: a folder's contents are skipped, however many they are.
+            row = db.one(
+                "SELECT path, size_bytes FROM artifacts WHERE path >= ? AND path < ? ORDER BY path LIMIT 1",
+                (start, _after(prefix)),
+            )
+            if row is None:
+                return sorted(made, key=lambda info: info.path)
+            name, slash, _ = row[0][len(prefix) :].partition("/")
+            made.append(FileInfo(name, bool(slash), 0 if slash else row[1]))
+            start = _after(f"{prefix}{name}/") if slash else f"{row[0]}\0"
+
+
+def walk(db: Database, path: str) -> list[tuple[str, Digest, int]]:
+    """All files below *path*: path relative to it, digest, size; by name."""
+    path = check_path(path)
+    prefix = f"{path}/" if path else ""
+    rows = db.all(
+        "SELECT path, digest, size_bytes FROM artifacts WHERE path >= ? AND path < ? ORDER BY path",
+        (prefix, _after(prefix)),
+    )
+    return [(row[0][len(prefix) :], Digest(row[1]), row[2]) for row in rows]
+
+
+def delete(db: Database, path: str) -> None:
+    """Forget a file, or a folder with all that is below it; the content goes with the next `collect`."""
+    path = check_path(path)
+    if not path:
+        raise TrackingInvalid("Invalid path")
+    with db.write():
+        one = db.execute("DELETE FROM artifacts WHERE path = ?", (path,)).rowcount
+        many = db.execute("DELETE FROM artifacts WHERE path > ? AND path < ?", _below(path)).rowcount
+        if not one + many:
+            raise ArtifactNotFound(path)
+
+
+def begin_upload(db: Database, path: str, parts: int, upload_id: str) -> None:
+    """Begin a multipart upload; its parts arrive in any order, several at once."""
+    path = check_path(path)
+    if not path or not 1 <= parts <= 10_000:
+        raise TrackingInvalid(f"Invalid value {parts} for parameter 'num_parts' supplied.")
+    with db.write():
+        db.execute("INSERT INTO uploads VALUES (?, ?, ?, ?)", (upload_id, path, parts, now_ms()))
+
+
+def put_part(db: Database, upload_id: str, number: int, digest: Digest, size_bytes: int) -> None:
+    """A part is content already; a part that comes again replaces the first."""
+    with db.write():
+        row = db.one("SELECT parts FROM uploads WHERE id = ?", (upload_id,))
+        if row is None:
+            raise TrackingNotFound(f"Upload with id={upload_id} not found")
+        if not 1 <= number <= row[0]:
+            raise TrackingInvalid(f"Invalid value {number} for parameter 'part_number' supplied.")
+        db.execute("INSERT OR REPLACE INTO upload_parts VALUES (?, ?, ?, ?)", (upload_id, number, digest, size_bytes))
+
+
+def finish_upload(db: Database, store: Store, path: str, upload_id: str) -> None:
+    """Join the parts into one file.
+
+    Raises:
+        TrackingNotFound: no such upload.
+        TrackingInvalid: another path, or a part is missing.
+    """
+    with db.read():
+        row = db.one("SELECT path, parts FROM uploads WHERE id = ?", (upload_id,))
+        parts = db.all("SELECT number, digest FROM upload_parts WHERE upload = ? ORDER BY number", (upload_id,))
+    if row is None:
+        raise TrackingNotFound(f"Upload with id={upload_id} not found")
+    if row[0] != check_path(path):
+        raise TrackingInvalid("Invalid path")
+    missing = sorted(set(range(1, row[1] + 1)) - {number for number, _ in parts})
+    if missing:
+        raise TrackingInvalid(f"Upload with id={upload_id} lacks the parts {missing[:10]}")
+    with store.ingest() as writer:
+        for _, digest in parts:
+            _copy(store.open(Digest(digest)), writer)
+        info = writer.commit()
+    with db.write():
+        put(db, store, path, info.digest, info.size_bytes)
+        abort_upload(db, upload_id)
+
+
+def abort_upload(db: Database, upload_id: str) -> None:
+    """Forget an upload. Idempotent."""
+    with db.write():
+        db.execute("DELETE FROM uploads WHERE id = ?", (upload_id,))
+
+
+def digests(db: Database) -> Iterator[Digest]:
+    """All content that has a name, or is a part of an upload in flight."""
+    for (digest,) in db.all("SELECT digest FROM artifacts UNION SELECT digest FROM upload_parts"):
+        yield Digest(digest)
+
+
+def collect(db: Database, store: Store) -> tuple[int, int]:
+    """Remove content that nothing names, and uploads older than a day; returns how many blobs and bytes.
+
+    Marks and sweeps inside one write transaction: a name that is given meanwhile waits, and then finds its content
+    gone (`put` answers "upload again") or kept.
+    """
+    count = size_bytes = 0
+    with db.write():
+        db.execute("DELETE FROM uploads WHERE created_at < ?", (now_ms() - UPLOAD_LIFE_MS,))
+        marked = set(digests(db))
+        for info in list(store.walk()):
+            if info.digest not in marked:
+                store.remove(info.digest)
+                count += 1
+                size_bytes += info.size_bytes
+    return count, size_bytes
+
+
+def _copy(reader: Reader, writer: Writer) -> None:
+    with reader:
+        while data := reader.read(1 << 20):
+            writer.write(data)
+
+
+def _below(path: str) -> tuple[str, str]:
+    return f"{path}/", f"{path}0"
+
+
+def _after(prefix: str) -> str:
+    """The least string greater than all that begin with *prefix* ("" or one that ends with a slash)."""
+    return f"{prefix[:-1]}0" if prefix else "\U0010ffff"

@@ -1,0 +1,178 @@
+"""Experiments: create, find, rename, tag, delete and restore (both soft, with their runs).
+
+An experiment's artifacts lie below `mlflow-artifacts:/<id>`, which the client turns into requests to the server it
+talks to; a location that the caller gives is kept as it is.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from teul.errors import TrackingExists, TrackingInvalid, TrackingNotFound, TrackingState
+from teul.ml.tracking import limits
+from teul.ml.tracking.clock import now_ms
+from teul.ml.tracking.database import Database
+from teul.ml.tracking.values import ACTIVE, DELETED, Experiment
+
+DEFAULT_NAME = "Default"
+COLUMNS = "id, name, artifact_location, lifecycle_stage, creation_time, last_update_time"
+
+
+def ensure_default(db: Database) -> None:
+    """Make experiment 0, which MLflow's clients expect; idempotent."""
+    if db.one("SELECT 1 FROM experiments WHERE id = 0") is None:
+        now = now_ms()
+        with db.write():
+            db.execute(
+                "INSERT OR IGNORE INTO experiments VALUES (0, ?, ?, ?, ?, ?)",
+                (DEFAULT_NAME, artifact_location(0), ACTIVE, now, now),
+            )
+
+
+def artifact_location(number: int) -> str:
+    return f"mlflow-artifacts:/{number}"
+
+
+def create(db: Database, name: str, *, location: str = "", tags: Mapping[str, str] | None = None) -> str:
+    """Returns the new id.
+
+    Raises:
+        TrackingExists: an experiment (a deleted one too) has this name.
+        TrackingInvalid: a name or a tag that MLflow refuses.
+    """
+    limits.check_experiment_name(name)
+    if location.startswith("runs:"):
+        raise TrackingInvalid(f"Artifact location cannot be a runs:/ URI. Given: '{location}'")
+    if len(location) > limits.MAX_ARTIFACT_LOCATION:
+        raise TrackingInvalid(
+            "Invalid artifact path length. The length of the artifact path cannot be greater than"
+            f" {limits.MAX_ARTIFACT_LOCATION} characters."
+        )
+    for key, value in (tags or {}).items():
+        limits.check_experiment_tag(key, value)
+    now = now_ms()
+    with db.write():
+        try:
+            number = db.execute(
+                "INSERT INTO experiments(name, artifact_location, lifecycle_stage, creation_time, last_update_time)"
+                " VALUES (?, ?, ?, ?, ?)",
+                (name, location, ACTIVE, now, now),
+            ).lastrowid
+        except sqlite3.IntegrityError as error:
+            raise TrackingExists(f"Experiment(name={name}) already exists. Error: {error}") from error
+        assert number is not None
+        if not location:
+            db.execute("UPDATE experiments SET artifact_location = ? WHERE id = ?", (artifact_location(number), number))
+        db.executemany(
+            "INSERT INTO experiment_tags VALUES (?, ?, ?)", [(number, k, v) for k, v in (tags or {}).items()]
+        )
+    return str(number)
+
+
+def get(db: Database, experiment_id: str) -> Experiment:
+    """Raises: TrackingNotFound, TrackingInvalid."""
+    number = limits.parse_experiment_id(experiment_id or "0")
+    with db.read():
+        row = db.one(f"SELECT {COLUMNS} FROM experiments WHERE id = ?", (number,))
+        if row is None:
+            raise TrackingNotFound(f"No Experiment with id={number} exists")
+        return _with_tags(db, [row])[0]
+
+
+def find(db: Database, name: str) -> Experiment | None:
+    """The experiment of this name, deleted ones too."""
+    with db.read():
+        row = db.one(f"SELECT {COLUMNS} FROM experiments WHERE name = ?", (name,))
+        return None if row is None else _with_tags(db, [row])[0]
+
+
+def load(db: Database, rows: Sequence[tuple[Any, ...]]) -> list[Experiment]:
+    """Rows of `COLUMNS` as values, with their tags."""
+    return _with_tags(db, rows)
+
+
+def rename(db: Database, experiment_id: str, name: str) -> None:
+    limits.check_experiment_name(name)
+    with db.write():
+        experiment = get(db, experiment_id)
+        if experiment.lifecycle_stage != ACTIVE:
+            raise TrackingState("Cannot rename a non-active experiment.")
+        try:
+            db.execute(
+                "UPDATE experiments SET name = ?, last_update_time = ? WHERE id = ?",
+                (name, now_ms(), int(experiment.id)),
+            )
+        except sqlite3.IntegrityError as error:
+            raise TrackingExists(f"Experiment(name={name}) already exists. Error: {error}") from error
+
+
+def delete(db: Database, experiment_id: str) -> None:
+    """Mark it and its runs as deleted."""
+    _move(db, experiment_id, ACTIVE, DELETED)
+
+
+def restore(db: Database, experiment_id: str) -> None:
+    """Undo `delete`."""
+    _move(db, experiment_id, DELETED, ACTIVE)
+
+
+def set_tag(db: Database, experiment_id: str, key: str, value: str) -> None:
+    limits.check_experiment_tag(key, value)
+    with db.write():
+        number = check_active(get(db, experiment_id))
+        db.execute("INSERT OR REPLACE INTO experiment_tags VALUES (?, ?, ?)", (number, key, value))
+
+
+def delete_tag(db: Database, experiment_id: str, key: str) -> None:
+    with db.write():
+        number = check_active(get(db, experiment_id))
+        if not db.execute("DELETE FROM experiment_tags WHERE experiment = ? AND key = ?", (number, key)).rowcount:
+            raise TrackingNotFound(f"No tag with name: {key} in experiment with id {experiment_id}")
+
+
+def check_active(experiment: Experiment) -> int:
+    """The number of an experiment that may be written to."""
+    if experiment.lifecycle_stage != ACTIVE:
+        raise TrackingInvalid(
+            f"The experiment {experiment.id} must be in the 'active' state. Current state is"
+            f" {experiment.lifecycle_stage}."
+        )
+    return int(experiment.id)
+
+
+def _move(db: Database, experiment_id: str, before: str, after: str) -> None:
+    number = limits.parse_experiment_id(experiment_id or "0")
+    now = now_ms()
+    with db.write():
+        changed = db.execute(
+            "UPDATE experiments SET lifecycle_stage = ?, last_update_time = ? WHERE id = ? AND lifecycle_stage = ?",
+            (after, now, number, before),
+        ).rowcount
+        if not changed:
+            raise TrackingNotFound(f"No Experiment with id={number} exists")
+        db.execute(
+            "UPDATE runs SET lifecycle_stage = ?, deleted_time = ? WHERE experiment = ?",
+            (after, now if after == DELETED else None, number),
+        )
+
+
+def _with_tags(db: Database, rows: Sequence[tuple[Any, ...]]) -> list[Experiment]:
+    tags: dict[int, dict[str, str]] = {}
+    for number, key, value in db.grouped(
+        "SELECT experiment, key, value FROM experiment_tags WHERE experiment IN ({keys})", [row[0] for row in rows]
+    ):
+        tags.setdefault(number, {})[key] = value
+    return [
+        Experiment(
+            id=str(number),
+            name=name,
+            artifact_location=location,
+            lifecycle_stage=stage,
+            creation_time=created,
+            last_update_time=updated,
+            tags=tags.get(number, {}),
+        )
+        for number, name, location, stage, created, updated in rows
+    ]

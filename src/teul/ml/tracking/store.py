@@ -1,0 +1,377 @@
+"""`TrackingStore`: the tracking database and its artifacts, for callers in this process. Must not know HTTP.
+
+Several processes may hold one open; each call is one transaction that is on the disk when it returns.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+
+from teul.content import LocalStore, Reader, Store
+from teul.errors import RunNotFound
+from teul.ml.tracking import (
+    aliases,
+    artifacts,
+    experiments,
+    metrics,
+    registry,
+    registry_search,
+    runs,
+    search,
+    sources,
+    tokens,
+)
+from teul.ml.tracking.clock import now_ms
+from teul.ml.tracking.database import Database
+from teul.ml.tracking.values import (
+    AliasChange,
+    Experiment,
+    FileInfo,
+    Metric,
+    ModelVersion,
+    Page,
+    RegisteredModel,
+    Run,
+)
+from teul.oci.digest import Digest
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from teul.config import Settings
+
+
+class TrackingStore:
+    """`db` and `content` are open to this package's modules; everybody else uses the methods."""
+
+    def __init__(self, db: Database, content: Store) -> None:
+        self.db = db
+        self.content = content
+
+    @classmethod
+    def open(cls, path: str, *, artifacts_root: str = "") -> TrackingStore:
+        """Open or make the store whose database is at *path*; artifacts lie in the folder `artifacts` beside it.
+
+        Raises:
+            Unsupported: the database was written by a newer teul.
+            StoreLocked: another process holds it.
+        """
+        db = Database.open(path)
+        experiments.ensure_default(db)
+        return cls(db, LocalStore(artifacts_root or f"{os.path.dirname(path)}/artifacts"))
+
+    @classmethod
+    def of(cls, settings: Settings) -> TrackingStore:
+        """The store of a state folder."""
+        return cls.open(settings.tracking_database)
+
+    def close(self) -> None:
+        self.db.close()
+
+    def __enter__(self) -> TrackingStore:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def create_experiment(self, name: str, *, tags: Mapping[str, str] | None = None) -> str:
+        """Returns the id. Raises: TrackingExists, TrackingInvalid."""
+        return experiments.create(self.db, name, tags=tags)
+
+    def ensure_experiment(self, name: str) -> str:
+        """The id of the experiment *name*: made when it is not there, restored when it was deleted."""
+        with self.db.write():
+            found = experiments.find(self.db, name)
+            if found is None:
+                return experiments.create(self.db, name)
+            if found.lifecycle_stage != "active":
+                experiments.restore(self.db, found.id)
+            return found.id
+
+    def get_experiment(self, experiment_id: str) -> Experiment:
+        return experiments.get(self.db, experiment_id)
+
+    def find_experiment(self, name: str) -> Experiment | None:
+        return experiments.find(self.db, name)
+
+    def rename_experiment(self, experiment_id: str, name: str) -> None:
+        experiments.rename(self.db, experiment_id, name)
+
+    def set_experiment_tag(self, experiment_id: str, key: str, value: str) -> None:
+        experiments.set_tag(self.db, experiment_id, key, value)
+
+    def delete_experiment(self, experiment_id: str) -> None:
+        experiments.delete(self.db, experiment_id)
+
+    def restore_experiment(self, experiment_id: str) -> None:
+        experiments.restore(self.db, experiment_id)
+
+    def search_experiments(
+        self,
+        *,
+        filter_text: str = "",
+        view: str = "ACTIVE_ONLY",
+        max_results: int = 1000,
+        order_by: Sequence[str] = (),
+        token: str = "",
+    ) -> Page[Experiment]:
+        return search.search_experiments(
+            self.db, filter_text=filter_text, view=view, max_results=max_results, order_by=order_by, token=token
+        )
+
+    def create_run(
+        self,
+        experiment_id: str,
+        *,
+        run_name: str = "",
+        tags: Mapping[str, str] | None = None,
+        user_id: str = "",
+        start_time: int | None = None,
+    ) -> Run:
+        """Begin a run, now unless *start_time* (ms) says otherwise. Raises: TrackingNotFound, TrackingInvalid."""
+        return runs.create(
+            self.db,
+            experiment_id,
+            name=run_name,
+            user_id=user_id,
+            start_time=now_ms() if start_time is None else start_time,
+            tags=tuple((tags or {}).items()),
+        )
+
+    def get_run(self, run_id: str) -> Run:
+        """Raises: TrackingNotFound."""
+        return runs.get(self.db, run_id)
+
+    def find_run(self, prefix: str) -> Run:
+        """The run whose id begins with *prefix* (at least 4 digits) or is named so. Raises: RunNotFound."""
+        return runs.get(self.db, self._run_id(prefix))
+
+    def end_run(self, run_id: str, status: str = "FINISHED", *, end_time: int | None = None) -> Run:
+        """*status* is FINISHED, FAILED or KILLED; the run's tokens end with it."""
+        with self.db.write():
+            tokens.revoke(self.db, run_id)
+            return runs.update(self.db, run_id, status=status, end_time=now_ms() if end_time is None else end_time)
+
+    def update_run(self, run_id: str, *, status: str = "", end_time: int | None = None, run_name: str = "") -> Run:
+        return runs.update(self.db, run_id, status=status, end_time=end_time, name=run_name)
+
+    def delete_run(self, run_id: str) -> None:
+        runs.delete(self.db, run_id)
+
+    def restore_run(self, run_id: str) -> None:
+        runs.restore(self.db, run_id)
+
+    def search_runs(
+        self,
+        experiment_ids: Sequence[str],
+        *,
+        filter_text: str = "",
+        view: str = "ACTIVE_ONLY",
+        max_results: int = 1000,
+        order_by: Sequence[str] = (),
+        token: str = "",
+    ) -> Page[Run]:
+        """Raises: TrackingInvalid."""
+        return search.search_runs(
+            self.db,
+            experiment_ids,
+            filter_text=filter_text,
+            view=view,
+            max_results=max_results,
+            order_by=order_by,
+            token=token,
+        )
+
+    def log_metric(self, run_id: str, key: str, value: float, *, step: int = 0, timestamp: int | None = None) -> None:
+        """Raises: TrackingNotFound, TrackingInvalid."""
+        metrics.log(self.db, run_id, (Metric(key, value, now_ms() if timestamp is None else timestamp, step),))
+
+    def log_metrics(
+        self, run_id: str, values: Mapping[str, float], *, step: int = 0, timestamp: int | None = None
+    ) -> None:
+        """Any number of them, in one transaction."""
+        at = now_ms() if timestamp is None else timestamp
+        metrics.log(self.db, run_id, [Metric(key, value, at, step) for key, value in values.items()])
+
+    def log_batch(
+        self,
+        run_id: str,
+        *,
+        points: Sequence[Metric] = (),
+        params: Mapping[str, str] | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> None:
+        """Up to MLflow's limits (1,000 points, 100 params, 100 tags), all or none."""
+        metrics.log_batch(self.db, run_id, points, tuple((params or {}).items()), tuple((tags or {}).items()))
+
+    def metric_history(self, run_id: str, key: str) -> tuple[Metric, ...]:
+        """All points, by (timestamp, step, value)."""
+        return metrics.history(self.db, run_id, key).items
+
+    def log_param(self, run_id: str, key: str, value: str) -> None:
+        """Raises: TrackingInvalid when it has another value already."""
+        runs.log_param(self.db, run_id, key, value)
+
+    def log_params(self, run_id: str, params: Mapping[str, str]) -> None:
+        runs.log_params(self.db, run_id, tuple(params.items()))
+
+    def set_tag(self, run_id: str, key: str, value: str) -> None:
+        runs.set_tag(self.db, run_id, key, value)
+
+    def set_tags(self, run_id: str, tags: Mapping[str, str]) -> None:
+        runs.set_tags(self.db, run_id, tuple(tags.items()))
+
+    def delete_tag(self, run_id: str, key: str) -> None:
+        runs.delete_tag(self.db, run_id, key)
+
+    def log_artifact(self, run_id: str, path: str, data: bytes) -> None:
+        """Store *data* as *path* among the run's artifacts. Raises: TrackingNotFound, TrackingInvalid."""
+        artifacts.put_bytes(self.db, self.content, f"{self._artifact_root(run_id)}/{artifacts.check_path(path)}", data)
+
+    def log_file(self, run_id: str, path: str, file: str) -> Digest:
+        """Store the file *file* of this machine as *path*; returns its digest."""
+        return artifacts.put_file(
+            self.db, self.content, f"{self._artifact_root(run_id)}/{artifacts.check_path(path)}", file
+        )
+
+    def log_folder(self, run_id: str, path: str, folder: str) -> None:
+        """Store every regular file below *folder* below *path* ("" for the run's root)."""
+        artifacts.put_tree(self.db, self.content, f"{self._artifact_root(run_id)}/{artifacts.check_path(path)}", folder)
+
+    def list_artifacts(self, run_id: str, path: str = "") -> list[FileInfo]:
+        """What is directly below *path*; paths are relative to it."""
+        return artifacts.listing(self.db, f"{self._artifact_root(run_id)}/{artifacts.check_path(path)}")
+
+    def walk_artifacts(self, run_id: str, path: str = "") -> list[tuple[str, Digest, int]]:
+        """All files below *path*: relative path, digest, size in bytes."""
+        return artifacts.walk(self.db, f"{self._artifact_root(run_id)}/{artifacts.check_path(path)}")
+
+    def open_artifact(self, run_id: str, path: str) -> Reader:
+        """A verified stream. Raises: ArtifactNotFound."""
+        return artifacts.open_file(self.db, self.content, f"{self._artifact_root(run_id)}/{artifacts.check_path(path)}")
+
+    def read_artifact(self, run_id: str, path: str) -> bytes:
+        """All of a small one. Raises: ArtifactNotFound."""
+        with self.open_artifact(run_id, path) as reader:
+            return reader.read()
+
+    def create_registered_model(
+        self, name: str, *, description: str = "", tags: Mapping[str, str] | None = None
+    ) -> RegisteredModel:
+        """Raises: TrackingExists, TrackingInvalid."""
+        return registry.create_model(self.db, name, description=description, tags=tags)
+
+    def ensure_registered_model(self, name: str) -> RegisteredModel:
+        """The model *name*, made when it is not there."""
+        with self.db.write():
+            if self.db.one("SELECT 1 FROM registered_models WHERE name = ?", (name,)) is None:
+                return registry.create_model(self.db, name)
+            return registry.get_model(self.db, name)
+
+    def get_registered_model(self, name: str) -> RegisteredModel:
+        """Raises: TrackingNotFound."""
+        return registry.get_model(self.db, name)
+
+    def rename_registered_model(self, name: str, new_name: str) -> RegisteredModel:
+        return registry.rename_model(self.db, name, new_name)
+
+    def delete_registered_model(self, name: str, *, who: str, reason: str = "") -> None:
+        registry.delete_model(self.db, name, who=who, reason=reason)
+
+    def search_registered_models(
+        self, *, filter_text: str = "", max_results: int = 100, order_by: Sequence[str] = (), token: str = ""
+    ) -> Page[RegisteredModel]:
+        return registry_search.search_models(
+            self.db, filter_text=filter_text, max_results=max_results, order_by=order_by, token=token
+        )
+
+    def create_model_version(
+        self,
+        name: str,
+        source: str,
+        *,
+        run_id: str = "",
+        description: str = "",
+        tags: Mapping[str, str] | None = None,
+        user_id: str | None = None,
+    ) -> ModelVersion:
+        """Add a version; *source* is a URI (`mlflow-artifacts:/…`, `models:/…` or one of the caller's own)."""
+        return registry.create_version(
+            self.db, name, source, run_id=run_id, description=description, tags=tags, user_id=user_id
+        )
+
+    def get_model_version(self, name: str, version: int | str) -> ModelVersion:
+        """Raises: TrackingNotFound."""
+        return registry.get_version(self.db, name, version)
+
+    def search_model_versions(
+        self, *, filter_text: str = "", max_results: int = 10_000, order_by: Sequence[str] = (), token: str = ""
+    ) -> Page[ModelVersion]:
+        return registry_search.search_versions(
+            self.db, filter_text=filter_text, max_results=max_results, order_by=order_by, token=token
+        )
+
+    def set_model_version_tag(self, name: str, version: int | str, key: str, value: str) -> None:
+        registry.set_version_tag(self.db, name, version, key, value)
+
+    def delete_model_version(self, name: str, version: int | str, *, who: str) -> None:
+        registry.delete_version(self.db, name, version, who=who)
+
+    def version_files(self, version: ModelVersion) -> list[tuple[str, Digest, int]]:
+        """The files of a version whose source is among our artifacts: relative path, digest, size; else nothing."""
+        root = sources.artifact_path(version.storage_location)
+        return artifacts.walk(self.db, root) if root else []
+
+    def set_gate(self, name: str, version: int | str, passed: bool, report: Sequence[Mapping[str, object]]) -> None:
+        """Keep the verdict on a version; one that failed cannot become `production`."""
+        aliases.set_gate(self.db, name, version, passed=passed, report=report)
+
+    def alias(self, name: str, alias: str) -> ModelVersion | None:
+        """The version that *alias* points at, or None; None too when there is no such model."""
+        if self.db.one("SELECT 1 FROM registered_models WHERE name = ?", (name,)) is None:
+            return None
+        return aliases.version_of(self.db, name, alias)
+
+    def set_alias(self, name: str, alias: str, version: int | str, *, who: str, reason: str = "") -> None:
+        """Raises: GateFailed, TrackingNotFound, TrackingInvalid."""
+        aliases.set_alias(self.db, name, alias, version, who=who, reason=reason)
+
+    def delete_alias(self, name: str, alias: str, *, who: str, reason: str = "") -> None:
+        aliases.delete_alias(self.db, name, alias, who=who, reason=reason)
+
+    def alias_history(self, name: str, *, alias: str = "") -> list[AliasChange]:
+        """Who moved which alias when and why, oldest first."""
+        return aliases.history(self.db, name, alias=alias)
+
+    def issue_run_token(self, run_id: str, *, ttl_s: float = tokens.DEFAULT_TTL_S) -> str:
+        """A token with which a container may write what belongs to this run (see `access`)."""
+        return tokens.issue(self.db, run_id, ttl_s=ttl_s)
+
+    def revoke_run_tokens(self, run_id: str) -> None:
+        tokens.revoke(self.db, run_id)
+
+    def collect(self) -> tuple[int, int]:
+        """Remove artifact content that nothing names; returns how many blobs and bytes went."""
+        return artifacts.collect(self.db, self.content)
+
+    def _artifact_root(self, run_id: str) -> str:
+        uri = runs.get(self.db, run_id).artifact_uri
+        root = sources.artifact_path(uri)
+        if root is None:
+            from teul.errors import Unsupported, text
+
+            raise Unsupported(text("artifacts of run `{run_id}` are kept elsewhere: {uri}", run_id=run_id, uri=uri))
+        return root
+
+    def _run_id(self, prefix: str) -> str:
+        rows = self.db.all(
+            "SELECT id FROM runs WHERE id = ? OR (length(?) >= 4 AND id >= ? AND id < ?) LIMIT 2",
+            (prefix, prefix, prefix, f"{prefix}g"),
+        ) or self.db.all("SELECT id FROM runs WHERE name = ? ORDER BY start_time DESC LIMIT 1", (prefix,))
+        if len(rows) != 1:
+            raise RunNotFound(prefix)
+        run_id: str = rows[0][0]
+        return run_id
