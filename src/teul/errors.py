@@ -258,6 +258,17 @@ class ProjectError(InvalidInput):
         self.span = span
 
 
+class GateError(InvalidInput):
+    """A gate that does not parse; `start` and `end` are offsets (characters) into its text."""
+
+    code = "gate"
+
+    def __init__(self, message: str, start: int, end: int, *, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.start = start
+        self.end = end
+
+
 class SnapshotInUse(Conflict):
     code = "snapshot-in-use"
 

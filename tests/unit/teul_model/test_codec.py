@@ -1,7 +1,6 @@
 """Open Inference Protocol v2 (inference_rest.md) and MLflow's `/invocations`: requests, errors, answers."""
 
 import json
-from typing import Optional
 
 import pytest
 
@@ -10,7 +9,7 @@ from teul_model.signature import BadRequest, Signature
 
 
 class Customer:
-    inputs = {"Age": int, "Class": str, "Score": Optional[float]}
+    inputs = {"Age": int, "Class": str, "Score": float | None}
     outputs = {"churn": bool, "probability": float}
 
 
