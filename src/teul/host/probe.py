@@ -127,27 +127,35 @@ def probe_seccomp(sys_root: str = "/") -> Finding:
     return Finding("seccomp", NOTE, text("this kernel has no seccomp filter: containers run without Docker's profile"))
 
 
-def probe_cgroups(sys_root: str = "/") -> Finding:
-    """Version of the control groups and whether memory, cpu and pids can be limited."""
-    wanted = ("memory", "cpu", "pids")
+def cgroup_mode(sys_root: str = "/") -> str:
+    """"v2", "v1", "hybrid" (version 1 with an empty version 2 tree beside it), or "" when none is mounted."""
     base = os.path.join(sys_root, "sys/fs/cgroup")
     if os.path.exists(f"{base}/cgroup.controllers"):
-        mode, present = "v2", _read(sys_root, "sys/fs/cgroup/cgroup.controllers").split()
+        return "v2"
+    try:
+        names = os.listdir(base)
+    except OSError:
+        names = []
+    return "hybrid" if "unified" in names else "v1" if names else ""
+
+
+def probe_cgroups(sys_root: str = "/") -> Finding:
+    """Version of the control groups and whether memory, cpu and pids can be limited."""
+    mode = cgroup_mode(sys_root)
+    if not mode:
+        return Finding(
+            "cgroups",
+            MISSING,
+            text("no control groups are mounted on /sys/fs/cgroup"),
+            mend="mount -t cgroup2 none /sys/fs/cgroup",
+        )
+    if mode == "v2":
+        present = _read(sys_root, "sys/fs/cgroup/cgroup.controllers").split()
     else:
-        try:
-            names = os.listdir(base)
-        except OSError:
-            names = []
-        present = [name for entry in names for name in entry.split(",")]
-        mode = "hybrid" if "unified" in names else "v1"
-        if not present:
-            return Finding(
-                "cgroups",
-                MISSING,
-                text("no control groups are mounted on /sys/fs/cgroup"),
-                mend="mount -t cgroup2 none /sys/fs/cgroup",
-            )
-    lacking = [name for name in wanted if name not in present]
+        present = [
+            name for entry in os.listdir(os.path.join(sys_root, "sys/fs/cgroup")) for name in entry.split(",")
+        ]
+    lacking = [name for name in ("memory", "cpu", "pids") if name not in present]
     if lacking:
         return Finding(
             "cgroups",

@@ -130,9 +130,10 @@ def test_one_tensor_for_each_column():
         ]
     }
 
-    assert codec.decode_infer(
-        request, SIGNATURE
-    ) == [{"Age": 1, "Class": "a", "Score": 0.5}, {"Age": 2, "Class": "b", "Score": 1.0}]
+    assert codec.decode_infer(request, SIGNATURE) == [
+        {"Age": 1, "Class": "a", "Score": 0.5},
+        {"Age": 2, "Class": "b", "Score": 1.0},
+    ]
 
 
 def test_one_matrix_in_the_order_of_the_signature():
@@ -218,9 +219,9 @@ def test_outputs_without_names_are_one_tensor(predictions, expected):
 
 
 def test_numbers_that_are_not_finite_become_null():
-    assert codec.encode_invocations(
-        [float("nan"), {"a": float("inf")}, 1.5]
-    ) == b'{"predictions":[null,{"a":null},1.5]}'
+    assert (
+        codec.encode_invocations([float("nan"), {"a": float("inf")}, 1.5]) == b'{"predictions":[null,{"a":null},1.5]}'
+    )
 
 
 def test_arrays_and_their_scalars_become_plain():

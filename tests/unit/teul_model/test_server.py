@@ -157,21 +157,25 @@ def test_inference_by_the_open_protocol(server):
 
 def test_invocations_as_mlflow_has_them(server):
     assert server.invoke(1) == (200, {"predictions": [{"sum": 1.5}]})
-    assert server.ask(
-        "POST", "/invocations", b"x,y\n1,2.5\n", content_type="text/csv; charset=utf-8"
-    ) == (200, {"predictions": [{"sum": 3.5}]})
+    assert server.ask("POST", "/invocations", b"x,y\n1,2.5\n", content_type="text/csv; charset=utf-8") == (
+        200,
+        {"predictions": [{"sum": 3.5}]},
+    )
 
 
 def test_errors_speak_the_protocol_that_was_asked_in(server):
-    assert (
-        server.invoke(None)
-    ) == (400, {"error_code": "BAD_REQUEST", "message": "dataframe_records[0].x: expected an integer, got null"})
-    assert server.ask(
-        "POST", "/v2/models/adder/infer", {}
-    ) == (400, {"error": "inputs: expected a list of tensors, got null"})
-    assert server.ask(
-        "POST", "/v2/models/other/infer", {}
-    ) == (404, {"error": "unknown model `other`; this server has `adder`"})
+    assert (server.invoke(None)) == (
+        400,
+        {"error_code": "BAD_REQUEST", "message": "dataframe_records[0].x: expected an integer, got null"},
+    )
+    assert server.ask("POST", "/v2/models/adder/infer", {}) == (
+        400,
+        {"error": "inputs: expected a list of tensors, got null"},
+    )
+    assert server.ask("POST", "/v2/models/other/infer", {}) == (
+        404,
+        {"error": "unknown model `other`; this server has `adder`"},
+    )
     assert server.ask("GET", "/v2/models/adder/versions/9")[0] == 404
     assert server.ask("GET", "/nothing")[0] == 404
     assert server.ask("GET", "/invocations")[0] == 405
@@ -181,9 +185,10 @@ def test_errors_speak_the_protocol_that_was_asked_in(server):
 
 
 def test_an_exception_of_the_model_is_500_and_the_server_goes_on(server):
-    assert (
-        server.invoke(3)
-    ) == (500, {"error_code": "INTERNAL_ERROR", "message": "the model raised ZeroDivisionError: three"})
+    assert (server.invoke(3)) == (
+        500,
+        {"error_code": "INTERNAL_ERROR", "message": "the model raised ZeroDivisionError: three"},
+    )
     assert server.invoke(1)[0] == 200
 
 

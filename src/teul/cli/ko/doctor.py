@@ -1,8 +1,6 @@
 """`teul doctor`: what the host offers."""
 
 MESSAGES = {
-    "kernel": "커널",
-    "root": "root 권한",
     "containers that run detached": "뒤에서(-d) 실행하는 컨테이너",
     "bridge networks and published ports": "브리지 네트워크와 포트 공개",
     "names of containers on a network": "네트워크 안에서 컨테이너를 이름으로 찾기",

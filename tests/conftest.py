@@ -1,0 +1,100 @@
+"""What all tests share: settings on a folder of their own, and markers that skip with the reason printed."""
+
+import os
+import shutil
+
+import pytest
+
+from teul.config import Settings
+from teul.host import process
+
+
+def why_not_root():
+    return "" if os.geteuid() == 0 else "needs root"
+
+
+def why_no_runtime():
+    """Whether a container really starts here; asked once."""
+    if why_not_root():
+        return why_not_root()
+    from teul.errors import TeulError
+    from teul.runtime.driver import open_driver
+
+    try:
+        open_driver(Settings.from_environ(os.environ))
+    except TeulError as error:
+        return f"no OCI runtime works here: {error}"
+    return ""
+
+
+def why_no_network():
+    from teul.host.probe import find_program, probe_bridge
+
+    if why_not_root():
+        return why_not_root()
+    missing = [name for name in ("netavark", "aardvark-dns", "iptables") if find_program(name) is None]
+    if missing:
+        return f"not installed: {', '.join(missing)}"
+    bridge = probe_bridge()
+    return "" if bridge.state != "missing" else str(bridge.found)
+
+
+def why_no_registry():
+    return "" if process.find("docker-registry") else "docker-registry is not installed"
+
+
+def why_no_base():
+    if why_not_root():
+        return why_not_root()
+    return "" if process.find("mmdebstrap") else "mmdebstrap is not installed"
+
+
+def why_no_index():
+    """No request is made to find out; a machine without a network says so here."""
+    return "TEUL_TEST_OFFLINE is set" if os.environ.get("TEUL_TEST_OFFLINE") else ""
+
+
+REASONS = {
+    "needs_root": why_not_root,
+    "needs_runc": why_no_runtime,
+    "needs_network": why_no_network,
+    "needs_registry": why_no_registry,
+    "needs_base": why_no_base,
+    "needs_index": why_no_index,
+}
+_answers: dict[str, str] = {}
+
+
+def pytest_runtest_setup(item):
+    for marker, why in REASONS.items():
+        if item.get_closest_marker(marker) is None:
+            continue
+        if marker not in _answers:
+            _answers[marker] = why()
+        if _answers[marker]:
+            pytest.skip(f"{marker}: {_answers[marker]}")
+
+
+@pytest.fixture(autouse=True)
+def english(monkeypatch):
+    """Messages are asserted in English, wherever the tests run; and no test reaches the user's own state."""
+    monkeypatch.setenv("TEUL_LANG", "en")
+    monkeypatch.delenv("TEUL_EVENT_LOG", raising=False)
+
+
+@pytest.fixture
+def settings(tmp_path):
+    """Settings on a state folder that nobody else has; what is global on the host goes with the test."""
+    made = Settings.from_environ({**os.environ, "TEUL_ROOT": str(tmp_path / "state"), "TEUL_LANG": "en"})
+    yield made
+    shutil.rmtree(made.run_root, ignore_errors=True)
+
+
+@pytest.fixture
+def engine(settings):
+    """An engine on `settings`, closed afterwards."""
+    from teul.engine import Engine
+
+    made = Engine.open(settings)
+    yield made
+    made.close()
