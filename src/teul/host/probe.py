@@ -128,7 +128,7 @@ def probe_seccomp(sys_root: str = "/") -> Finding:
 
 
 def cgroup_mode(sys_root: str = "/") -> str:
-    """"v2", "v1", "hybrid" (version 1 with an empty version 2 tree beside it), or "" when none is mounted."""
+    """ "v2", "v1", "hybrid" (version 1 with an empty version 2 tree beside it), or "" when none is mounted."""
     base = os.path.join(sys_root, "sys/fs/cgroup")
     if os.path.exists(f"{base}/cgroup.controllers"):
         return "v2"
@@ -152,9 +152,7 @@ def probe_cgroups(sys_root: str = "/") -> Finding:
     if mode == "v2":
         present = _read(sys_root, "sys/fs/cgroup/cgroup.controllers").split()
     else:
-        present = [
-            name for entry in os.listdir(os.path.join(sys_root, "sys/fs/cgroup")) for name in entry.split(",")
-        ]
+        present = [name for entry in os.listdir(os.path.join(sys_root, "sys/fs/cgroup")) for name in entry.split(",")]
     lacking = [name for name in ("memory", "cpu", "pids") if name not in present]
     if lacking:
         return Finding(

@@ -80,6 +80,7 @@ def test_no_text_crashes_the_parser(source):
 
 
 def test_metrics_documents_become_dotted_names():
-    assert flatten(
-        {"test": {"recall": 0.7, "label": "x", "ok": True, "none": None}, "rows": 3, "list": [1]}
-    ) == {"test.recall": 0.7, "rows": 3.0}
+    assert flatten({"test": {"recall": 0.7, "label": "x", "ok": True, "none": None}, "rows": 3, "list": [1]}) == {
+        "test.recall": 0.7,
+        "rows": 3.0,
+    }

@@ -167,9 +167,12 @@ def test_steps_are_put_in_an_order_that_can_run():
 def test_parameters_are_overridden_in_their_own_type():
     made = project.parse(HEAD + '[params]\nn = 3\nflag = true\nrate = 0.1\nword = "a"\n')
 
-    assert made.with_params(
-        {"n": "5", "flag": "False", "rate": "2", "word": "7"}
-    ).params == {"n": 5, "flag": False, "rate": 2.0, "word": "7"}
+    assert made.with_params({"n": "5", "flag": "False", "rate": "2", "word": "7"}).params == {
+        "n": 5,
+        "flag": False,
+        "rate": 2.0,
+        "word": "7",
+    }
     with pytest.raises(InvalidInput, match=r"parameter `rat` is not in `\[params\]`") as caught:
         made.with_params({"rat": "1"})
     assert caught.value.hint == "did you mean `rate`?"
