@@ -19,15 +19,21 @@ from teul.config import ENVIRONMENT  # noqa: E402
 MADE = "<!-- Made from the code by `make docs`; edit the code instead. -->\n"
 
 
+COMMANDS_INTRO = """\
+A bare Docker verb is Docker's, with Docker's flags; everything else is `teul NOUN VERB`, apart from a few words of the
+life cycle. Every command answers `--help`, in Korean with `TEUL_LANG=ko` or a Korean locale. An option that teul does
+not honour is refused by name, never ignored.
+
+Exit codes: 0 done · 1 failed · 125, 126, 127 from `run`, `create`, `start` and `exec` as Docker's · 130 interrupted ·
+a container's or a build step's own code where it ran one.
+"""
+
+
 def commands() -> str:
     parts = [
         "# Commands\n",
         MADE,
-        "A bare Docker verb is Docker's, with Docker's flags; everything else is `teul NOUN VERB`, apart from a few words\n"
-        "of the life cycle. Every command answers `--help`, in Korean with `TEUL_LANG=ko` or a Korean locale. An option\n"
-        "that teul does not honour is refused by name, never ignored.\n\n"
-        "Exit codes: 0 done · 1 failed · 125, 126, 127 from `run`, `create`, `start` and `exec` as Docker's · 130\n"
-        "interrupted · a container's or a build step's own code where it ran one.\n",
+        COMMANDS_INTRO,
     ]
     for group, heading in ((LIFE, "Life cycle"), (DOCKER, "Docker's")):
         parts.append(f"# {heading}\n")
