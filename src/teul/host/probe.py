@@ -128,7 +128,7 @@ def probe_seccomp(sys_root: str = "/") -> Finding:
 
 
 def cgroup_mode(sys_root: str = "/") -> str:
-    """ "v2", "v1", "hybrid" (version 1 with an empty version 2 tree beside it), or "" when none is mounted."""
+    """Say which: v2, v1, hybrid (version 1 with an empty version 2 tree beside it), or nothing when none is mounted."""
     base = os.path.join(sys_root, "sys/fs/cgroup")
     if os.path.exists(f"{base}/cgroup.controllers"):
         return "v2"
