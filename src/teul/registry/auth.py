@@ -156,7 +156,7 @@ class Challenge:
 
 _WORD = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _PARAMETER = re.compile(rf'\s*({_WORD})\s*=\s*(?:"((?:[^"\\]|\\.)*)"|({_WORD}))\s*')
-_SCHEME = re.compile(rf"\s*({_WORD})(?:\s+|$)")
+_SCHEME = re.compile(rf"\s*({_WORD})(?:\s+|$|(?=,))")
 
 
 def parse_challenges(header: str) -> tuple[Challenge, ...]:

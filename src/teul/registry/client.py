@@ -433,8 +433,12 @@ class RegistryClient:
             )
             if response.status != 401 or not ours or attempt == 2 or not (body is None or isinstance(body, bytes)):
                 return response
-            if not authorizer.answer(response, scopes, used):
-                return response
+            try:
+                if not authorizer.answer(response, scopes, used):
+                    return response
+            except BaseException:
+                response.close()
+                raise
             response.drain()
         raise AssertionError("unreachable")
 

@@ -7,6 +7,7 @@ demands that it stays complete. Only `Unavailable` is ever retried.
 from __future__ import annotations
 
 import http.client
+import ipaddress
 import os
 import random
 import ssl
@@ -87,7 +88,7 @@ def translate(error: BaseException, host: str) -> TeulError:
             text(
                 "registry `{host}`: certificate not trusted: {problem}",
                 host=host,
-                problem=certificate.verify_message,
+                problem=getattr(certificate, "verify_message", "") or str(certificate),
             ),
             hint=text("point SSL_CERT_FILE at the CA bundle that signed it"),
         )
@@ -109,8 +110,8 @@ def translate(error: BaseException, host: str) -> TeulError:
 
 
 def _unwrap(error: BaseException) -> BaseException:
-    while isinstance(error, foreign.MaxRetryError) and error.reason is not None:
-        error = error.reason
+    while isinstance(error, foreign.MaxRetryError) and isinstance(inner := getattr(error, "reason", None), Exception):
+        error = inner
     return error
 
 
@@ -148,7 +149,10 @@ def _reason(error: BaseException) -> Text:
 
 def _words(error: BaseException) -> str:
     # urllib3 puts the repr of a connection object before the message; nobody wants to read its address.
-    return str(error).rpartition(">: ")[2] or type(error).__name__
+    try:
+        return str(error).rpartition(">: ")[2].rpartition("): ")[2] or type(error).__name__
+    except (TypeError, AttributeError):
+        return type(error).__name__
 
 
 class Response:
@@ -222,6 +226,12 @@ class Transport:
         self._lock = threading.Lock()
         self._sleep = sleep or time.sleep
         self._certificates = certificates
+
+    def __enter__(self) -> Transport:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def close(self) -> None:
         with self._lock:
@@ -343,8 +353,9 @@ class Transport:
                 return operation()
             except RegistryUnavailable as error:
                 now = progressed() if progressed else 0
+                # The most that ever came counts: a blob that is begun anew again and again is no progress.
                 failures = 1 if now > before else failures + 1
-                before = now
+                before = max(before, now)
                 wished = error.retry_after_s
                 if failures >= (2 if error.is_unreachable else TRIES) or (wished or 0) > LONGEST_WAIT_S:
                     raise
@@ -355,7 +366,12 @@ class Transport:
 def is_loopback(netloc: str) -> bool:
     """Whether a `host[:port]` is this machine's own loopback."""
     host = urlsplit(f"//{netloc}").hostname or ""
-    return host in ("localhost", "::1") or host.endswith(".localhost") or host.startswith("127.")
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _proxy_headers(proxy: str) -> dict[str, str]:
