@@ -1,0 +1,249 @@
+"""The rows of the benchmark: each measures teul and its peers in turn, in one run, on one machine.
+
+A row is a function that takes a `Bench` and returns `Row`. Times are seconds; of several rounds the median counts.
+The subjects take turns within each round, so that a slow minute of the machine hits all of them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import tarfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+SHARED = "/tmp/teul-bench"
+"""Lies under /tmp, which the peers see."""
+
+
+@dataclass
+class Row:
+    """One line of the table: *times* by subject, seconds, the median of the rounds."""
+
+    work: str
+    times: dict[str, float]
+    against: str = ""
+    """The subject that the ratio is to; default: the fastest that is not teul."""
+    target: float = 0.0
+    """The ratio that `DESIGN.md` asks for, 0 for none."""
+    note: str = ""
+
+    @property
+    def reference(self) -> str:
+        others = {name: time for name, time in self.times.items() if name != "teul"}
+        return self.against or min(others, key=others.__getitem__)
+
+    @property
+    def ratio(self) -> float:
+        return self.times["teul"] / self.times[self.reference]
+
+
+@dataclass
+class Bench:
+    """Where things are and how to start them."""
+
+    top: str
+    root: str
+    rounds: int = 10
+    log: Callable[[str], None] = print
+    environ: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def teul(self) -> list[str]:
+        return [f"{self.top}/.venv/bin/teul"]
+
+    def peer(self, program: str) -> list[str]:
+        return [f"{self.top}/benchmarks/peers.sh", "run", program]
+
+    def run(self, argv: list[str], *, timeout_s: float = 600) -> float:
+        """Seconds that *argv* took; its output is shown when it fails."""
+        environ = {**os.environ, **self.environ, "TEUL_ROOT": self.root, "TEUL_LANG": "en"}
+        began = time.perf_counter()
+        done = subprocess.run(
+            argv, env=environ, stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout_s, check=False
+        )
+        took = time.perf_counter() - began
+        if done.returncode != 0:
+            tail = (done.stdout + done.stderr).decode(errors="replace")[-2000:]
+            raise RuntimeError(f"{' '.join(argv)} ended with {done.returncode}:\n{tail}")
+        return took
+
+    def race(self, subjects: dict[str, Callable[[], float]], *, rounds: int = 0, warm: bool = True) -> dict[str, float]:
+        """Let the subjects take turns; the median of each."""
+        for subject in subjects.values():
+            if warm:
+                subject()
+        took: dict[str, list[float]] = {name: [] for name in subjects}
+        for _ in range(rounds or self.rounds):
+            for name, subject in subjects.items():
+                took[name].append(subject())
+        return {name: statistics.median(times) for name, times in took.items()}
+
+
+def run_true(network: str) -> Callable[[Bench], Row]:
+    """`run --rm IMAGE true` on one kind of network."""
+
+    def row(bench: Bench) -> Row:
+        words = ["run", "--rm", "--network", network, "bench-debian", "true"]
+        subjects = {
+            "teul": lambda: bench.run([*bench.teul, *words]),
+            "Docker": lambda: bench.run([*bench.peer("docker"), *words]),
+        }
+        if network != "bridge":
+            subjects["Podman"] = lambda: bench.run(
+                [
+                    *bench.peer("podman"),
+                    "--runtime",
+                    "runc",
+                    "run",
+                    "--rm",
+                    "--network",
+                    network,
+                    "bench-debian",
+                    "true",
+                ]
+            )
+        target = 0.5 if network == "bridge" else 0.6
+        return Row(f"`run --rm IMAGE true`, network {network}", bench.race(subjects), target=target)
+
+    row.__name__ = f"run_{network}"
+    return row
+
+
+def run_bare(bench: Bench) -> Row:
+    """What the OCI runtime alone takes, without any engine."""
+    bundle = f"{SHARED}/bundle"
+    if not os.path.isdir(f"{bundle}/rootfs/usr"):
+        os.makedirs(f"{bundle}/rootfs", exist_ok=True)
+        bench.run(["tar", "-xf", "/tmp/teul-peers-images/debian.rootfs.tar", "-C", f"{bundle}/rootfs"])
+    if not os.path.exists(f"{bundle}/config.json"):
+        bench.run(["runc", "spec", "--bundle", bundle])
+    with open(f"{bundle}/config.json", encoding="utf-8") as file:
+        spec = json.load(file)
+    spec["process"] |= {"terminal": False, "args": ["true"]}
+    with open(f"{bundle}/config.json", "w", encoding="utf-8") as file:
+        json.dump(spec, file)
+    subjects = {
+        "teul": lambda: bench.run([*bench.teul, "run", "--rm", "--network", "none", "bench-debian", "true"]),
+        "bare runc": lambda: bench.run(["runc", "run", "--bundle", bundle, f"teul-bench-{os.getpid()}"]),
+    }
+    return Row("`run --rm IMAGE true`, network none, against bare `runc run`", bench.race(subjects), target=3.5)
+
+
+def _churn_context(bench: Bench) -> str:
+    """The churn example, on the base that everyone has."""
+    context = f"{SHARED}/churn"
+    shutil.rmtree(context, ignore_errors=True)
+    shutil.copytree(f"{bench.top}/examples/churn", context)
+    path = f"{context}/Dockerfile"
+    with open(path, encoding="utf-8") as file:
+        document = file.read()
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(document.replace("FROM python:3.11-slim", "FROM bench-python"))
+    return context
+
+
+def _builds(bench: Bench, context: str, *options: str) -> dict[str, Callable[[], float]]:
+    return {
+        "teul": lambda: bench.run([*bench.teul, "build", "-q", "-t", "bench-churn", *options, context]),
+        "Docker": lambda: bench.run(
+            [*bench.peer("docker"), "build", "-q", "--network", "host", "-t", "bench-churn", *options, context]
+        ),
+        "Podman": lambda: bench.run(
+            [*bench.peer("podman"), "--runtime", "runc", "build", "--runtime", "runc", "-q", "--network", "host",
+             "-t", "bench-churn", *options, context]
+        ),
+    }  # fmt: skip
+
+
+def build_cold(bench: Bench) -> Row:
+    """The churn image with nothing cached: `pip install catboost pandas scikit-learn …` downloads everything."""
+    subjects = _builds(bench, _churn_context(bench), "--no-cache")
+    return Row(
+        "churn image, cold (`pip install` of catboost, pandas, scikit-learn)",
+        bench.race(subjects, rounds=2, warm=False),
+        target=1.0,
+        note="2 rounds; downloads from the package index are part of it",
+    )
+
+
+def build_cached(bench: Bench) -> Row:
+    """The same build again, nothing changed."""
+    return Row("cached rebuild (nothing changed)", bench.race(_builds(bench, _churn_context(bench))), target=0.6)
+
+
+def tar_and_hash(bench: Bench) -> Row:
+    """A layer of 9,000 files and 700 MB: canonical tar and its sha256, nothing written."""
+    from teul.layers import pack
+
+    folder = f"{SHARED}/tree"
+    _make_tree(folder, files=9000, size_bytes=700_000_000)
+
+    def ours() -> float:
+        began = time.perf_counter()
+        pack(folder, lambda data: None)
+        return time.perf_counter() - began
+
+    def digest_alone() -> float:
+        began = time.perf_counter()
+        digest = hashlib.sha256()
+        for place, _, names in os.walk(folder):
+            for name in names:
+                with open(f"{place}/{name}", "rb") as file:
+                    while data := file.read(1 << 20):
+                        digest.update(data)
+        return time.perf_counter() - began
+
+    class Sink:
+        def __init__(self) -> None:
+            self.digest = hashlib.sha256()
+
+        def write(self, data: bytes) -> int:
+            self.digest.update(data)
+            return len(data)
+
+    def standard() -> float:
+        began = time.perf_counter()
+        with tarfile.open(fileobj=Sink(), mode="w|") as archive:  # type: ignore[call-overload]
+            archive.add(folder, ".")
+        return time.perf_counter() - began
+
+    subjects = {"teul": ours, "sha256 alone": digest_alone, "tarfile": standard}
+    return Row(
+        "tar and sha256 of 700 MB in 9,000 files", bench.race(subjects, rounds=5), against="sha256 alone", target=2.0
+    )
+
+
+def _make_tree(folder: str, *, files: int, size_bytes: int) -> None:
+    """The same tree on every machine: 100 folders, sizes skewed as those of wheels are, bytes that do not compress."""
+    if os.path.exists(f"{folder}/.whole"):
+        return
+    shutil.rmtree(folder, ignore_errors=True)
+    weights = [1 / (1 + index % 300) for index in range(files)]
+    scale = size_bytes / sum(weights)
+    block = b"".join(hashlib.sha256(str(index).encode()).digest() for index in range(1 << 15))
+    for index, weight in enumerate(weights):
+        place = f"{folder}/package{index % 100}"
+        os.makedirs(place, exist_ok=True)
+        left = int(weight * scale)
+        with open(f"{place}/file{index}.bin", "wb") as file:
+            while left > 0:
+                left -= file.write(block[: min(left, len(block))])
+    with open(f"{folder}/.whole", "w", encoding="utf-8"):
+        pass
+
+
+ROWS: dict[str, Callable[[Bench], Row]] = {
+    "run-none": run_true("none"),
+    "run-host": run_true("host"),
+    "run-bridge": run_true("bridge"),
+    "run-bare": run_bare,
+    "build-cold": build_cold,
+    "build-cached": build_cached,
+    "tar": tar_and_hash,
+}
