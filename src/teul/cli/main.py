@@ -9,7 +9,7 @@ from teul.errors import CommandFailed, TeulError, UsageError, text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from teul.cli.context import Context
 
@@ -40,6 +40,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     except TeulError as error:
         report(error, context)
         return exit_code(error)
+    except ExceptionGroup as group:
+        # Validators collect every problem of a document; each is shown with its place.
+        known, unknown = group.split(TeulError)
+        if known is None or unknown is not None:
+            raise
+        problems = list(_leaves(known))
+        for error in problems:
+            report(error, context)
+        return exit_code(problems[0])
     except KeyboardInterrupt:
         context.say(text("interrupted"))
         return 130
@@ -55,6 +64,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     finally:
         context.close()
+
+
+def _leaves(group: ExceptionGroup[TeulError]) -> Iterator[TeulError]:
+    for error in group.exceptions:
+        if isinstance(error, ExceptionGroup):
+            yield from _leaves(error)
+        else:
+            yield error
 
 
 def dispatch(words: list[str], context: Context) -> int:

@@ -3,7 +3,7 @@ import io
 import pytest
 
 from teul.cli.context import Context
-from teul.cli.main import EXIT_CODES, exit_code, report
+from teul.cli.main import EXIT_CODES, exit_code, main, report
 from teul.cli.width import width
 from teul.config import Settings
 from teul.errors import BuildStepFailed, DockerfileError, ImageNotFound, Span, TeulError, UsageError, text
@@ -69,3 +69,24 @@ def test_every_family_has_an_exit_code():
 
 def test_a_failed_build_step_hands_on_its_exit_code():
     assert exit_code(BuildStepFailed(text("x"), exit_code=3)) == 3
+
+
+def test_all_problems_of_a_document_are_shown(monkeypatch, capsys):
+    problems = [DockerfileError(text("x {n}", n=n), span=Span("f", n)) for n in (1, 2)]
+
+    def fail(words, context):
+        raise ExceptionGroup("many", [problems[0], ExceptionGroup("inner", [problems[1]])])
+
+    monkeypatch.setattr("teul.cli.main.dispatch", fail)
+
+    assert main([]) == 1
+    assert capsys.readouterr().err == "teul: x 1\n  --> f:1\nteul: x 2\n  --> f:2\n"
+
+
+def test_an_error_that_is_nobodys_is_not_hidden(monkeypatch):
+    def fail(words, context):
+        raise ExceptionGroup("many", [DockerfileError(text("x"), span=None), KeyError("bug")])
+
+    monkeypatch.setattr("teul.cli.main.dispatch", fail)
+    with pytest.raises(ExceptionGroup):
+        main([])
