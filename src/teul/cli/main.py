@@ -46,8 +46,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if known is None or unknown is not None:
             raise
         problems = list(_leaves(known))
-        for error in problems:
-            report(error, context)
+        for problem in problems:
+            report(problem, context)
         return exit_code(problems[0])
     except KeyboardInterrupt:
         context.say(text("interrupted"))
