@@ -1,0 +1,304 @@
+"""The ASGI application: finds the route, lets the request in, answers in JSON. Must not listen or know sockets' files.
+
+Plain ASGI and a dictionary of paths instead of a framework: the path of `runs/log-metric` is the hot one, and the
+fixed paths need no patterns. Reads run on a few threads, writes on the `Committer`'s one; the loop only moves bytes.
+
+What a browser could be made to do is refused: on loopback the `Host` must be an address, `localhost` or a name without
+a dot (a rebound DNS name has one), a write from another origin is not answered, and JSON must say that it is JSON.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import logging
+from collections.abc import Awaitable, Callable, MutableMapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import orjson
+
+from teul.errors import Forbidden, TeulError, TrackingInvalid, Unauthorized, text
+from teul.ml.tracking import registry_routes, tokens, tracking_routes, wire
+from teul.ml.tracking.access import Grant
+from teul.ml.tracking.artifact_transfer import ArtifactTransfer
+from teul.ml.tracking.committer import Committer
+from teul.ml.tracking.routing import Answer, Call, Route
+from teul.ml.tracking.store import TrackingStore
+from teul.ml.tracking.translate import to_answer
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+MLFLOW_VERSION = "3.17.2"
+"""The MLflow whose REST API this is; `/version` answers it."""
+MAX_JSON_BYTES = 32 << 20
+READ_THREADS = 4
+PREFIXES = ("/api/2.0/mlflow/", "/ajax-api/2.0/mlflow/")
+ARTIFACT_PREFIXES = ("/api/2.0/mlflow-artifacts/", "/ajax-api/2.0/mlflow-artifacts/")
+SERVER_INFO = {
+    "store_type": "SqlStore",
+    "workspaces_enabled": False,
+    "trace_archival_enabled": False,
+    "multipart_uploads_enabled": False,
+    "multipart_downloads_enabled": False,
+}
+_JSON = (b"content-type", b"application/json")
+_LOGGER = logging.getLogger("teul.ml.tracking")
+
+
+class TrackingApp:
+    """One per process. *trusts_network* lets requests without a token in on every address."""
+
+    def __init__(self, store: TrackingStore, *, trusts_network: bool = False) -> None:
+        self._store = store
+        self._trusts_network = trusts_network
+        self._fixed: dict[tuple[str, str], Route] = {}
+        self._patterns: list[tuple[tuple[str, ...], Route]] = []
+        for route in (*tracking_routes.ROUTES, *registry_routes.ROUTES):
+            if "<" in route.path:
+                self._patterns.append((tuple(route.path.split("/")), route))
+            else:
+                for prefix in PREFIXES:
+                    self._fixed[route.method, prefix + route.path] = route
+        self._readers = ThreadPoolExecutor(READ_THREADS, thread_name_prefix="read")
+        self._committer: Committer[Any] | None = None
+        self._transfer = ArtifactTransfer(store, self._readers)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        path: str = scope["path"]
+        try:
+            status: int
+            body: Answer | bytes
+            route = self._fixed.get((scope["method"], path))
+            headers = _headers(scope)
+            grant = self._let_in(scope, headers)
+            if route is not None:
+                status, body = 200, await self._answer(route, {}, scope, headers, grant, receive)
+            elif path.startswith(ARTIFACT_PREFIXES) or path in ("/get-artifact", "/model-versions/get-artifact"):
+                await self._transfer.serve(self, scope, headers, grant, receive, send)
+                return
+            else:
+                status, body = await self._other(path, scope, headers, grant, receive)
+        except Exception as error:
+            status, body = self._failed(error, path)
+        await respond(send, status, body)
+
+    async def write(self, job: Callable[[], Any]) -> Any:
+        """Run *job* on the committer; answered when it is on the disk."""
+        if self._committer is None:
+            self._committer = Committer(self._store.db)
+        return await self._committer.run(job)
+
+    async def read(self, job: Callable[[], Any]) -> Any:
+        """Run *job* on a reading thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._readers, job)
+
+    def close(self) -> None:
+        """Wait for what is in flight, then close the store."""
+        if self._committer is not None:
+            self._committer.close()
+        self._readers.shutdown()
+        self._store.close()
+
+    def grant_of(self, scope: Scope, token: str) -> Grant:
+        """Who a request is; reads the database.
+
+        Raises:
+            Unauthorized: a token is needed, and this one is none.
+        """
+        client = scope.get("client")
+        who = f"client at {client[0]}" if client else "client"
+        if token:
+            run_id = tokens.run_of(self._store.db, token)
+            if run_id is not None:
+                return Grant(f"run {run_id}", run_id)
+        if self._trusts_network or is_loopback(scope):
+            return Grant(who)
+        raise Unauthorized(
+            text("a token is needed here: set MLFLOW_TRACKING_TOKEN to the one of the run")
+            if not token
+            else text("this token is unknown or has ended")
+        )
+
+    async def _answer(
+        self,
+        route: Route,
+        parameters: dict[str, str],
+        scope: Scope,
+        headers: dict[bytes, bytes],
+        grant: Callable[[], Grant],
+        receive: Receive,
+    ) -> Answer:
+        query = scope["query_string"]
+        if route.method == "GET" and query:
+            pairs = parse_qsl(query.decode("ascii", "replace"), keep_blank_values=True)
+            values = wire.read_query(route.fields, [*pairs, *parameters.items()])
+        else:
+            body = read_json(await read_body(receive, MAX_JSON_BYTES), route.method, headers)
+            if parameters:
+                body = {**body, **parameters}
+            values = wire.read(route.fields, body)
+        store = self._store
+
+        def job() -> Answer:
+            return route.handler(Call(store.db, store.content, grant(), values))
+
+        answer: Answer = await (self.write(job) if route.writes else self.read(job))
+        return answer
+
+    async def _other(
+        self,
+        path: str,
+        scope: Scope,
+        headers: dict[bytes, bytes],
+        grant: Callable[[], Grant],
+        receive: Receive,
+    ) -> tuple[int, Answer | bytes]:
+        method = scope["method"]
+        if path == "/health":
+            return 200, b"OK"
+        if path == "/version":
+            return 200, MLFLOW_VERSION.encode()
+        if path in ("/api/3.0/mlflow/server-info", "/ajax-api/3.0/mlflow/server-info"):
+            return 200, SERVER_INFO
+        if path == "/":
+            return 200, b"teul tracking: set MLFLOW_TRACKING_URI to this address\n"
+        for prefix in PREFIXES:
+            if path.startswith(prefix):
+                parts = path[len(prefix) :].split("/")
+                for pattern, route in self._patterns:
+                    parameters = _match(pattern, parts)
+                    if parameters is not None and route.method == method:
+                        return 200, await self._answer(route, parameters, scope, headers, grant, receive)
+        return 404, {
+            "error_code": "ENDPOINT_NOT_FOUND",
+            "message": f"teul's tracking server has no {method} {path}",
+        }
+
+    def _let_in(self, scope: Scope, headers: dict[bytes, bytes]) -> Callable[[], Grant]:
+        """Refuse what no token could let in; the token itself is looked at by the job, on its thread."""
+        if is_loopback(scope):
+            host = headers.get(b"host", b"").decode("latin-1")
+            if host and not _is_local_name(host):
+                raise Forbidden(text("host `{host}`: expected an address or localhost", host=host))
+            origin = headers.get(b"origin", b"").decode("latin-1")
+            if origin and scope["method"] not in ("GET", "HEAD") and not _is_local_name(urlsplit(origin).netloc):
+                raise Forbidden(text("origin `{origin}` may not write here", origin=origin))
+        token = ""
+        authorization = headers.get(b"authorization", b"").decode("latin-1")
+        if authorization[:7].lower() == "bearer ":
+            token = authorization[7:].strip()
+        return lambda: self.grant_of(scope, token)
+
+    def _failed(self, error: BaseException, path: str) -> tuple[int, Answer]:
+        status, body = to_answer(error)
+        if not isinstance(error, TeulError):
+            _LOGGER.error("%s failed", path, exc_info=error)
+        return status, body
+
+
+async def respond(send: Send, status: int, body: Answer | bytes) -> None:
+    """Send one answer, JSON unless it is bytes."""
+    if isinstance(body, bytes):
+        data, kind = body, (b"content-type", b"text/plain; charset=utf-8")
+    else:
+        data, kind = orjson.dumps(body), _JSON
+    headers = [kind, (b"content-length", str(len(data)).encode())]
+    if status == 401:
+        headers.append((b"www-authenticate", b"Bearer"))
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": data})
+
+
+async def read_body(receive: Receive, limit: int) -> bytes:
+    """The whole body. Raises: TrackingInvalid when it is larger than *limit* bytes."""
+    message = await receive()
+    data: bytes = message.get("body", b"")
+    if not message.get("more_body"):
+        return data
+    parts = [data]
+    size = len(data)
+    while message.get("more_body"):
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise TrackingInvalid("the client went away")
+        part = message.get("body", b"")
+        parts.append(part)
+        size += len(part)
+        if size > limit:
+            raise TrackingInvalid(f"Requests must be at most {limit} bytes")
+    return b"".join(parts)
+
+
+def read_json(data: bytes, method: str, headers: dict[bytes, bytes]) -> dict[str, Any]:
+    """A JSON object; nothing is an empty one. Raises: TrackingInvalid."""
+    if method in ("POST", "PUT"):
+        kind = headers.get(b"content-type")
+        if kind is None:
+            raise TrackingInvalid("Bad Request. Content-Type header is missing.")
+        if kind.split(b";")[0].strip().lower() != b"application/json":
+            raise TrackingInvalid("Bad Request. Content-Type must be one of ['application/json'].")
+    if not data:
+        return {}
+    try:
+        body = orjson.loads(data)
+        if isinstance(body, str):
+            # Old clients encode twice.
+            body = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        body = _loads_loosely(data)
+    if body is None:
+        return {}
+    if not isinstance(body, dict):
+        raise TrackingInvalid("Bad Request. The body must be a JSON object.")
+    return body
+
+
+def is_loopback(scope: Scope) -> bool:
+    """Whether the request came in on a loopback address of ours (not: from one)."""
+    server: tuple[str, int] | None = scope.get("server")
+    return server is not None and (server[0].startswith("127.") or server[0] in ("::1", "localhost"))
+
+
+def _loads_loosely(data: bytes) -> object:
+    """Python's clients write NaN and Infinity bare, which JSON has not."""
+    import json
+
+    try:
+        return json.loads(data)
+    except ValueError as error:
+        raise TrackingInvalid(f"Bad Request. The body is not JSON: {error}") from error
+
+
+def _headers(scope: Scope) -> dict[bytes, bytes]:
+    return dict(scope["headers"])
+
+
+def _match(pattern: tuple[str, ...], parts: list[str]) -> dict[str, str] | None:
+    if len(pattern) != len(parts):
+        return None
+    made = {}
+    for wanted, part in zip(pattern, parts, strict=True):
+        if wanted[0] == "<":
+            if not part:
+                return None
+            made[wanted[1:-1]] = part
+        elif wanted != part:
+            return None
+    return made
+
+
+def _is_local_name(host: str) -> bool:
+    name = urlsplit(f"//{host}").hostname or ""
+    if name == "localhost" or name.endswith(".localhost") or (name and "." not in name and ":" not in name):
+        return True
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
