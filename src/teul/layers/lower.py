@@ -1,0 +1,73 @@
+"""Looking a path up in a stack of layer folders, as overlay would merge them. Must not change them."""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from teul.layers.pack import OPAQUE, OPAQUE_ATTRIBUTES, WHITEOUT
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class Lower:
+    """A read-only merged view of layer folders."""
+
+    def __init__(self, folders: Sequence[str]) -> None:
+        """*folders*: bottom first."""
+        self._folders = [os.fsencode(folder) for folder in reversed(folders)]
+
+    def find(self, path: bytes) -> tuple[bytes, os.stat_result] | None:
+        """Where the entry at *path* (clean, relative; links are not followed) lies, and its status; None when absent."""
+        if not path:
+            return None
+        contributing = self._folders
+        found: tuple[bytes, os.stat_result] | None = None
+        for name in path.split(b"/"):
+            found = None
+            following: list[bytes] = []
+            for folder in contributing:
+                full = folder + b"/" + name
+                try:
+                    status = os.lstat(full)
+                except (FileNotFoundError, NotADirectoryError):
+                    if is_missing_by_file(folder, name):
+                        break
+                    continue
+                if stat.S_ISDIR(status.st_mode):
+                    following.append(full)
+                    found = found or (full, status)
+                    if is_opaque(full) or is_missing_by_file(folder, name):
+                        break
+                    continue
+                # Below a folder, anything else ends the stack; on top of it, it is the entry itself.
+                if not following and not is_whiteout(status):
+                    found = (full, status)
+                break
+            if found is None:
+                return None
+            contributing = following
+        return found
+
+
+def is_whiteout(status: os.stat_result) -> bool:
+    """Overlay's mark for "nothing here, whatever lies below"."""
+    return stat.S_ISCHR(status.st_mode) and status.st_rdev == 0
+
+
+def is_opaque(folder: bytes) -> bool:
+    """Whether *folder* hides what the layers below have in it (overlay's attribute, or the mark as a file)."""
+    for name in OPAQUE_ATTRIBUTES:
+        try:
+            if os.getxattr(folder, name, follow_symlinks=False) == b"y":
+                return True
+        except OSError:
+            continue
+    return os.path.lexists(folder + b"/" + OPAQUE)
+
+
+def is_missing_by_file(folder: bytes, name: bytes) -> bool:
+    """Whether *folder* has the mark for "no *name* below" as a file (where whiteout devices cannot be made)."""
+    return os.path.lexists(folder + b"/" + WHITEOUT + name)
