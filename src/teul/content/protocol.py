@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Protocol
 
-from teul.oci.digest import Digest
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import TracebackType
+    from typing import Protocol
+
+    from teul.oci.digest import Digest
+else:
+    Protocol = object
 
 
 @dataclass(frozen=True, slots=True)

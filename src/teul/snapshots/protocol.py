@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
-from teul.oci.digest import Digest
-from teul.oci.runtime import Mount
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from typing import Protocol
+
+    from teul.layers import Source
+    from teul.oci.digest import Digest
+    from teul.oci.runtime import Mount
+else:
+    Protocol = object
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +65,7 @@ class Snapshotter(Protocol):
         exactly the tar of that digest (`teul.layers.pack`). A layer that exists already is kept. Returns its name.
         """
 
-    def unpack(self, stream: object, diff_id: Digest, below: Sequence[str]) -> str:
+    def unpack(self, stream: Source, diff_id: Digest, below: Sequence[str]) -> str:
         """Extract one uncompressed layer tar (a binary stream, read to its end, verified against *diff_id*) and commit
         it with the recipe that gives the same tar again. *below*: the names of the layers under it. Idempotent.
 
@@ -67,8 +73,8 @@ class Snapshotter(Protocol):
             DigestMismatch, MalformedLayer, UnsafePath: nothing is left behind.
         """
 
-    def tar(self, name: str, write: object) -> None:
-        """Stream the layer's exact tar into *write* (a callable taking bytes), verified against its diff id.
+    def tar(self, name: str, write: Callable[[bytes], object] | None = None) -> None:
+        """Stream the layer's exact tar into *write*, verified against its diff id (without *write*: only verified).
 
         Raises:
             DigestMismatch: the folder was tampered with.
