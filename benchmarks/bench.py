@@ -43,7 +43,7 @@ def main() -> int:
     rounds = int(words[words.index("--rounds") + 1]) if "--rounds" in words else 10
     chosen = [word for word in words if word in ROWS] or list(ROWS)
     os.makedirs(SHARED, exist_ok=True)
-    bench = Bench(TOP, ROOT, rounds=rounds, log=say)
+    bench = Bench(TOP, ROOT, rounds=rounds)
     peers = os.path.join(TOP, "benchmarks/peers.sh")
     needs_peers = any(name != "tar" for name in chosen)
     try:

@@ -32,7 +32,8 @@ enter() {
     install -m 644 /etc/resolv.conf "$tree/etc/resolv.conf"
     install -m 644 "$certificates" "$tree$certificates"
   fi
-  DOCKER_HOST=unix://$sockets/docker.sock exec chroot "$tree" "$@"
+  # Podman would warn about version 1 of the control groups at every start.
+  DOCKER_HOST=unix://$sockets/docker.sock PODMAN_IGNORE_CGROUPSV1_WARNING=1 exec chroot "$tree" "$@"
 }
 
 in_tree() { (enter "$@"); }

@@ -15,7 +15,7 @@ import subprocess
 import tarfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 SHARED = "/tmp/teul-bench"
 """Lies under /tmp, which the peers see."""
@@ -50,19 +50,25 @@ class Bench:
     top: str
     root: str
     rounds: int = 10
-    log: Callable[[str], None] = print
-    environ: dict[str, str] = field(default_factory=dict)
 
     @property
     def teul(self) -> list[str]:
         return [f"{self.top}/.venv/bin/teul"]
 
     def peer(self, program: str) -> list[str]:
-        return [f"{self.top}/benchmarks/peers.sh", "run", program]
+        """What `peers.sh run` ends in, without the shell before it: the peers are measured, not the script."""
+        folder = os.environ.get("TEUL_PEERS", "/var/tmp/teul-peers")
+        return ["chroot", f"{folder}/rootfs", program]
 
     def run(self, argv: list[str], *, timeout_s: float = 600) -> float:
         """Seconds that *argv* took; its output is shown when it fails."""
-        environ = {**os.environ, **self.environ, "TEUL_ROOT": self.root, "TEUL_LANG": "en"}
+        environ = {
+            **os.environ,
+            "TEUL_ROOT": self.root,
+            "TEUL_LANG": "en",
+            "DOCKER_HOST": "unix:///run/teul-peers/docker.sock",
+            "PODMAN_IGNORE_CGROUPSV1_WARNING": "1",
+        }
         began = time.perf_counter()
         done = subprocess.run(
             argv, env=environ, stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout_s, check=False
@@ -149,16 +155,16 @@ def _churn_context(bench: Bench) -> str:
 
 
 def _builds(bench: Bench, context: str, *options: str) -> dict[str, Callable[[], float]]:
+    words = ["-q", "-t", "bench-churn", *options, context]
+    docker = [*bench.peer("docker"), "build", "--network", "host"]
+    # Podman raises the limit of open files by itself, which a host with a lower hard limit forbids.
+    podman = [*bench.peer("podman"), "--runtime", "runc", "build", "--runtime", "runc", "--network", "host"]
+    podman += ["--ulimit", "nofile=1024:1024"]
     return {
-        "teul": lambda: bench.run([*bench.teul, "build", "-q", "-t", "bench-churn", *options, context]),
-        "Docker": lambda: bench.run(
-            [*bench.peer("docker"), "build", "-q", "--network", "host", "-t", "bench-churn", *options, context]
-        ),
-        "Podman": lambda: bench.run(
-            [*bench.peer("podman"), "--runtime", "runc", "build", "--runtime", "runc", "-q", "--network", "host",
-             "-t", "bench-churn", *options, context]
-        ),
-    }  # fmt: skip
+        "teul": lambda: bench.run([*bench.teul, "build", *words]),
+        "Docker": lambda: bench.run([*docker, *words]),
+        "Podman": lambda: bench.run([*podman, *words]),
+    }
 
 
 def build_cold(bench: Bench) -> Row:
