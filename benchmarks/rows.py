@@ -157,9 +157,9 @@ def _churn_context(bench: Bench) -> str:
 def _builds(bench: Bench, context: str, *options: str) -> dict[str, Callable[[], float]]:
     words = ["-q", "-t", "bench-churn", *options, context]
     docker = [*bench.peer("docker"), "build", "--network", "host"]
-    # Podman raises the limit of open files by itself, which a host with a lower hard limit forbids.
+    # Podman raises limits by itself, which a host with lower hard limits forbids.
     podman = [*bench.peer("podman"), "--runtime", "runc", "build", "--runtime", "runc", "--network", "host"]
-    podman += ["--ulimit", "nofile=1024:1024"]
+    podman += ["--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1024:1024"]
     return {
         "teul": lambda: bench.run([*bench.teul, "build", *words]),
         "Docker": lambda: bench.run([*docker, *words]),
