@@ -29,7 +29,7 @@ types:
 contracts:
 	@PYTHONPATH=src .venv/bin/lint-imports
 spelling:
-	@.venv/bin/codespell README.md CONTRIBUTING.md SECURITY.md SCOPE.md docs src tests examples
+	@.venv/bin/codespell README.md CONTRIBUTING.md SECURITY.md SCOPE.md docs src examples
 
 docs: .dev ## Write the pages that are made from the code
 	@$(PYTHON) scripts/reference.py

@@ -106,7 +106,7 @@ def main() -> int:
         if wanted == actual:
             continue
         if is_check:
-            print(f"{path} is out of date: make docs")  # noqa: T201
+            print(f"{path} is out of date: make docs")
             stale = 1
         else:
             os.makedirs(os.path.dirname(whole), exist_ok=True)
