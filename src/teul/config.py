@@ -7,8 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from dataclasses import dataclass
+else:
+    from teul.values import dataclass
 
 ENVIRONMENT = {
     "TEUL_ROOT": "the state folder; default /var/lib/teul as root, $XDG_DATA_HOME/teul otherwise",

@@ -6,13 +6,14 @@ After BuildKit's client/graph.go (Vertex, VertexStatus, VertexLog, VertexWarning
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from dataclasses import dataclass
 
     from teul.errors import Span
+else:
+    from teul.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

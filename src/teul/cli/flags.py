@@ -6,13 +6,14 @@ command; messages are parsed by scripts), and because a `teul run` may spend 15 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from teul.errors import UsageError, text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from dataclasses import dataclass
+else:
+    from teul.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,7 +46,7 @@ def test_help_loads_no_engine():
     program = (
         "import sys; from teul.cli.main import main; main(['--help']);"
         "print(*sorted(name for name in sys.modules if name.startswith('teul')), file=sys.stderr);"
-        "print(*[name for name in ('sqlite3', 'subprocess', 'json', 'typing', 'logging', 'argparse', 'pathlib')"
+        "print(*[name for name in ('sqlite3', 'subprocess', 'json', 'typing', 'logging', 'dataclasses', 're', 'argparse', 'pathlib')"
         " if name in sys.modules], file=sys.stderr)"
     )
     done = subprocess.run([sys.executable, "-S", "-c", program], capture_output=True, text=True, env=_environment())
@@ -54,7 +54,7 @@ def test_help_loads_no_engine():
     ours, others = done.stderr.splitlines()
     assert ours.split() == [
         "teul", "teul.cli", "teul.cli.context", "teul.cli.help", "teul.cli.main", "teul.cli.table", "teul.config",
-        "teul.errors",
+        "teul.errors", "teul.values",
     ]  # fmt: skip
     assert others == ""
 
