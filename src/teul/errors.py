@@ -11,7 +11,7 @@ Families are by what the caller can do about it, leaves by noun::
     ├─ Denied                     Unauthorized · Forbidden
     ├─ Unavailable                RegistryUnavailable · StoreLocked   (the only family that is ever retried)
     ├─ Unsupported                HostLacks(feature) · OptionUnsupported(name) · PlatformMismatch
-    ├─ CommandFailed              RuntimeFailed · BuildStepFailed
+    ├─ CommandFailed              RuntimeFailed · BuildStepFailed · StepFailed · NotReady
     └─ Cancelled
 
 A message is lower case, names the object first, says *expected X, got Y*, and has no final period. A leaf
@@ -453,30 +453,6 @@ class PlatformMismatch(Unsupported):
         self.actual = actual
 
 
-class UnknownBase(Unsupported):
-    """A base image that cannot be made from Debian's packages; *offered* can."""
-
-    code = "unknown-base"
-
-    def __init__(self, reference: str, offered: tuple[str, ...], *, hint: str | None = None) -> None:
-        super().__init__(
-            text(
-                "`{reference}` cannot be made from Debian's packages; these can: {offered}",
-                reference=reference,
-                offered=", ".join(offered),
-            ),
-            hint=hint,
-        )
-        self.reference = reference
-        self.offered = offered
-
-
-class BootstrapFailed(CommandFailed):
-    """mmdebstrap, apt or pip could not make the base image."""
-
-    code = "bootstrap-failed"
-
-
 class RuntimeFailed(CommandFailed):
     code = "runtime-failed"
 
@@ -496,6 +472,12 @@ class BuildStepFailed(CommandFailed):
     ) -> None:
         super().__init__(message, argv=argv, exit_code=exit_code, stderr_tail=stderr_tail, hint=hint)
         self.span = span
+
+
+class NotReady(CommandFailed):
+    """A serving container that ended, or did not answer in time; it was taken away again."""
+
+    code = "not-ready"
 
 
 class StepFailed(CommandFailed):

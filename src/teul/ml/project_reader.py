@@ -32,12 +32,12 @@ _SYNTAX_PLACE = re.compile(r"(?P<what>.*) \(at line (?P<line>\d+), column (?P<co
 _PREDICT = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*", re.ASCII)
 _PYTHON = re.compile(r"3\.\d{1,2}")
 _KINDS = {
-    str: "a string",
-    int: "a whole number",
-    float: "a number",
-    bool: "true or false",
-    list: "a list",
-    dict: "a table",
+    str: text("a string"),
+    int: text("a whole number"),
+    float: text("a number"),
+    bool: text("true or false"),
+    list: text("a list"),
+    dict: text("a table"),
 }
 
 
@@ -97,11 +97,11 @@ class _Reader:
             return None
         if isinstance(value, dict):
             return value
-        self.wrong_type(at, "a table", value)
+        self.wrong_type(at, text("a table"), value)
         return {}
 
-    def wrong_type(self, at: Path, expected: str, value: object) -> None:
-        got = next((word for kind, word in _KINDS.items() if type(value) is kind), "a date or time")
+    def wrong_type(self, at: Path, expected: Text, value: object) -> None:
+        got = next((word for kind, word in _KINDS.items() if type(value) is kind), text("a date or time"))
         name = ".".join(str(part) for part in at)
         self.problem(at, text("`{name}`: expected {expected}, got {got}", name=name, expected=expected, got=got))
 
@@ -110,7 +110,7 @@ class _Reader:
         if value is None:
             return default
         if not isinstance(value, str):
-            self.wrong_type(at, "a string", value)
+            self.wrong_type(at, text("a string"), value)
             return default
         if "\0" in value or not value.strip():
             self.problem(at, text("`{name}`: expected something, got an empty string", name=".".join(map(str, at))))
@@ -129,14 +129,14 @@ class _Reader:
             )
             return ()
         if not isinstance(value, list):
-            self.wrong_type(at, "a list of strings", value)
+            self.wrong_type(at, text("a list of strings"), value)
             return ()
         made = []
         for index, item in enumerate(value):
             if isinstance(item, str) and item.strip():
                 made.append(item)
             else:
-                self.wrong_type((*at, index), "a string", item)
+                self.wrong_type((*at, index), text("a string"), item)
         return tuple(made)
 
     def integer(self, table: Mapping[str, Any], at: Path, default: int, low: int, high: int) -> int:
@@ -144,7 +144,7 @@ class _Reader:
         if value is None:
             return default
         if type(value) is not int:
-            self.wrong_type(at, "a whole number", value)
+            self.wrong_type(at, text("a whole number"), value)
             return default
         if not low <= value <= high:
             name = ".".join(map(str, at))
@@ -170,7 +170,7 @@ class _Reader:
             elif isinstance(value, str | int | float):
                 made[name] = str(value)
             else:
-                self.wrong_type((*at, name), "a string", value)
+                self.wrong_type((*at, name), text("a string"), value)
         return made
 
     def folder_path(self, value: str, at: Path) -> str:
@@ -268,7 +268,7 @@ class _Reader:
             elif isinstance(value, str | int | float | bool):
                 made[name] = value
             else:
-                self.wrong_type(at, "a string, a number or true or false", value)
+                self.wrong_type(at, text("a string, a number or true or false"), value)
         return made
 
     def steps(self, params: Mapping[str, Param]) -> tuple[ProjectStep, ...]:
@@ -276,7 +276,7 @@ class _Reader:
         for name, table in (self.table(self.document, ("steps",)) or {}).items():
             at: Path = ("steps", name)
             if not isinstance(table, dict):
-                self.wrong_type(at, "a table", table)
+                self.wrong_type(at, text("a table"), table)
                 continue
             self.check_name(name, at)
             made.append(self.step(name, table, at, params))

@@ -200,9 +200,9 @@ def _local_path(word: str) -> str:
 def _index_root(path: str) -> str:
     """The folder that holds all that a `file:` index refers to: its parent when its pages link outside of it."""
     try:
-        for project in os.scandir(path):
-            page = f"{project.path}/index.html"
-            if project.is_dir() and os.path.exists(page):
+        for name in sorted(os.listdir(path)):
+            page = f"{path}/{name}/index.html"
+            if os.path.exists(page):
                 with open(page, "rb") as file:
                     outside = b'"../../' in file.read(4096)
                 parent = os.path.dirname(path)
@@ -220,7 +220,7 @@ def _host_bundle(environ: Mapping[str, str]) -> str:
             return path
     for folder in _ADDED:
         try:
-            if not any(entry.name.endswith((".crt", ".pem", ".p11-kit")) for entry in os.scandir(folder)):
+            if not any(name.endswith((".crt", ".pem", ".p11-kit")) for name in os.listdir(folder)):
                 continue
         except OSError:
             continue

@@ -14,7 +14,7 @@ build of one project), so that for any vertex that ran the solver can say which 
 
 from teul.solver.graph import Op, Result, Vertex, walk
 from teul.solver.protocol import Cache, Task, Worker
-from teul.solver.solve import Cause, Explained, Outcome, Solution, solve
+from teul.solver.solve import Cause, Explained, Outcome, Solution, compare, key_of, solve
 
 __all__ = [
     "Cache",
@@ -27,6 +27,8 @@ __all__ = [
     "Task",
     "Vertex",
     "Worker",
+    "compare",
+    "key_of",
     "solve",
     "walk",
 ]

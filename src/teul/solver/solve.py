@@ -177,8 +177,12 @@ def _inspect(worker: Worker, vertex: Vertex, inputs: Sequence[Result], *, conten
     for number, (role, result) in enumerate(zip(vertex.roles, inputs, strict=True), start=1):
         parts[f"input {role or number}"] = result.digest
     parts |= found
-    key = digest_of([dict(vertex.op.definition), [result.digest for result in inputs], dict(found)])
-    return _Known(key, parts, tuple(result.digest for result in inputs))
+    return _Known(key_of(vertex, inputs, found), parts, tuple(result.digest for result in inputs))
+
+
+def key_of(vertex: Vertex, inputs: Sequence[Result], found: Mapping[str, str]) -> str:
+    """The cache key of *vertex* when its inputs gave *inputs* and the worker found *found*."""
+    return digest_of([dict(vertex.op.definition), [result.digest for result in inputs], dict(found)])
 
 
 def _flatten(definition: Mapping[str, Any]) -> dict[str, str]:

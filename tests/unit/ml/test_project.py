@@ -61,7 +61,7 @@ def test_the_smallest_project_has_a_name():
     [
         ("", ['1 there is no `[project]` table | [project]\nname = "…"']),
         ("[project]\n", ["1:2 `[project]`: expected `name`"]),
-        ("[projct]\nname = 1", ["1 there is no", "1:2 unknown table `projct` | did you mean `project`?"]),
+        ("[projct]\nname = 1", ["1:2 unknown table `projct` | did you mean `project`?", "1 there is no"]),
         ("[project]\nname = 1\n", ["2:8 `project.name`: expected a string, got a whole number"]),
         ('[project]\nname = "My App"\n', ["2:8 `project.name`: expected lower-case letters"]),
         (HEAD + 'nam = "x"\n', ["3:1 `[project]`: unknown key `nam` | did you mean `name`?"]),

@@ -1,0 +1,84 @@
+"""From a served image to a version of the registered model: register, judge by the gates, promote. Decides nothing.
+
+A version is known by the digest of its served image, so the same model, code and environment are one version however
+often they are brought up. A version whose gate failed is kept, marked, and never becomes `production`.
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+from collections.abc import Mapping, Sequence
+
+from teul.errors import Text
+from teul.ml.gate import Gate, Verdict, evaluate
+from teul.ml.record import OUTS
+from teul.ml.tracking.values import PRODUCTION, ModelVersion
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from teul.ml.tracking import TrackingStore
+
+SERVED_TAG, TRAINED_TAG, PROJECT_TAG = "teul.image", "teul.trained-in", "teul.project"
+
+
+def find_version(tracking: TrackingStore, model: str, image: str) -> ModelVersion | None:
+    """The version whose served image is *image*, or None."""
+    page = tracking.search_model_versions(filter_text=f"name = '{model}'")
+    return next((version for version in page.items if version.tags.get(SERVED_TAG) == image), None)
+
+
+def register(
+    tracking: TrackingStore, model: str, *, project: str, image: str, trained_in: str, run_id: str, path: str
+) -> ModelVersion:
+    """The version of *image*: the one that is there, or a new one whose files are the run's output *path*."""
+    found = find_version(tracking, model, image)
+    if found is not None:
+        return found
+    tracking.ensure_registered_model(model)
+    return tracking.create_model_version(
+        model,
+        f"{tracking.get_run(run_id).artifact_uri}/{OUTS}/{path}",
+        run_id=run_id,
+        tags={SERVED_TAG: image, TRAINED_TAG: trained_in, PROJECT_TAG: project},
+        user_id=who(),
+    )
+
+
+def judge(
+    tracking: TrackingStore, gates: Sequence[Gate], values: Mapping[str, float], production: ModelVersion | None
+) -> tuple[Verdict, ...]:
+    """What each gate says of *values*, compared with the metrics of the version in production."""
+    before = None
+    if production is not None:
+        run = tracking.get_run(production.run_id) if production.run_id else None
+        before = {metric.key: metric.value for metric in run.metrics} if run else {}
+    return tuple(evaluate(gate, values, before) for gate in gates)
+
+
+def keep_verdicts(tracking: TrackingStore, version: ModelVersion, verdicts: Sequence[Verdict]) -> None:
+    """Remember what the gates said; nothing is written when they said the same before."""
+    passed = all(verdict.passed for verdict in verdicts)
+    report = [verdict.to_json() for verdict in verdicts]
+    if (version.gate, [dict(line) for line in version.gate_report]) != ("passed" if passed else "failed", report):
+        tracking.set_gate(version.name, version.version, passed, report)
+
+
+def promote(tracking: TrackingStore, version: ModelVersion, reason: Text) -> None:
+    """Make *version* what serves. Raises: GateFailed."""
+    tracking.set_alias(version.name, PRODUCTION, version.version, who=who(), reason=str(reason))
+
+
+def in_production(tracking: TrackingStore, model: str) -> ModelVersion | None:
+    return tracking.alias(model, PRODUCTION)
+
+
+def who() -> str:
+    """The person at the keyboard, for the history: the one behind sudo where there is one."""
+    given = os.environ.get("SUDO_USER")
+    if given:
+        return given
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return str(os.geteuid())
