@@ -126,11 +126,11 @@ def sync_filesystem(path: str) -> None:
 def write_atomic(path: str, data: bytes, mode: int = 0o600) -> None:
     """Replace *path* by a file with *data*: whoever reads sees the old bytes or all of the new ones, also after a crash.
 
-    The folder must exist. A writer that dies leaves `<path>.<pid>.tmp` at most.
+    The folder must exist. A writer that dies leaves `<path>.<random>.tmp` at most.
     """
-    temporary = f"{path}.{os.getpid()}.tmp"
+    temporary = f"{path}.{os.urandom(4).hex()}.tmp"
     try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
         try:
             os.fchmod(descriptor, mode)
             write_all(descriptor, data)
