@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from tests.integration import host_python
 from teul.engine import Engine
 from teul.errors import Cancelled, Conflict, InvalidInput, StepFailed
 from teul.events import Line, silent
@@ -17,7 +18,6 @@ from teul.ml.steps import PipelineWorker
 from teul.ml.tracking import TrackingStore
 from teul.solver import solve
 from teul.state.cache import SolverCache
-from tests.integration import host_python
 
 pytestmark = [pytest.mark.needs_root, pytest.mark.needs_runc, pytest.mark.slow]
 
@@ -138,15 +138,15 @@ def project(engine, tracking, tmp_path):
 def test_steps_run_in_order_and_leave_what_they_declare(project):
     results = project.up()
 
-    assert ["prepare", "train"] == project.started
+    assert project.started == ["prepare", "train"]
     assert project.read("raw/a.txt").upper() * 3 == project.read("model/sub/weights")
-    assert "sub/weights" == os.readlink(project.folder / "model" / "latest")
+    assert os.readlink(project.folder / "model" / "latest") == "sub/weights"
     assert os.access(project.folder / "clean" / "numbers.txt", os.X_OK)
-    assert {"test.score": 0.3} == results["train"].data["values"]
+    assert results["train"].data["values"] == {"test.score": 0.3}
     run = project.tracking.get_run(results["train"].data["run"])
-    assert ("FINISHED", {"n": "3"}, 0.3) == (run.status, dict(run.params), run.metric("test.score"))
+    assert (run.status, dict(run.params), run.metric("test.score")) == ("FINISHED", {"n": "3"}, 0.3)
     assert str(project.image.id) == run.tags["teul.image"]
-    assert b"training 3\n" == project.tracking.read_artifact(run.id, "logs/stdout.txt")
+    assert project.tracking.read_artifact(run.id, "logs/stdout.txt") == b"training 3\n"
     assert b"training 3\n" in [event.data for event in project.events if isinstance(event, Line)]
     assert {"metrics.json", "model/sub/weights"} == {
         path for path, _, _ in project.tracking.walk_artifacts(run.id, "outs")
@@ -160,9 +160,9 @@ def test_nothing_runs_again_while_nothing_changes(project):
 
     second = project.up()
 
-    assert [] == project.started
+    assert project.started == []
     assert first == second
-    assert 2 == len(project.runs())
+    assert len(project.runs()) == 2
 
 
 def test_only_what_depends_on_a_change_runs_again(project):
@@ -170,13 +170,13 @@ def test_only_what_depends_on_a_change_runs_again(project):
     project.write("teul.toml", PROJECT.replace("n = 3", "n = 4"))
     project.up()
 
-    assert ["train"] == project.started
+    assert project.started == ["train"]
     assert project.read("raw/a.txt").upper() * 4 == project.read("model/sub/weights")
 
     project.write("teul.toml", PROJECT)
     project.up()
 
-    assert [] == project.started
+    assert project.started == []
     assert project.read("raw/a.txt").upper() * 3 == project.read("model/sub/weights")
 
 
@@ -187,9 +187,9 @@ def test_an_output_that_is_lost_or_edited_is_put_back(project):
     (project.folder / "model" / "extra").write_text("x")
     project.up()
 
-    assert [] == project.started
-    assert '{"test": {"score": 0.3}}' == project.read("metrics.json")
-    assert ["latest", "sub"] == sorted(os.listdir(project.folder / "model"))
+    assert project.started == []
+    assert project.read("metrics.json") == '{"test": {"score": 0.3}}'
+    assert sorted(os.listdir(project.folder / "model")) == ["latest", "sub"]
 
 
 def test_outputs_belong_to_the_owner_of_the_folder(project):
@@ -198,7 +198,7 @@ def test_outputs_belong_to_the_owner_of_the_folder(project):
 
     for path in ("model", "model/sub/weights", "model/latest", "metrics.json"):
         status = os.lstat(project.folder / path)
-        assert (1000, 1000) == (status.st_uid, status.st_gid)
+        assert (status.st_uid, status.st_gid) == (1000, 1000)
 
 
 def test_a_step_sees_its_inputs_read_only_and_nothing_else_of_the_folder(project):
@@ -214,7 +214,7 @@ def test_a_step_sees_its_inputs_read_only_and_nothing_else_of_the_folder(project
     )
     project.up()
 
-    assert "['train.py'] False\n" == project.read("model/seen")
+    assert project.read("model/seen") == "['train.py'] False\n"
 
 
 def failing(project, script, error):
@@ -228,10 +228,10 @@ def failing(project, script, error):
 def test_a_step_that_exits_3_says_so_with_its_last_lines(project):
     error = failing(project, "import sys\nprint('almost')\nsys.exit('no luck') if 0 else None\nsys.exit(3)", StepFailed)
 
-    assert "step `train` ended with exit code 3" == str(error)
-    assert 3 == error.exit_code
+    assert str(error) == "step `train` ended with exit code 3"
+    assert error.exit_code == 3
     assert "almost" in error.stderr_tail
-    assert ["FAILED", "FINISHED"] == sorted(run.status for run in project.runs())
+    assert sorted(run.status for run in project.runs()) == ["FAILED", "FINISHED"]
 
 
 @pytest.mark.parametrize(
@@ -256,7 +256,7 @@ def test_a_step_that_does_not_keep_its_word_has_failed(project, script, message)
 def test_an_output_with_a_link_that_leads_out_is_refused(project):
     script = "import os; os.mkdir('model'); os.symlink('/etc/passwd', 'model/x'); open('metrics.json', 'w').write('{\"a\":1}')"
 
-    assert "`model/x` is a link that leads out of it: /etc/passwd" == str(failing(project, script, InvalidInput))
+    assert str(failing(project, script, InvalidInput)) == "`model/x` is a link that leads out of it: /etc/passwd"
 
 
 def test_an_input_that_changes_while_the_step_runs_spoils_it(project):
@@ -289,9 +289,9 @@ def test_a_stopped_step_leaves_a_killed_run_and_no_container(project):
     with pytest.raises((KeyboardInterrupt, Cancelled)):
         project.up(events=on_event)
     assert time.monotonic() - started < 20
-    assert ["FINISHED", "KILLED"] == sorted(run.status for run in project.runs())
-    assert [] == [key for key in project.engine.snapshots.keys() if key.startswith("step-")]
-    assert [] == os.listdir(f"{project.engine.settings.root}/steps")
+    assert sorted(run.status for run in project.runs()) == ["FINISHED", "KILLED"]
+    assert [key for key in list(project.engine.snapshots.keys()) if key.startswith("step-")] == []
+    assert os.listdir(f"{project.engine.settings.root}/steps") == []
     project.write("train.py", TRAIN)
     project.up(events=silent)
-    assert ["train"] == project.started
+    assert project.started == ["train"]
