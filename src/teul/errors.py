@@ -453,6 +453,30 @@ class PlatformMismatch(Unsupported):
         self.actual = actual
 
 
+class UnknownBase(Unsupported):
+    """A base image that cannot be made from Debian's packages; *offered* can."""
+
+    code = "unknown-base"
+
+    def __init__(self, reference: str, offered: tuple[str, ...], *, hint: str | None = None) -> None:
+        super().__init__(
+            text(
+                "`{reference}` cannot be made from Debian's packages; these can: {offered}",
+                reference=reference,
+                offered=", ".join(offered),
+            ),
+            hint=hint,
+        )
+        self.reference = reference
+        self.offered = offered
+
+
+class BootstrapFailed(CommandFailed):
+    """mmdebstrap, apt or pip could not make the base image."""
+
+    code = "bootstrap-failed"
+
+
 class RuntimeFailed(CommandFailed):
     code = "runtime-failed"
 

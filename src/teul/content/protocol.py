@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from dataclasses import dataclass
     from types import TracebackType
     from typing import Protocol
 
     from teul.oci.digest import Digest
 else:
+    from teul.values import dataclass
+
     Protocol = object
 
 
@@ -84,3 +85,11 @@ class Store(Protocol):
         """Idempotent."""
 
     def walk(self) -> Iterator[Info]: ...
+
+    def used_ns(self, digest: Digest) -> int:
+        """When it was committed, or committed again, in the filesystem's time (ns since 1970); 0 when it is not here."""
+
+    def sweep_ingests(self, *, older_than_s: float = 86400.0) -> int:
+        """Remove what dead writers left: at once without a key, after *older_than_s* seconds with one (it could be
+        resumed). Returns the bytes freed.
+        """

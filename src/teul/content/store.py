@@ -104,12 +104,12 @@ class LocalStore:
                 except (FileNotFoundError, ValueError):
                     continue
 
-    def used_at(self, digest: Digest) -> float:
-        """When it was committed, or committed again (seconds since 1970); 0 when it is not here."""
+    def used_ns(self, digest: Digest) -> int:
+        """When it was committed, or committed again: its ctime, nanoseconds since 1970; 0 when it is not here."""
         try:
-            return os.stat(self._path(digest)).st_mtime
+            return os.stat(self._path(digest)).st_ctime_ns
         except FileNotFoundError:
-            return 0.0
+            return 0
 
     def sweep_ingests(self, *, older_than_s: float = 86400.0) -> int:
         """Remove what dead writers left: at once without a key, after *older_than_s* seconds with one (it could be

@@ -25,6 +25,8 @@ from dataclasses import dataclass
 
 from teul.errors import MalformedLayer, UnsafePath, text
 from teul.host.fs import remove_tree, write_all
+from teul.layers.attributes import copied_attributes, set_attribute
+from teul.layers.descent import Descent, clean, shown
 from teul.layers.lower import Lower, is_whiteout
 from teul.layers.pack import OPAQUE, OPAQUE_ATTRIBUTES, WHITEOUT
 from teul.layers.stream import HashingInput
@@ -48,8 +50,6 @@ if TYPE_CHECKING:
     from teul.layers.stream import Source
     from teul.oci.digest import Digest
 
-LINK_LIMIT = 40
-"""Symbolic links followed in one path, as the kernel has it."""
 _AT = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 # What the kernel says when a tar asks for the impossible: EPERM is a mark that this filesystem cannot make.
@@ -106,7 +106,7 @@ def apply(
             source.offset,
             applier.size_bytes,
             applier.inodes,
-            applier.stands_alone and not applier.implied,
+            applier.stands_alone,
         )
     finally:
         source.finish()
@@ -147,36 +147,32 @@ def _drop(_: memoryview) -> None:
 
 class _Applier:
     def __init__(self, folder: str, lower: Lower, recipe: RecipeWriter | None, aside: str, device_marks: bool) -> None:
-        self._root = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        self._place = Descent(folder, lower, self._implied)
         self._lower = lower
         self._recipe = recipe
         self._aside = aside
         self._device_marks = device_marks
-        self._at = self._root
-        """Descriptor of the folder that `_here` names: members come folder by folder."""
-        self._here = b""
-        self._asked: bytes | None = b""
-        """The parent as the tar spells it (cleaned); `_here` is what it resolved to."""
         self._folders: dict[bytes, Entry] = {}
         """Folders whose mode, owner and time are set at the end: what is made in them changes the time."""
         self._payloads: dict[bytes, int] = {}
-        self.implied: set[bytes] = set()
-        self.stands_alone = True
+        self._implied_folders: set[bytes] = set()
+        self._copied_up = False
         self.size_bytes = 0
         self.inodes = 0
 
+    @property
+    def stands_alone(self) -> bool:
+        return not (self._copied_up or self._implied_folders or self._place.followed_lower)
+
     def close(self) -> None:
-        self._forget()
-        if self._root >= 0:
-            os.close(self._root)
-            self._root = self._at = -1
+        self._place.close()
 
     def member(self, entry: Entry, source: HashingInput) -> bool:
         """Make one member; True when its payload was read from *source*."""
         path = clean(entry.path)
         if not path:
             if entry.kind != FOLDER:
-                raise UnsafePath(_shown(entry.path), text("the root can only be a folder"))
+                raise UnsafePath(shown(entry.path), text("the root can only be a folder"))
             self._folders[b""] = entry
             return False
         parent, _, name = path.rpartition(b"/")
@@ -184,11 +180,11 @@ class _Applier:
             if any(part.startswith(WHITEOUT) for part in parent.split(b"/")):
                 if any(part.startswith(b".wh..wh.") for part in parent.split(b"/")):
                     return False  # AUFS kept its own files there
-                raise MalformedLayer(text("`{path}`: names with `.wh.` are reserved", path=_shown(path)))
+                raise MalformedLayer(text("`{path}`: names with `.wh.` are reserved", path=shown(path)))
             if name.startswith(WHITEOUT):
                 self._mark(parent, name)
                 return False
-        self._enter(parent)
+        self._place.enter(parent)
         if entry.kind == FOLDER:
             self._folder(name, entry)
             return False
@@ -199,7 +195,7 @@ class _Applier:
         if entry.kind == FILE:
             self._file(name, entry, source)
             return True
-        at = self._at
+        at = self._place.at
         if entry.kind == SYMLINK:
             self._make(name, lambda: os.symlink(entry.link, name, dir_fd=at))
             os.chown(name, entry.uid, entry.gid, dir_fd=at, follow_symlinks=False)
@@ -211,10 +207,10 @@ class _Applier:
             else:
                 mode |= stat.S_IFCHR if entry.kind == CHARACTER else stat.S_IFBLK
                 if not (0 <= entry.major < 1 << 12 and 0 <= entry.minor < 1 << 20):
-                    raise MalformedLayer(text("`{path}`: device number out of range", path=_shown(path)))
+                    raise MalformedLayer(text("`{path}`: device number out of range", path=shown(path)))
                 device = os.makedev(entry.major, entry.minor)
                 if entry.kind == CHARACTER and not device:
-                    raise UnsafePath(_shown(path), text("a character device 0/0 is overlay's whiteout"))
+                    raise UnsafePath(shown(path), text("a character device 0/0 is overlay's whiteout"))
             self._make(name, lambda: os.mknod(name, mode, device, dir_fd=at))
             os.chown(name, entry.uid, entry.gid, dir_fd=at, follow_symlinks=False)
             os.chmod(name, entry.mode, dir_fd=at)
@@ -225,7 +221,7 @@ class _Applier:
     def finish(self) -> None:
         """Set what folders are like, now that nothing is made in them any more."""
         for path, entry in self._folders.items():
-            at = self._open(path)
+            at = self._place.open(path)
             try:
                 descriptor = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=at)
             finally:
@@ -234,82 +230,13 @@ class _Applier:
                 os.fchown(descriptor, entry.uid, entry.gid)
                 os.fchmod(descriptor, entry.mode)
                 for key, value in entry.xattrs.items():
-                    _set_attribute(descriptor, key, value)
+                    set_attribute(descriptor, key, value)
                 os.utime(descriptor, ns=(entry.mtime_ns, entry.mtime_ns))
             finally:
                 os.close(descriptor)
         self.inodes += len(self._folders)
 
-    # Where things go
-
-    def _enter(self, parent: bytes) -> None:
-        """Make *parent* (cleaned) the current folder, resolving links and making what is implied."""
-        if parent == self._asked:
-            return
-        self._resolve(parent, make=True)
-        self._asked = parent
-
-    def _resolve(self, parent: bytes, *, make: bool) -> bool:
-        """Walk to *parent* inside the root; False when it does not exist here (and is not to be made)."""
-        self._forget()
-        opened = [self._root]
-        names: list[bytes] = []
-        remaining = parent.split(b"/")[::-1] if parent else []
-        followed = 0
-        try:
-            while remaining:
-                name = remaining.pop()
-                if name in (b"", b"."):
-                    continue
-                if name == b"..":
-                    if names:
-                        names.pop()
-                        os.close(opened.pop())
-                    continue
-                path = b"/".join([*names, name])
-                try:
-                    opened.append(os.open(name, _AT, dir_fd=opened[-1]))
-                    names.append(name)
-                    continue
-                except FileNotFoundError:
-                    status = None
-                except (NotADirectoryError, OSError) as error:
-                    if error.errno not in (20, 40):
-                        raise
-                    status = os.stat(name, dir_fd=opened[-1], follow_symlinks=False)
-                target = None
-                if status is not None and stat.S_ISLNK(status.st_mode):
-                    target = os.readlink(name, dir_fd=opened[-1])
-                elif status is not None and not is_whiteout(status):
-                    raise MalformedLayer(text("`{path}` is a file, and something lies below it", path=_shown(path)))
-                elif status is None:
-                    below = self._lower.find(path)
-                    if below is not None and stat.S_ISLNK(below[1].st_mode):
-                        target = os.readlink(below[0])
-                        self.stands_alone = False
-                if target is not None:
-                    followed += 1
-                    if followed > LINK_LIMIT:
-                        raise UnsafePath(_shown(path), text("too many symbolic links"))
-                    if target.startswith(b"/"):
-                        for descriptor in opened[:0:-1]:
-                            os.close(descriptor)
-                        del opened[1:], names[:]
-                    remaining += target.split(b"/")[::-1]
-                    continue
-                if not make:
-                    return False
-                self._implied(opened[-1], name, path, is_opaque=status is not None)
-                opened.append(os.open(name, _AT, dir_fd=opened[-1]))
-                names.append(name)
-            self._here = b"/".join(names)
-            self._at = opened.pop() if names else self._root
-            return True
-        finally:
-            for descriptor in opened[1:]:
-                os.close(descriptor)
-
-    def _implied(self, at: int, name: bytes, path: bytes, *, is_opaque: bool) -> None:
+    def _implied(self, at: int, name: bytes, path: bytes, is_opaque: bool) -> None:
         """Make a folder that has no entry (yet)."""
         if is_opaque:
             os.unlink(name, dir_fd=at)
@@ -320,33 +247,13 @@ class _Applier:
             entry.mode = stat.S_IMODE(below[1].st_mode)
             entry.uid, entry.gid = below[1].st_uid, below[1].st_gid
             entry.mtime_ns = below[1].st_mtime_ns
-            entry.xattrs = _copied_attributes(below[0])
+            entry.xattrs = copied_attributes(below[0])
         os.mkdir(name, 0o700, dir_fd=at)
         if is_opaque:
             self._set_opaque(at, name)
+        else:
+            self._implied_folders.add(path)
         self._folders[path] = entry
-        self.implied.add(path)
-
-    def _open(self, path: bytes) -> int:
-        """A new descriptor of the folder at *path*, which was resolved before: no link is met."""
-        at = os.dup(self._root)
-        for name in path.split(b"/") if path else ():
-            try:
-                below = os.open(name, _AT, dir_fd=at)
-            finally:
-                os.close(at)
-            at = below
-        return at
-
-    def _forget(self) -> None:
-        if self._at not in (self._root, -1):
-            os.close(self._at)
-        self._at = self._root
-        self._here = b""
-        self._asked = None
-
-    def _path(self, name: bytes) -> bytes:
-        return self._here + b"/" + name if self._here else name
 
     # Making things
 
@@ -360,25 +267,25 @@ class _Applier:
 
     def _clear(self, name: bytes) -> None:
         """Remove what an earlier member made at *name* in the current folder."""
-        status = os.stat(name, dir_fd=self._at, follow_symlinks=False)
-        path = self._path(name)
+        status = os.stat(name, dir_fd=self._place.at, follow_symlinks=False)
+        path = self._place.path(name)
         if not stat.S_ISDIR(status.st_mode):
-            self._save(self._at, name, path)
-            os.unlink(name, dir_fd=self._at)
+            self._save(self._place.at, name, path)
+            os.unlink(name, dir_fd=self._place.at)
             self.inodes -= 1
             return
         inside = path + b"/"
         for saved in [known for known in self._payloads if known.startswith(inside)]:
             place, _, file = saved.rpartition(b"/")
-            at = self._open(place)
+            at = self._place.open(place)
             try:
                 self._save(at, file, saved)
             finally:
                 os.close(at)
         for known in [known for known in self._folders if known == path or known.startswith(inside)]:
             del self._folders[known]
-            self.implied.discard(known)
-        remove_tree(f"/proc/self/fd/{self._at}/{os.fsdecode(name)}")
+            self._implied_folders.discard(known)
+        remove_tree(f"/proc/self/fd/{self._place.at}/{os.fsdecode(name)}")
 
     def _save(self, at: int, name: bytes, path: bytes) -> None:
         """Set aside the file whose bytes the recipe needs, before its name goes to another."""
@@ -389,21 +296,21 @@ class _Applier:
             self._recipe.moved(number, str(number))
 
     def _folder(self, name: bytes, entry: Entry) -> None:
-        path = self._path(name)
+        path = self._place.path(name)
         try:
-            os.mkdir(name, 0o700, dir_fd=self._at)
+            os.mkdir(name, 0o700, dir_fd=self._place.at)
         except FileExistsError:
-            status = os.stat(name, dir_fd=self._at, follow_symlinks=False)
+            status = os.stat(name, dir_fd=self._place.at, follow_symlinks=False)
             if not stat.S_ISDIR(status.st_mode):
                 self._clear(name)
-                os.mkdir(name, 0o700, dir_fd=self._at)
-                self._set_opaque(self._at, name)
-        self.implied.discard(path)
+                os.mkdir(name, 0o700, dir_fd=self._place.at)
+                self._set_opaque(self._place.at, name)
+        self._implied_folders.discard(path)
         self._folders.pop(path, None)
         self._folders[path] = entry
 
     def _file(self, name: bytes, entry: Entry, source: HashingInput) -> None:
-        at = self._at
+        at = self._place.at
         try:
             descriptor = os.open(name, _NEW, 0o600, dir_fd=at)
         except FileExistsError:
@@ -421,68 +328,58 @@ class _Applier:
             os.fchown(descriptor, entry.uid, entry.gid)
             os.fchmod(descriptor, entry.mode)
             for key, value in entry.xattrs.items():
-                _set_attribute(descriptor, key, value)
+                set_attribute(descriptor, key, value)
             os.utime(descriptor, ns=(entry.mtime_ns, entry.mtime_ns))
         finally:
             os.close(descriptor)
         self.size_bytes += entry.stored_bytes
         if self._recipe is not None and entry.stored_bytes:
-            path = self._path(name)
+            path = self._place.path(name)
             self._payloads[path] = self._recipe.file(path, [piece for piece in pieces if piece[1]])
 
     def _link(self, name: bytes, entry: Entry) -> None:
-        at, here, asked = os.dup(self._at), self._here, self._asked
-        try:
-            target = clean(entry.link)
-            parent, _, file = target.rpartition(b"/")
-            if not target:
-                raise MalformedLayer(text("`{path}`: a hard link to a folder", path=_shown(entry.path)))
-            is_here = self._resolve(parent, make=False)
-            source = self._path(file)
-            if is_here and source == (here + b"/" + name if here else name):
-                raise MalformedLayer(text("`{path}`: a hard link to itself", path=_shown(entry.path)))
+        target = clean(entry.link)
+        parent, _, file = target.rpartition(b"/")
+        if not target:
+            raise MalformedLayer(text("`{path}`: a hard link to a folder", path=shown(entry.path)))
+        with self._place.elsewhere() as (_, here):
+            is_here = self._place.resolve(parent, make=False)
+            if is_here and self._place.path(file) == (here + b"/" + name if here else name):
+                raise MalformedLayer(text("`{path}`: a hard link to itself", path=shown(entry.path)))
             try:
-                status = os.stat(file, dir_fd=self._at, follow_symlinks=False) if is_here else None
+                status = os.stat(file, dir_fd=self._place.at, follow_symlinks=False) if is_here else None
             except FileNotFoundError:
                 status = None
             if status is None:
                 self._copy_up(parent, file, entry)
             elif stat.S_ISDIR(status.st_mode) or is_whiteout(status):
-                raise MalformedLayer(text("`{path}`: a hard link to a folder", path=_shown(entry.path)))
-            from_at = os.dup(self._at)
-        except BaseException:
-            os.close(at)
-            raise
+                raise MalformedLayer(text("`{path}`: a hard link to a folder", path=shown(entry.path)))
+            from_at = os.dup(self._place.at)
         try:
-            self._forget()
-            self._at, self._here, self._asked = at, here, asked
-
-            def make() -> None:
-                os.link(file, name, src_dir_fd=from_at, dst_dir_fd=at, follow_symlinks=False)
-
-            self._make(name, make)
+            at = self._place.at
+            self._make(name, lambda: os.link(file, name, src_dir_fd=from_at, dst_dir_fd=at, follow_symlinks=False))
         finally:
             os.close(from_at)
 
     def _copy_up(self, parent: bytes, file: bytes, entry: Entry) -> None:
         """Copy a file of the layers below, so that a hard link to it can be made; the current folder is its own then."""
-        self._resolve(parent, make=True)
-        found = self._lower.find(self._path(file))
+        self._place.resolve(parent, make=True)
+        found = self._lower.find(self._place.path(file))
         if found is None or stat.S_ISDIR(found[1].st_mode):
             raise MalformedLayer(
                 text(
                     "`{path}`: hard link to `{target}`, which does not exist",
-                    path=_shown(entry.path),
-                    target=_shown(entry.link),
+                    path=shown(entry.path),
+                    target=shown(entry.link),
                 )
             )
         full, status = found
-        self.stands_alone = False
+        self._copied_up = True
         copied = Entry()
         copied.mode, copied.uid, copied.gid = stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid
         copied.mtime_ns = status.st_mtime_ns
-        copied.xattrs = _copied_attributes(full)
-        at = self._at
+        copied.xattrs = copied_attributes(full)
+        at = self._place.at
         if stat.S_ISREG(status.st_mode):
             reader = os.open(full, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
             try:
@@ -511,27 +408,27 @@ class _Applier:
             return  # AUFS's own files mean nothing to others
         hidden = name[len(WHITEOUT) :]
         if not hidden or hidden in (b".", b".."):
-            raise MalformedLayer(text("`{path}`: a whiteout without a name", path=_shown(parent + b"/" + name)))
-        self._enter(parent)
+            raise MalformedLayer(text("`{path}`: a whiteout without a name", path=shown(parent + b"/" + name)))
+        self._place.enter(parent)
         if name == OPAQUE:
             # The folder itself is meant: its descriptor has a name only through /proc.
-            self._set_opaque(self._at, b".")
+            self._set_opaque(self._place.at, b".")
             return
         try:
-            status = os.stat(hidden, dir_fd=self._at, follow_symlinks=False)
+            status = os.stat(hidden, dir_fd=self._place.at, follow_symlinks=False)
         except FileNotFoundError:
             if self._device_marks:
-                os.mknod(hidden, stat.S_IFCHR, 0, dir_fd=self._at)
+                os.mknod(hidden, stat.S_IFCHR, 0, dir_fd=self._place.at)
             else:
                 self._mark_file(name)
             self.inodes += 1
             return
         if stat.S_ISDIR(status.st_mode):
-            self._set_opaque(self._at, hidden)
+            self._set_opaque(self._place.at, hidden)
 
     def _mark_file(self, name: bytes) -> None:
         try:
-            os.close(os.open(name, _NEW, 0o600, dir_fd=self._at))
+            os.close(os.open(name, _NEW, 0o600, dir_fd=self._place.at))
         except FileExistsError:
             pass
 
@@ -553,54 +450,6 @@ class _Applier:
 
     def _attributes(self, name: bytes, entry: Entry) -> None:
         """Extended attributes of what cannot be opened."""
-        place = f"/proc/self/fd/{self._at}/".encode() + name
+        place = f"/proc/self/fd/{self._place.at}/".encode() + name
         for key, value in entry.xattrs.items():
-            _set_attribute(place, key, value)
-
-
-def clean(path: bytes) -> bytes:
-    """*path* relative to the root, without empty, `.` and `..` components.
-
-    Raises:
-        UnsafePath: `..` leaves the root.
-    """
-    if path[:1] not in (b"/", b".") and b"//" not in path and b"/." not in path:
-        return path[:-1] if path[-1:] == b"/" else path
-    names: list[bytes] = []
-    for name in path.split(b"/"):
-        if name == b"..":
-            if not names:
-                raise UnsafePath(_shown(path), text("it leaves the layer's root"))
-            names.pop()
-        elif name not in (b"", b"."):
-            names.append(name)
-    return b"/".join(names)
-
-
-def _set_attribute(target: int | bytes, key: bytes, value: bytes) -> None:
-    """Set what a layer may set: never `trusted.` (overlay obeys it), nor what belongs to the host's policy."""
-    if key == b"security.capability" or key.startswith(b"system.posix_acl_"):
-        pass
-    elif b"\0" in key or not key.startswith(b"user.") or key.startswith(b"user.overlay."):
-        return
-    try:
-        if isinstance(target, int):
-            os.setxattr(target, key, value)
-        else:
-            os.setxattr(target, key, value, follow_symlinks=False)
-    except OSError as error:
-        # Not on this filesystem, or not on this kind of inode: as Docker, go on without.
-        if error.errno not in (1, 22, 95):
-            raise
-
-
-def _copied_attributes(full: bytes) -> dict[bytes, bytes]:
-    return {
-        os.fsencode(name): os.getxattr(full, name, follow_symlinks=False)
-        for name in os.listxattr(full, follow_symlinks=False)
-        if not name.startswith(("trusted.", "user.overlay."))
-    }
-
-
-def _shown(path: bytes) -> str:
-    return path.decode(errors="replace")
+            set_attribute(place, key, value)

@@ -11,6 +11,6 @@ gives an empty folder outside the reach of others, which is filled and then comm
 visible as a committed layer: folder first (flushed), row second.
 """
 
-from teul.snapshots.protocol import LayerInfo, Snapshotter
+from teul.snapshots.protocol import Finding, LayerInfo, Snapshotter
 
-__all__ = ["LayerInfo", "Snapshotter"]
+__all__ = ["Finding", "LayerInfo", "Snapshotter"]

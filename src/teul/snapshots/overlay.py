@@ -15,14 +15,13 @@ fit one mount. `empty` is a folder that stays empty.
 from __future__ import annotations
 
 import os
-import threading
-from dataclasses import dataclass
+from _thread import _local, get_ident
 
 from teul.errors import AlreadyExists, DigestMismatch, SnapshotNotFound, text
-from teul.host.fs import FolderLock, crash_point
+from teul.host.fs import FolderLock, crash_point, fsync_folder
 from teul.oci.digest import Digest, chain_id
 from teul.oci.runtime import Mount
-from teul.snapshots.protocol import LayerInfo
+from teul.snapshots.protocol import Finding, LayerInfo
 from teul.state import snapshots as rows
 
 TYPE_CHECKING = False
@@ -37,15 +36,6 @@ ID_LETTERS = "abcdefghijklmnopqrstuvwxyz234567"
 ID_LENGTH = 6
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """Something wrong on disk; `code` is kebab-case and stable."""
-
-    code: str
-    subject: str
-    message: str
-
-
 class FolderSnapshotter:
     """What overlay and native have in common: rows, folders, unpacking, exact tars."""
 
@@ -55,8 +45,8 @@ class FolderSnapshotter:
     def __init__(self, root: str, db: Database) -> None:
         self.root = root
         self._db = db
-        self._owner = threading.get_ident()
-        self._local = threading.local()
+        self._owner = get_ident()
+        self._local = _local()
 
     # Looking
 
@@ -164,7 +154,7 @@ class FolderSnapshotter:
                         data={"tar": "recipe", "tar_size_bytes": applied.tar_size_bytes},
                     )
                 except AlreadyExists:
-                    rows.touch(self.db, name)
+                    self.touch(name)
                     self._throw_away(place)
             except BaseException:
                 self._throw_away(place)
@@ -201,7 +191,29 @@ class FolderSnapshotter:
             crash_point("snapshot-row-removed")
             self._throw_away(row.folder)
 
+    def forget(self, name: str) -> None:
+        """As `remove`, but the folder is left to `sweep`: for callers within a transaction."""
+        rows.remove(self.db, name)
+
     # Keeping house
+
+    def touch(self, name: str) -> bool:
+        """Say that a layer was wanted again just now (gc spares what is younger than a living lease); False when it
+        is not here.
+        """
+        row = rows.find(self.db, name)
+        if row is None or row.kind != "committed":
+            return False
+        os.utime(f"{self.root}/{row.folder}")
+        return True
+
+    def used_ns(self, name: str) -> int:
+        """When a layer or snapshot was made or wanted again: its folder's ctime, nanoseconds since 1970; 0 without one."""
+        row = rows.find(self.db, name)
+        try:
+            return 0 if row is None else os.stat(f"{self.root}/{row.folder}").st_ctime_ns
+        except FileNotFoundError:
+            return 0
 
     def sweep(self) -> int:
         """Remove folders that have no row and no living maker; returns the bytes freed."""
@@ -260,7 +272,7 @@ class FolderSnapshotter:
     @property
     def db(self) -> Database:
         """The database, for the thread that asks."""
-        if threading.get_ident() == self._owner:
+        if get_ident() == self._owner:
             return self._db
         mine: Database | None = getattr(self._local, "db", None)
         if mine is None:
@@ -355,6 +367,8 @@ class OverlaySnapshotter(FolderSnapshotter):
                     status = os.stat(self._fs(rows.folders(self.db, parents[-1:])[0]))
                     os.chmod(f"{folder}/fs", status.st_mode & 0o7777)
                     os.chown(f"{folder}/fs", status.st_uid, status.st_gid)
+                fsync_folder(folder)
+                fsync_folder(self.root)
                 rows.add(self.db, name=key, kind="active", folder=place, parents=parents)
             except BaseException:
                 self._throw_away(place)
@@ -397,7 +411,7 @@ class OverlaySnapshotter(FolderSnapshotter):
 
         row = rows.get(self.db, key, "active")
         name = str(diff_id)
-        if rows.touch(self.db, name):
+        if self.touch(name):
             self.remove(key)
             return name
         size_bytes, inodes = _measure(self._fs(row.folder))
@@ -407,6 +421,7 @@ class OverlaySnapshotter(FolderSnapshotter):
         crash_point("snapshot-flushed")
         data = {"tar": "canonical", "tar_size_bytes": tar_size_bytes}
         if not rows.commit(self.db, key, name=name, size_bytes=size_bytes, inodes=inodes, data=data):
+            self.touch(name)
             self.remove(key)
         crash_point("snapshot-committed")
         return name

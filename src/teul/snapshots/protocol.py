@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from dataclasses import dataclass
     from typing import Protocol
 
     from teul.layers import Source
     from teul.oci.digest import Digest
     from teul.oci.runtime import Mount
 else:
+    from teul.values import dataclass
+
     Protocol = object
 
 
@@ -27,6 +28,15 @@ class LayerInfo:
     inodes: int
     tar_size_bytes: int
     created_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something wrong on disk; `code` is kebab-case and stable, `subject` what it is about."""
+
+    code: str
+    subject: str
+    message: str
 
 
 class Snapshotter(Protocol):
@@ -97,3 +107,26 @@ class Snapshotter(Protocol):
         Raises:
             SnapshotInUse: names who uses it.
         """
+
+    def forget(self, name: str) -> None:
+        """As `remove`, but the bytes are left to `sweep`: for callers within a transaction."""
+
+    def parents(self, key: str) -> tuple[str, ...]:
+        """The layers that an active snapshot stands on, bottom first. Raises: SnapshotNotFound."""
+
+    def touch(self, name: str) -> bool:
+        """Say that a layer was wanted again just now (gc spares what is younger than a living lease); False when it
+        is not here.
+        """
+
+    def used_ns(self, name: str) -> int:
+        """When a layer or snapshot was made or wanted again, in the filesystem's time (ns since 1970); 0 without one."""
+
+    def disk_bytes(self, name: str) -> int:
+        """Bytes that a layer or a snapshot takes on the disk."""
+
+    def sweep(self) -> int:
+        """Remove what dead makers left and what was forgotten; returns the bytes freed."""
+
+    def check(self, *, is_deep: bool = False) -> Iterator[Finding]:
+        """What is wrong: rows without bytes, missing parents; with *is_deep*, layers whose tar is not exact."""

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 
 from teul.oci.digest import Digest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from dataclasses import dataclass
+
     from teul.state.db import Database
+else:
+    from teul.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,9 @@ A lease belongs to a process, by pid and start time: one whose process is gone p
 While it lives it protects two kinds of things: what was named by `add`, and whatever content was committed (or
 committed again) after it began. So a long operation takes one lease at its start, and names only what it found
 here already and means to use: first `add`, then look whether it is there.
+
+"After it began" is judged by the filesystem's own clock: each lease has a file beside the database, whose ctime is
+compared with that of blobs and layers. A process's clock may be anything (a build under faketime is one test of ours).
 """
 
 from __future__ import annotations
@@ -39,6 +42,12 @@ class Lease:
 def lease(db: Database) -> Iterator[Lease]:
     """Hold a lease for the length of the block."""
     lease_id = os.urandom(8).hex()
+    path = _file(db, lease_id)
+    try:
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    except FileNotFoundError:
+        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
     db.execute(
         "INSERT INTO leases (id, pid, started, created_at) VALUES (?, ?, ?, ?)",
         (lease_id, os.getpid(), process_start(os.getpid()), time.time()),
@@ -54,6 +63,10 @@ def release(db: Database, lease_id: str) -> None:
     with db:
         db.execute("DELETE FROM lease_items WHERE lease = ?", (lease_id,))
         db.execute("DELETE FROM leases WHERE id = ?", (lease_id,))
+    try:
+        os.unlink(_file(db, lease_id))
+    except FileNotFoundError:
+        pass
 
 
 def sweep(db: Database) -> int:
@@ -64,6 +77,12 @@ def sweep(db: Database) -> int:
             if process_start(pid) != started:
                 release(db, lease_id)
                 swept += 1
+        known = {row[0] for row in db.all("SELECT id FROM leases")}
+        # A file without a row is of a process that died between the two, unless it is about to write the row: then it
+        # has protected nothing so far, and its missing file counts as "began long ago" (see `oldest_ns`).
+        for name in _listed(db):
+            if name not in known:
+                release(db, name)
     return swept
 
 
@@ -77,14 +96,29 @@ def protected(db: Database) -> set[tuple[str, str]]:
     }
 
 
-def oldest(db: Database) -> float | None:
-    """When the oldest living lease began (seconds since 1970), or None without any."""
-    begun = [
-        created_at
-        for pid, started, created_at in db.all("SELECT pid, started, created_at FROM leases")
-        if process_start(pid) == started
-    ]
+def oldest_ns(db: Database) -> int | None:
+    """When the oldest living lease began, in the filesystem's own time (the ctime of its file, nanoseconds since 1970);
+    0 when that cannot be told, None without any lease.
+    """
+    begun: list[int] = []
+    for lease_id, pid, started in db.all("SELECT id, pid, started FROM leases"):
+        if process_start(pid) == started:
+            try:
+                begun.append(os.stat(_file(db, lease_id)).st_ctime_ns)
+            except FileNotFoundError:
+                begun.append(0)
     return min(begun, default=None)
+
+
+def _file(db: Database, lease_id: str) -> str:
+    return f"{os.path.dirname(db.path)}/leases/{lease_id}"
+
+
+def _listed(db: Database) -> list[str]:
+    try:
+        return os.listdir(f"{os.path.dirname(db.path)}/leases")
+    except FileNotFoundError:
+        return []
 
 
 def process_start(pid: int) -> str:

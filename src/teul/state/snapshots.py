@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from dataclasses import dataclass
 
 from teul.errors import AlreadyExists, SnapshotInUse, SnapshotNotFound, text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from dataclasses import dataclass
     from typing import Any
 
     from teul.state.db import Database
+else:
+    from teul.values import dataclass
 
 _COLUMNS = "name, kind, folder, parents, size_bytes, inodes, data, created_at"
 
@@ -110,11 +112,6 @@ def commit(db: Database, key: str, *, name: str, size_bytes: int, inodes: int, d
             (name, size_bytes, inodes, json.dumps(data), time.time(), key),
         )
     return True
-
-
-def touch(db: Database, name: str) -> bool:
-    """Say that a layer was wanted again just now (gc spares what is younger than a living lease); False when absent."""
-    return db.execute("UPDATE snapshots SET created_at = ? WHERE name = ?", (time.time(), name)).rowcount > 0
 
 
 def remove(db: Database, name: str) -> SnapshotRow | None:

@@ -1,0 +1,93 @@
+"""Korean messages of `teul.images`, `teul.registry`, `teul.engine.images` and their commands."""
+
+MESSAGES = {
+    # teul.cli.positionals and flags
+    '"teul {command}" accepts no arguments': '"teul {command}"는 인자를 받지 않습니다',
+    '"teul {command}" requires exactly {count} argument(s)': '"teul {command}"에는 인자가 정확히 {count}개 필요합니다',
+    '"teul {command}" requires at least {count} argument(s)': '"teul {command}"에는 인자가 {count}개 이상 필요합니다',
+    # teul.images.bootstrap
+    "`{reference}` cannot be made from Debian's packages; these can: {offered}": (
+        "`{reference}`는 데비안 패키지로 만들 수 없습니다. 만들 수 있는 것: {offered}"
+    ),
+    "build with --build-context {name}=docker-image://OTHER": (
+        "--build-context {name}=docker-image://다른이미지 를 붙여 빌드하세요"
+    ),
+    "teul image bootstrap {nearest}, then build with --build-context {name}=docker-image://{nearest}": (
+        "teul image bootstrap {nearest} 를 실행한 다음 --build-context {name}=docker-image://{nearest} 를 붙여 빌드하세요"
+    ),
+    "teul image bootstrap {name}  (or build with --build-context {name}=docker-image://OTHER)": (
+        "teul image bootstrap {name}  (또는 --build-context {name}=docker-image://다른이미지 를 붙여 빌드)"
+    ),
+    "base image `{name}`: mmdebstrap ended with exit code {exit_code}: {reason}": (
+        "기반 이미지 `{name}`: mmdebstrap이 종료 코드 {exit_code}로 끝났습니다: {reason}"
+    ),
+    "base image `{name}`: laying out Python ended with exit code {exit_code}: {reason}": (
+        "기반 이미지 `{name}`: 파이썬 배치가 종료 코드 {exit_code}로 끝났습니다: {reason}"
+    ),
+    "a mirror of Debian must be reachable; name one with --mirror": (
+        "데비안 미러에 연결할 수 있어야 합니다. --mirror로 지정하세요"
+    ),
+    "root": "root 권한",
+    "run it as root": "root로 실행하세요",
+    "apt-get install debian-archive-keyring": "apt-get install debian-archive-keyring",
+    # teul.images.store
+    "image id `{prefix}`: several images begin so": "이미지 ID `{prefix}`: 이렇게 시작하는 이미지가 여럿입니다",
+    "a name for an image has a tag and no digest": "이미지 이름에는 태그가 있어야 하고 다이제스트는 없어야 합니다",
+    # teul.registry
+    "registry `{host}`: {problem}": "레지스트리 `{host}`: {problem}",
+    "registry `{host}`: certificate not trusted: {problem}": (
+        "레지스트리 `{host}`: 인증서를 신뢰할 수 없습니다: {problem}"
+    ),
+    "point SSL_CERT_FILE at the CA bundle that signed it": ("그 인증서에 서명한 CA 묶음을 SSL_CERT_FILE에 지정하세요"),
+    "registry `{host}`: expected TLS, got something else": "레지스트리 `{host}`: TLS가 아닌 응답이 왔습니다",
+    "if it speaks plain HTTP: TEUL_INSECURE_REGISTRIES={host}": (
+        "평문 HTTP를 쓰는 곳이라면: TEUL_INSECURE_REGISTRIES={host}"
+    ),
+    "proxy: {problem}": "프록시: {problem}",
+    "its name does not resolve": "이름을 찾을 수 없습니다",
+    "connection refused": "연결이 거부되었습니다",
+    "no connection: {problem}": "연결할 수 없습니다: {problem}",
+    "no connection within {timeout_s} s": "{timeout_s}초 안에 연결되지 않았습니다",
+    "no answer within {timeout_s} s": "{timeout_s}초 안에 응답이 없습니다",
+    "the proxy does not let us through: {problem}": "프록시가 통과시키지 않습니다: {problem}",
+    "the connection broke: {problem}": "연결이 끊겼습니다: {problem}",
+    "{actual} of {expected} bytes came": "{expected}바이트 중 {actual}바이트만 왔습니다",
+    "registry `{host}`: expected an answer of at most {limit} bytes": (
+        "레지스트리 `{host}`: 응답이 {limit}바이트를 넘습니다"
+    ),
+    "registry `{host}`: refused a redirect to `{location}`": (
+        "레지스트리 `{host}`: `{location}`로 돌리는 응답을 거부했습니다"
+    ),
+    "registry `{host}`: too many redirects": "레지스트리 `{host}`: 돌림 응답이 너무 많습니다",
+    "registry `{domain}`: authentication required": "레지스트리 `{domain}`: 인증이 필요합니다",
+    "registry `{domain}`: authentication required: {said}": "레지스트리 `{domain}`: 인증이 필요합니다: {said}",
+    "registry `{domain}`: user name or password not accepted for `{username}`": (
+        "레지스트리 `{domain}`: `{username}`의 사용자 이름이나 비밀번호를 받아들이지 않습니다"
+    ),
+    "docker login {domain}": "docker login {domain}",
+    "registry `{domain}`: refused the token realm `{realm}`": (
+        "레지스트리 `{domain}`: 토큰 주소 `{realm}`를 거부했습니다"
+    ),
+    "registry `{domain}`: expected a token, got something else": "레지스트리 `{domain}`: 토큰이 아닌 응답이 왔습니다",
+    "registry `{domain}`: not allowed: {said}": "레지스트리 `{domain}`: 허용되지 않습니다: {said}",
+    "registry `{domain}`: not found: {said}": "레지스트리 `{domain}`: 찾을 수 없습니다: {said}",
+    "registry `{domain}`: answered {status}: {said}": "레지스트리 `{domain}`: {status} 응답: {said}",
+    "registry `{domain}` has no `{name}`": "레지스트리 `{domain}`에 `{name}`이 없습니다",
+    "registry `{domain}`: cannot go on in the middle of a blob": (
+        "레지스트리 `{domain}`: 블롭을 중간부터 이어 받을 수 없습니다"
+    ),
+    "registry `{domain}`: the connection broke: {problem}": "레지스트리 `{domain}`: 연결이 끊겼습니다: {problem}",
+    "registry `{domain}`: an upload without a location": "레지스트리 `{domain}`: 업로드 위치를 알려 주지 않았습니다",
+    "`auth` is not base64 of `user:password`": "`auth`가 `사용자:비밀번호`의 base64가 아닙니다",
+    "install it, or remove `credsStore` from docker's config.json": (
+        "설치하거나, docker의 config.json에서 `credsStore`를 지우세요"
+    ),
+    "expected `Username` and `Secret`": "`Username`과 `Secret`이 있어야 합니다",
+    "unknown media type `{media_type}`": "알 수 없는 미디어 타입 `{media_type}`",
+    "layer `{digest}`: unknown media type `{media_type}`": "레이어 `{digest}`: 알 수 없는 미디어 타입 `{media_type}`",
+    "this is an artifact, not an image that can be run": "실행할 수 있는 이미지가 아니라 아티팩트입니다",
+    "expected {expected} layers as in its config, got {actual}": (
+        "설정과 같이 레이어가 {expected}개여야 하는데 {actual}개입니다"
+    ),
+    "one blob cannot be two layers: `{digest}`": "블롭 하나가 두 레이어일 수 없습니다: `{digest}`",
+}

@@ -1,0 +1,47 @@
+"""`teul system fsck`: check that nothing on disk is damaged. Must not mend anything."""
+
+from __future__ import annotations
+
+from teul.cli.flags import Flag
+from teul.errors import text
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from teul.cli.context import Context
+    from teul.cli.flags import Arguments
+
+USAGE = "[OPTIONS]"
+FLAGS = (
+    Flag("deep", kind="bool", help="Also make every layer's tar again and compare it with its digest"),
+    Flag("format", "f", help="Output format: json, or a Go template for each finding such as {{.Code}} {{.Message}}"),
+    Flag("quiet", "q", kind="bool", help="Say nothing when all is whole"),
+)
+
+
+def run(arguments: Arguments, context: Context) -> int:
+    from teul.engine.system import fsck
+
+    findings = fsck(
+        context.engine,
+        is_deep=arguments.flag("deep"),
+        events=context.sink("quiet" if arguments.flag("quiet") else "auto"),
+    )
+    if arguments.string("format"):
+        from teul.cli.templates import render_records
+
+        headings = {"Code": "CODE", "Subject": "SUBJECT", "Message": "MESSAGE"}
+        records = [
+            {"Code": finding.code, "Subject": finding.subject, "Message": str(finding.message)} for finding in findings
+        ]
+        shown = render_records(arguments.string("format"), headings, records)
+        if shown:
+            context.print(shown)
+    else:
+        for finding in findings:
+            context.print(f"{finding.code}: {context.translate(finding.message)}")
+    if findings:
+        context.say(text("{count} problems found", count=len(findings)))
+        return 1
+    if not arguments.flag("quiet"):
+        context.say(text("nothing is damaged"))
+    return 0
