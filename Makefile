@@ -12,7 +12,7 @@ install: ## Set up what the demo and the tests need, and nothing else
 
 demo: ## From this clone to a served prediction (as root)
 	@scripts/install use
-	@scripts/demo
+	@$(PYTHON) scripts/demo.py
 
 test: ## Install what the tests need and run them all; ARGS="-k name" for some
 	@scripts/install use test
