@@ -265,7 +265,7 @@ def _new_overlay(flags: int, lower: list[str], others: list[tuple[str, str]], ta
         pairs = [("lowerdir+", path) for path in lower] + others
         for name, value in [("source", "overlay"), *pairs]:
             encoded = os.fsencode(value)
-            if len(encoded) > _STRING_LIMIT:
+            if len(encoded) > _STRING_LIMIT or "\\" in value:  # the kernel takes backslashes for escapes
                 encoded = short(value).encode()
             failed = (
                 configure(_SET_STRING, name.encode(), encoded) if value else configure(_SET_FLAG, name.encode(), None)

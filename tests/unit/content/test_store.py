@@ -6,8 +6,8 @@ import subprocess
 import sys
 
 import pytest
-from suites.content import DIGEST, HELLO, ContentSuite
 
+from suites.content import DIGEST, HELLO, ContentSuite
 from teul.content import LocalStore
 from teul.oci.digest import Digest
 
@@ -53,9 +53,9 @@ def test_opening_a_store_makes_nothing(tmp_path):
 
 
 def test_what_another_process_put_is_seen(store):
+    script = "import sys; from teul.content import LocalStore; LocalStore(sys.argv[1]).put(b'hello')"
     done = subprocess.run(
-        [sys.executable, "-c", "import sys; from teul.content import LocalStore; LocalStore(sys.argv[1]).put(b'hello')"]
-        + [store.root],
+        [sys.executable, "-c", script, store.root],
         env={**os.environ, "PYTHONPATH": ":".join(sys.path)},
         check=False,
     )

@@ -1,5 +1,4 @@
 from suites.content import ContentSuite
-
 from teul.testing.content import MemoryStore
 
 
