@@ -102,15 +102,16 @@ class Tree:
             todo = [piece for piece in target.split("/") if piece not in ("", ".")] + todo
         return "/".join(made)
 
-    def select(self, source: str) -> list[str]:
-        """The paths that a source of COPY means, each resolved; sorted for a pattern; [] when there are none.
+    def select(self, source: str) -> list[tuple[str, str]]:
+        """What a source of COPY means: the name that a copy of it has, and the path with links followed.
 
-        A source without wildcards gives its path when it exists and is visible.
+        A source without wildcards gives one pair when it exists and is visible; a pattern gives all, sorted.
         """
         parts = [part for part in normpath("/" + source).split("/") if part]
         if not has_wildcards(source):
-            path = self.resolve("/".join(unescaped(part) for part in parts))
-            return [path] if self.is_visible(path) else []
+            plain = [unescaped(part) for part in parts]
+            path = self.resolve("/".join(plain))
+            return [(plain[-1] if plain else "", path)] if self.is_visible(path) else []
         fixed = 0
         while fixed < len(parts) and not has_wildcards(parts[fixed]):
             fixed += 1
@@ -120,11 +121,12 @@ class Tree:
             above, found = found, []
             for folder in above:
                 try:
-                    names = sorted(os.listdir(self.absolute(folder)))
+                    names = sorted(os.listdir(self.absolute(folder)), key=os.fsencode)
                 except (NotADirectoryError, FileNotFoundError):
                     continue
                 found += [f"{folder}/{name}" if folder else name for name in names if regex.fullmatch(name)]
-        return [self.resolve(path) for path in found if self.is_visible(path)]
+        resolved = [(path.rpartition("/")[2], self.resolve(path)) for path in found]
+        return [(name, path) for name, path in resolved if self.is_visible(path)]
 
     def is_visible(self, path: str) -> bool:
         """Whether *path* (resolved) is there, and not hidden; a hidden folder that holds something visible is."""

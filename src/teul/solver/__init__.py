@@ -14,7 +14,7 @@ build of one project), so that for any vertex that ran the solver can say which 
 
 from teul.solver.graph import Op, Result, Vertex, walk
 from teul.solver.protocol import Cache, Task, Worker
-from teul.solver.solve import Cause, Explained, Outcome, Solution, compare, key_of, solve
+from teul.solver.solve import Cause, Explained, Outcome, Planned, Solution, compare, key_of, plan, solve
 
 __all__ = [
     "Cache",
@@ -22,6 +22,7 @@ __all__ = [
     "Explained",
     "Op",
     "Outcome",
+    "Planned",
     "Result",
     "Solution",
     "Task",
@@ -29,6 +30,7 @@ __all__ = [
     "Worker",
     "compare",
     "key_of",
+    "plan",
     "solve",
     "walk",
 ]

@@ -101,6 +101,16 @@ class Solution:
         return tuple(vertex for vertex, outcome in self.outcomes.items() if not outcome.cached)
 
 
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """What would happen to a vertex: "cached", "run", or "unknown" (it depends on what an input will give)."""
+
+    vertex: Vertex
+    state: str
+    reason: str = ""
+    causes: tuple[Cause, ...] = ()
+
+
 @dataclass(slots=True)
 class _Known:
     """A key and the parts it was made of, for the inputs that had these digests."""
@@ -146,16 +156,7 @@ def solve(
         TeulError: the first failure of an op; those that were running have been told to stop and have ended.
         KeyboardInterrupt: likewise.
     """
-    board = _Board(list(walk(targets)), set(targets))
-    for vertex in board.order:
-        if all(source in board.results for source in vertex.inputs):
-            known = _inspect(worker, vertex, board.inputs(vertex), content=False)
-            if known is not None:
-                board.known[vertex] = known
-                found = None if skip(vertex) else cache.find(known.key)
-                if found is not None:
-                    board.results[vertex] = Result.from_json(found)
-
+    board = _look(targets, worker, cache, skip)
     _settle(board, worker)
     if not board.present.issuperset(targets):
         _run(board, worker, cache, skip, events, threads)
@@ -167,6 +168,45 @@ def solve(
     if scope:
         _explain(board, cache, scope, skip)
     return Solution({vertex: board.outcomes[vertex] for vertex in board.order if vertex in board.outcomes})
+
+
+def plan(
+    targets: Sequence[Vertex],
+    worker: Worker,
+    cache: Cache,
+    *,
+    scope: str = "",
+    skip: Callable[[Vertex], bool] = lambda vertex: False,
+) -> list[Planned]:
+    """What `solve` would do, inputs first; runs nothing and remembers nothing. `reason` and `causes` as in `Explained`."""
+    board = _look(targets, worker, cache, skip)
+    rows = {place: Explained.from_json(row) for place, row in cache.explained(scope).items() if place} if scope else {}
+    _settle(board, worker)
+    made: list[Planned] = []
+    for vertex in board.order:
+        known = board.known.get(vertex)
+        if vertex in board.results:
+            made.append(Planned(vertex, "cached"))
+        elif known is None:
+            made.append(Planned(vertex, "unknown"))
+        else:
+            reason, causes = _why(vertex, known, rows, skip)
+            made.append(Planned(vertex, "run", reason, causes))
+    return made
+
+
+def _look(targets: Sequence[Vertex], worker: Worker, cache: Cache, skip: Callable[[Vertex], bool]) -> _Board:
+    """What can be told without touching anything: keys, and what the cache has under them."""
+    board = _Board(list(walk(targets)), set(targets))
+    for vertex in board.order:
+        if all(source in board.results for source in vertex.inputs):
+            known = _inspect(worker, vertex, board.inputs(vertex), content=False)
+            if known is not None:
+                board.known[vertex] = known
+                found = None if skip(vertex) else cache.find(known.key)
+                if found is not None:
+                    board.results[vertex] = Result.from_json(found)
+    return board
 
 
 def _inspect(worker: Worker, vertex: Vertex, inputs: Sequence[Result], *, content: bool) -> _Known | None:
@@ -312,26 +352,37 @@ def _explain(board: _Board, cache: Cache, scope: str, skip: Callable[[Vertex], b
     if not changed and not gone:
         return
     rows = {place: Explained.from_json(row) for place, row in cache.explained(scope).items() if place}
-    by_name = {row.name: row for row in rows.values()}
     made: dict[str, dict[str, Any]] = {}
     for vertex in changed:
         known, outcome = board.known[vertex], board.outcomes[vertex]
-        # An instruction that only moved is compared with itself, not with what stood at its number before.
-        last = by_name.get(vertex.name) if vertex.name else None
-        last = last or rows.get(vertex.place)
-        causes: tuple[Cause, ...] = ()
-        if last is None:
-            reason = "first"
-        elif last.key != known.key:
-            reason, causes = "changed", compare(last.parts, known.parts)
-        else:
-            reason = "asked" if skip(vertex) else "gone"
+        last = _last(vertex, rows)
+        reason, causes = _why(vertex, known, rows, skip)
         if last is not None and outcome.cached and not causes:
             causes, reason = last.causes, last.reason
         made[vertex.place] = Explained(
             known.key, vertex.name, known.parts, "cached" if outcome.cached else "ran", reason, causes, outcome.seconds
         ).to_json()
     cache.explain(scope, made, gone=gone)
+
+
+def _last(vertex: Vertex, rows: Mapping[str, Explained]) -> Explained | None:
+    # An instruction that only moved is compared with itself, not with what stood at its number before.
+    if vertex.name:
+        for row in rows.values():
+            if row.name == vertex.name:
+                return row
+    return rows.get(vertex.place)
+
+
+def _why(
+    vertex: Vertex, known: _Known, rows: Mapping[str, Explained], skip: Callable[[Vertex], bool]
+) -> tuple[str, tuple[Cause, ...]]:
+    last = _last(vertex, rows)
+    if last is None:
+        return "first", ()
+    if last.key != known.key:
+        return "changed", compare(last.parts, known.parts)
+    return ("asked" if skip(vertex) else "gone"), ()
 
 
 def compare(before: Mapping[str, str], after: Mapping[str, str]) -> tuple[Cause, ...]:

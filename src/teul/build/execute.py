@@ -1,0 +1,490 @@
+"""Doing the operations: the solver's worker for a build. Must not decide what is done, nor know Dockerfiles' words.
+
+Each op runs on an active snapshot of its own, leased by this process, and becomes a layer: mounted, written to,
+unmounted, normalised, packed, committed. What is mounted here is mounted in a namespace of the worker's thread, so a
+builder that is killed leaves an active snapshot without an owner (the next build removes it) and nothing else.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from contextlib import ExitStack, contextmanager
+
+from teul.build import ops
+from teul.build.runs import RunMounts, last_lines
+from teul.build.tree import Tree
+from teul.errors import BuildStepFailed, DockerfileError, InvalidInput, RuntimeFailed, TeulError, text
+from teul.events import Line, Warn
+from teul.oci.digest import Digest, chain_id
+from teul.solver.graph import Result, Vertex, digest_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from typing import Any
+
+    from teul.build.dockerfile.parser import Node
+    from teul.config import Settings
+    from teul.runtime.driver import Driver
+    from teul.snapshots.protocol import Snapshotter
+    from teul.solver import Cache, Task
+
+HOSTNAME = "buildkitsandbox"
+"""What Docker's builder calls every machine that a RUN runs on."""
+LARGE_COPY_BYTES = 1 << 30
+SCRATCH_DIGEST = "scratch"
+
+
+class BuildWorker:
+    """Knows the four ops.
+
+    Args:
+        contexts: trees by name; "context" is the main one.
+        nodes: vertex digest → instruction, for the place of an error.
+        hold: protects a layer or an active snapshot from gc while this build lives (kind, name).
+        secrets: id → bytes, for `--mount=type=secret`.
+    """
+
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        snapshots: Snapshotter,
+        driver: Callable[[], Driver],
+        cache: Cache,
+        contexts: Mapping[str, Tree],
+        nodes: Mapping[str, Node],
+        hold: Callable[[str, str], None],
+        secrets: Mapping[str, bytes] | None = None,
+    ) -> None:
+        self.settings = settings
+        self.snapshots = snapshots
+        self.driver = driver
+        self.cache = cache
+        self.contexts = contexts
+        self.nodes = nodes
+        self.hold = hold
+        self.secrets = secrets or {}
+        self._local = threading.local()
+        self._pip: dict[str, str] | None = None
+
+    # What the solver asks
+
+    def inspect(self, vertex: Vertex, inputs: Sequence[Result], *, content: bool) -> Mapping[str, str] | None:
+        """The digests of what an op reads besides its inputs (see `teul.solver.Worker`)."""
+        op = vertex.op
+        with self._placed(vertex):
+            if isinstance(op, ops.Run):
+                return {**self._pip_settings(), **self._bound(op)}
+            if not isinstance(op, ops.Copy):
+                return {}
+            if op.context:
+                return self._inspect_sources(vertex, op, self.contexts[op.context])
+            return self._inspect_tree(vertex, op, inputs[1], content=content)
+
+    def is_present(self, vertex: Vertex, result: Result) -> bool:
+        """Whether all layers of a tree are here."""
+        return self.snapshots.has([Digest(item) for item in result.data["diff_ids"]])
+
+    def execute(self, vertex: Vertex, inputs: Sequence[Result], task: Task) -> Result:
+        """Do it (see `teul.solver.Worker`).
+
+        Raises:
+            BuildStepFailed: the process of a RUN did not end with 0.
+            DockerfileError: an instruction that cannot be done, with its place.
+        """
+        op = vertex.op
+        with self._placed(vertex):
+            if isinstance(op, ops.Base):
+                return self._base(op)
+            assert isinstance(op, ops.Run | ops.Copy | ops.MakeFolder)
+            with self._active(inputs[0]) as active:
+                if isinstance(op, ops.Run):
+                    self._run(op, inputs, active, vertex, task)
+                else:
+                    with active.mounted() as rootfs:
+                        if isinstance(op, ops.MakeFolder):
+                            self._make_folder(op, rootfs)
+                        else:
+                            self._copy(op, inputs, rootfs, vertex, task)
+                return self._commit(op, inputs[0], active)
+
+    @contextmanager
+    def _placed(self, vertex: Vertex) -> Iterator[None]:
+        """Give what is raised inside the place of the instruction."""
+        try:
+            yield
+        except TeulError as error:
+            node = self.nodes.get(vertex.digest)
+            if error.span is not None or node is None:
+                raise
+            if isinstance(error, InvalidInput):
+                raise DockerfileError(error.message, span=node.span(), hint=error.hint) from error
+            error.span = node.span()
+            raise
+
+    # Trees
+
+    def _base(self, op: ops.Base) -> Result:
+        # Lowering saw the image here; a layer that is missing now is damage, and named by `resolve`.
+        self.snapshots.resolve([Digest(item) for item in op.diff_ids])
+        return tree_result(op.diff_ids)
+
+    @contextmanager
+    def _active(self, below: Result) -> Iterator[_Active]:
+        """An active snapshot on top of *below*, and a folder for what goes with it; both are gone afterwards."""
+        from teul.host.fs import remove_tree
+
+        key = f"build-{os.urandom(8).hex()}"
+        parents = self.snapshots.resolve([Digest(item) for item in below.data["diff_ids"]])
+        self.hold("snapshot", key)
+        for parent in parents:
+            self.hold("layer", parent)
+        folder = f"{build_folder(self.settings)}/{key}"
+        os.makedirs(folder, mode=0o700)
+        try:
+            self.snapshots.prepare(key, parents)
+            yield _Active(self, key, parents, folder)
+        finally:
+            self.snapshots.remove(key)
+            remove_tree(folder)
+
+    def own_namespace(self) -> None:
+        """Put this thread into a mount namespace of its own, once; the kernel ends it with the thread."""
+        if not getattr(self._local, "entered", False):
+            from teul.host.mount import enter_mount_namespace
+
+            assert threading.current_thread() is not threading.main_thread()
+            enter_mount_namespace()
+            self._local.entered = True
+
+    def _commit(self, op: ops.Run | ops.Copy | ops.MakeFolder, below: Result, active: _Active) -> Result:
+        from teul.layers import pack
+
+        if op.normalise:
+            from teul.build.normalise import normalise
+            from teul.layers.lower import Lower
+
+            lower = Lower([self.snapshots.layer(name).folder for name in active.parents])
+            if self.snapshots.kind == "overlay":
+                normalise(self.snapshots.upper(active.key), lower, epoch=op.epoch, is_upper=True)
+            else:
+                with active.mounted() as rootfs:
+                    normalise(rootfs, lower, epoch=op.epoch, is_upper=False)
+        packed = pack(self.snapshots.upper(active.key))
+        self.snapshots.commit(active.key, packed.diff_id, tar_size_bytes=packed.tar_size_bytes)
+        created = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        return tree_result((*below.data["diff_ids"], packed.diff_id), size_bytes=packed.size_bytes, created=created)
+
+    # RUN
+
+    def _run(self, op: ops.Run, inputs: Sequence[Result], active: _Active, vertex: Vertex, task: Task) -> None:
+        from teul.runtime.foreground import run
+        from teul.runtime.spec import Process, Rlimit, Sandbox
+        from teul.runtime.users import image_environment, resolve_user
+        from teul.values import replace
+
+        tail: list[bytes] = []
+
+        def on_output(stream: str, data: bytes) -> None:
+            tail.append(data)
+            if len(tail) > 200:
+                del tail[:100]
+            task.events(Line(task.id, stream, data))
+
+        def prepare(rootfs: str, sandbox: Sandbox) -> Sandbox:
+            user = resolve_user(rootfs, op.user)
+            env = image_environment(sandbox.process.env, home=user.home)
+            process: Process = replace(sandbox.process, uid=user.uid, gid=user.gid, groups=user.groups, env=env)
+            changed: Sandbox = replace(sandbox, process=process)
+            return changed
+
+        with ExitStack() as stack:
+            mounts = RunMounts(self, op, inputs, active.folder, stack)
+            sandbox = Sandbox(
+                process=Process(
+                    args=op.args,
+                    env=(*op.env, *op.proxy, *mounts.env),
+                    cwd=op.cwd,
+                    rlimits=tuple(Rlimit(*_ulimit(limit)) for limit in op.ulimits),
+                ),
+                rootfs=f"{active.folder}/rootfs",
+                mounts=mounts.mounts,
+                hostname=op.hostname or HOSTNAME,
+                # A build's bridge is still to come; until then `default` is the host's network.
+                network="none" if op.network == "none" else "host",
+                shm_size_bytes=op.shm_size_bytes,
+            )
+            command = " ".join(op.args)
+            try:
+                code = run(
+                    self.driver(),
+                    sandbox,
+                    id=active.key,
+                    bundle=active.folder,
+                    rootfs_mounts=self.snapshots.mounts(active.key),
+                    on_output=on_output,
+                    should_stop=task.should_stop,
+                    prepare=prepare,
+                    trust=self.settings,
+                )
+            except RuntimeFailed as error:
+                if error.exit_code not in (126, 127):
+                    raise
+                raise self._failed(vertex, command, op, error.exit_code, str(error)) from error
+        if code != 0:
+            raise self._failed(vertex, command, op, code, last_lines(b"".join(tail)))
+
+    def _failed(self, vertex: Vertex, command: str, op: ops.Run, code: int, tail: str) -> BuildStepFailed:
+        node = self.nodes.get(vertex.digest)
+        return BuildStepFailed(
+            text(
+                "process `{command}` did not complete successfully: exit code: {exit_code}",
+                command=command if len(command) <= 400 else command[:400] + "…",
+                exit_code=code,
+            ),
+            span=node.span() if node else None,
+            argv=op.args,
+            exit_code=code,
+            stderr_tail=tail,
+        )
+
+    def _pip_settings(self) -> dict[str, str]:
+        """What pip and uv are told on this host, by digest (an index's address may hold a password)."""
+        if self._pip is None:
+            from teul.runtime.host_trust import trust_env
+
+            given = sorted(
+                entry
+                for entry in trust_env(self.settings, shares_network=True)
+                if entry.startswith(("PIP_", "UV_")) and not entry.startswith("PIP_CERT=")
+            )
+            self._pip = {"pip settings": digest_of(given)} if given else {}
+        return self._pip
+
+    def _bound(self, op: ops.Run) -> dict[str, str]:
+        """What the bind mounts of contexts hold."""
+        made: dict[str, str] = {}
+        for mount in op.mounts:
+            if mount.type == "bind" and not mount.origin:
+                tree = self._tree_of(mount.identity)
+                paths = tree.select(mount.source or "/")
+                if not paths:
+                    raise self._missing(mount.source, tree, f"context `{mount.identity}`")
+                made |= tree.inspect([path for _, path in paths])
+        return made
+
+    # COPY
+
+    def _tree_of(self, context: str) -> Tree:
+        return self.contexts[context]
+
+    def _inspect_sources(self, vertex: Vertex, op: ops.Copy, tree: Tree) -> dict[str, str]:
+        paths: list[str] = []
+        for source in op.sources:
+            found = tree.select(source)
+            if not found and not _is_pattern(source):
+                where = f"the context {tree.root}" if op.context else f"`{vertex.roles[1].removeprefix('from ')}`"
+                raise self._missing(source, tree, where)
+            paths += [path for _, path in found]
+        return tree.inspect(paths, _hidden(op))
+
+    def _inspect_tree(self, vertex: Vertex, op: ops.Copy, source: Result, *, content: bool) -> dict[str, str] | None:
+        """As `_inspect_sources`, for another stage's tree: remembered by that tree's digest."""
+        key = digest_of(["tree", source.digest, list(op.sources), list(op.excludes)])
+        known = self.cache.find(key)
+        if known is not None:
+            return dict(known["data"])
+        if not content:
+            return None
+        with self.viewed(source) as root:
+            parts = self._inspect_sources(vertex, op, Tree(root, owners=True))
+        self.cache.put(key, vertex.digest, "", {"digest": key, "data": parts})
+        return parts
+
+    def _missing(self, source: str, tree: Tree, where: str) -> InvalidInput:
+        from teul.build.dockerfile.reader import nearest
+
+        pattern = tree.why_missing(source)
+        hint = None
+        if pattern:
+            hint = text("`.dockerignore` excludes it with the pattern `{pattern}`", pattern=pattern)
+        else:
+            folder, _, name = source.rpartition("/")
+            try:
+                near = nearest(name, os.listdir(tree.absolute(tree.resolve(folder))))
+            except OSError:
+                near = ""
+            if near:
+                hint = text("did you mean `{name}`?", name=f"{folder.strip('/')}/{near}".lstrip("/"))
+        return InvalidInput(
+            text("`{source}` not found in {where}", source=source.lstrip("/") or "/", where=where), hint=hint
+        )
+
+    @contextmanager
+    def viewed(self, result: Result) -> Iterator[str]:
+        """A tree, mounted read-only for the length of the block."""
+        from teul.host.fs import remove_tree
+        from teul.host.mount import mounted
+
+        self.own_namespace()
+        layers = self.snapshots.resolve([Digest(item) for item in result.data["diff_ids"]])
+        for layer in layers:
+            self.hold("layer", layer)
+        folder = f"{build_folder(self.settings)}/view-{os.urandom(8).hex()}"
+        os.makedirs(folder, mode=0o700)
+        try:
+            with mounted(self.snapshots.view(layers), folder):
+                yield folder
+        finally:
+            remove_tree(folder)
+
+    def _copy(self, op: ops.Copy, inputs: Sequence[Result], rootfs: str, vertex: Vertex, task: Task) -> None:
+        from teul.build.copying import Copier, find_owner
+        from teul.events import Advance
+
+        owner = find_owner(rootfs, op.chown) if op.chown else None
+        told = time.monotonic()
+        done = 0
+
+        def on_file(size: int) -> None:
+            nonlocal told, done
+            done += size
+            if time.monotonic() - told > 0.5:
+                told = time.monotonic()
+                task.events(Advance(task.id, done))
+
+        with ExitStack() as stack:
+            tree = (
+                self.contexts[op.context]
+                if op.context
+                else Tree(stack.enter_context(self.viewed(inputs[1])), owners=True)
+            )
+            copier = Copier(
+                rootfs,
+                # Files of a context become root's; those of another stage keep their owner, as in BuildKit.
+                owner=owner or ((0, 0) if op.context else None),
+                made_owner=owner or (0, 0),
+                chmod=op.chmod,
+                hidden=_hidden(op),
+                should_stop=task.should_stop,
+                on_file=on_file,
+            )
+            chosen = [(name, path) for source in op.sources for name, path in tree.select(source)]
+            destination = op.destination
+            if len(chosen) + len(op.inlines) > 1 and not destination.endswith("/"):
+                folders = [os.path.isdir(tree.absolute(path)) for _, path in chosen]
+                if not all(folders) and not os.path.isdir(copier.tree.absolute(copier.tree.resolve(destination))):
+                    raise InvalidInput(
+                        text(
+                            "when using {keyword} with more than one source file, the destination must be a directory and end with a /",
+                            keyword="ADD" if op.unpack else "COPY",
+                        )
+                    )
+            for name, path in chosen:
+                self._place(op, copier, tree, name, path, destination, owner)
+            for name, content in op.inlines:
+                copier.write(name, content.encode("utf-8", "surrogateescape"), destination, mtime_ns=op.epoch * 10**9)
+            if copier.copied.size_bytes > LARGE_COPY_BYTES:
+                task.events(
+                    Warn(
+                        task.id,
+                        "large-copy",
+                        text(
+                            "copied {size:.1f} GB; the largest: {paths}",
+                            size=copier.copied.size_bytes / 1e9,
+                            paths=", ".join(_largest(tree, [path for _, path in chosen])),
+                        ),
+                    )
+                )
+
+    def _place(
+        self,
+        op: ops.Copy,
+        copier: Any,
+        tree: Tree,
+        name: str,
+        path: str,
+        destination: str,
+        owner: tuple[int, int] | None,
+    ) -> None:
+        if op.parents:
+            raise InvalidInput(text("option `{name}` is not supported", name="COPY --parents"))
+        if op.unpack and os.path.isfile(tree.absolute(path)):
+            from teul.build.unpacking import open_archive, unpack
+
+            archive = open_archive(tree.absolute(path))
+            if archive is not None:
+                with archive:
+                    unpack(archive, copier, destination, owner=owner)
+                return
+        copier.place(tree, path, name, destination)
+
+    def _make_folder(self, op: ops.MakeFolder, rootfs: str) -> None:
+        from teul.build.copying import Copier, find_owner
+
+        owner = find_owner(rootfs, op.user) if op.user else (0, 0)
+        copier = Copier(rootfs, made_owner=owner)
+        copier.make_folder(copier.tree.resolve(op.path))
+
+
+class _Active:
+    """An active snapshot while an op writes to it."""
+
+    def __init__(self, worker: BuildWorker, key: str, parents: tuple[str, ...], folder: str) -> None:
+        self._worker = worker
+        self.key = key
+        self.parents = parents
+        self.folder = folder
+
+    @contextmanager
+    def mounted(self) -> Iterator[str]:
+        """Its tree, to be written to."""
+        from teul.host.mount import mounted
+
+        self._worker.own_namespace()
+        rootfs = f"{self.folder}/rootfs"
+        os.makedirs(rootfs, exist_ok=True)
+        with mounted(self._worker.snapshots.mounts(self.key), rootfs):
+            yield rootfs
+
+
+def tree_result(diff_ids: Sequence[str], *, size_bytes: int = 0, created: str = "") -> Result:
+    """The result of an op: a stack of layers, bottom first."""
+    digest = str(chain_id([Digest(item) for item in diff_ids])) if diff_ids else SCRATCH_DIGEST
+    return Result(digest, {"diff_ids": list(diff_ids), "size_bytes": size_bytes, "created": created})
+
+
+def build_folder(settings: Settings) -> str:
+    """Where builds keep what goes with an active snapshot; one folder each, named by its key."""
+    return f"{settings.run_root}/build"
+
+
+def _hidden(op: ops.Copy) -> Callable[[str], bool] | None:
+    if not op.excludes:
+        return None
+    from teul.build.dockerignore import IgnoreMatcher
+
+    return IgnoreMatcher(op.excludes).is_ignored
+
+
+def _is_pattern(source: str) -> bool:
+    from teul.build.dockerignore import has_wildcards
+
+    return has_wildcards(source)
+
+
+def _largest(tree: Tree, paths: Sequence[str]) -> list[str]:
+    found = sorted(
+        ((entry.status.st_size, entry.path) for path in paths for entry in tree.walk(path) if entry.is_file),
+        reverse=True,
+    )
+    return [f"{path} ({size / 1e6:.0f} MB)" for size, path in found[:3]]
+
+
+def _ulimit(value: str) -> tuple[str, int, int]:
+    name, _, limits = value.partition("=")
+    soft, _, hard = limits.partition(":")
+    return name, int(soft), int(hard or soft)

@@ -1,0 +1,487 @@
+"""`build`: a Dockerfile and a context become an image. The wiring of frontend, solver, worker and stores."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+
+from teul.build import ops
+from teul.build.dockerfile.lower import BaseImage, LowerOptions, NamedContext, lower
+from teul.build.dockerfile.parser import parse
+from teul.build.dockerignore import IgnoreMatcher, read_ignore_file
+from teul.build.tree import Tree
+from teul.errors import DockerfileError, InvalidInput, OptionUnsupported, SnapshotNotFound, Span, text
+from teul.events import Warn, silent
+from teul.oci.descriptor import Platform
+from teul.oci.digest import Digest
+from teul.oci.reference import Reference
+from teul.solver.solve import solve
+from teul.state.cache import SolverCache, file_digests, put_file_digests
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from contextlib import ExitStack
+    from dataclasses import dataclass, field
+
+    from teul.build.dockerfile.lower import Lowered
+    from teul.build.dockerfile.parser import Dockerfile
+    from teul.build.execute import BuildWorker
+    from teul.engine import Engine
+    from teul.events import Sink
+    from teul.images import Image
+    from teul.oci.image import ImageConfig
+    from teul.solver.graph import Vertex
+    from teul.solver.solve import Planned, Solution
+else:
+    from teul.values import dataclass, field
+
+DEFAULT_EPOCH = 315532800
+"""1980-01-01T00:00:00Z (see `teul.build.normalise`)."""
+ARCHITECTURES = {"aarch64": "arm64", "arm": "arm", "ppc64le": "ppc64le", "s390x": "s390x", "riscv64": "riscv64", "x86_64": "amd64"}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Secret:
+    """Where a secret comes from: a file, or a variable of the environment."""
+
+    path: str = ""
+    env: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildOptions:
+    """What `docker build` takes. A build argument whose value is None is taken from the environment, if it is there."""
+
+    context: str
+    dockerfile: str = ""
+    """Its path; "" is `Dockerfile` in the context."""
+    dockerfile_text: str | None = None
+    """The file itself, when it has no path (`-f -`); then *dockerfile* only names it."""
+    tags: tuple[str, ...] = ()
+    build_args: Mapping[str, str | None] = field(default_factory=dict)
+    build_contexts: Mapping[str, str] = field(default_factory=dict)
+    target: str = ""
+    no_cache: bool = False
+    pull: bool = False
+    labels: Mapping[str, str] = field(default_factory=dict)
+    normalise: bool = True
+    network: str = "default"
+    platform: str = ""
+    source_date_epoch: int | None = None
+    secrets: Mapping[str, Secret] = field(default_factory=dict)
+    extra_hosts: tuple[str, ...] = ()
+    shm_size_bytes: int = 0
+    ulimits: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltStep:
+    """One step of a build: what a person reads, whether the cache had it, how long it ran."""
+
+    name: str
+    cached: bool
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildResult:
+    """*cached*: nothing ran and nothing was written but, perhaps, a name."""
+
+    image: Image
+    cached: bool
+    steps: tuple[BuiltStep, ...]
+    scope: str
+
+
+def build(engine: Engine, options: BuildOptions, *, events: Sink = silent) -> BuildResult:
+    """Build the image, name it, and return it.
+
+    Raises:
+        DockerfileError: with the place.
+        BuildStepFailed: a RUN ended with another code than 0; what was done before it is kept.
+        ImageNotFound, RegistryUnavailable, PlatformMismatch, …: a base image, with the place of the FROM.
+        InvalidInput: the context.
+    """
+    names = [_tag(name) for name in options.tags]
+    # Another process may take a layer away between our look and our claim; then the second look runs the step again.
+    for attempt in (1, 2):
+        session = _Session(engine, options, events)
+        try:
+            solution = session.solve()
+            return session.finish(solution, names)
+        except SnapshotNotFound:
+            if attempt == 2:
+                raise
+        finally:
+            session.close()
+    raise AssertionError
+
+
+def plan(engine: Engine, options: BuildOptions, *, events: Sink = silent) -> tuple[list[Planned], Lowered]:
+    """What `build` would do, and why; nothing is run. Base images are fetched, since their configs are needed.
+
+    Raises:
+        As `build`, as far as lowering goes.
+    """
+    from teul.solver.solve import plan as plan_steps
+
+    session = _Session(engine, options, events)
+    try:
+        planned = plan_steps(
+            [session.lowered.vertex], session.worker, session.cache, scope=session.scope, skip=session.skip
+        )
+        return planned, session.lowered
+    finally:
+        session.close()
+
+
+class _Session:
+    """One attempt at one build."""
+
+    def __init__(self, engine: Engine, options: BuildOptions, events: Sink) -> None:
+        from teul.build.execute import BuildWorker
+
+        self.engine = engine
+        self.options = options
+        self.events = events
+        self._held: ExitStack | None = None
+        self._guard = threading.Lock()
+        self.epoch = _epoch(engine, options)
+        contexts = named_contexts(options.build_contexts)
+        self.dockerfile, ignore = _read(options)
+        self.scope = _scope(self.dockerfile, options)
+        self.lowered = lower(self.dockerfile, self._lower_options(contexts), self._resolve)
+        for code, message, span in self.lowered.warnings:
+            events(Warn("", code, message, span))
+        self._say_origins()
+        self.cache = SolverCache(engine.db)
+        self.trees = _trees(engine, options, contexts, ignore)
+        self.worker: BuildWorker = BuildWorker(
+            settings=engine.settings,
+            snapshots=engine.snapshots,
+            driver=lambda: engine.driver,
+            cache=self.cache,
+            contexts=self.trees,
+            nodes=self.lowered.nodes,
+            hold=self._hold,
+            secrets=_secrets(options.secrets, engine.settings.environ or {}),
+        )
+
+    def _lower_options(self, contexts: Mapping[str, NamedContext]) -> LowerOptions:
+        options, environ = self.options, self.engine.settings.environ or {}
+        host = Platform.parse(os.uname().machine)
+        platform = Platform.parse(options.platform) if options.platform else host
+        given = {name: environ.get(name) if value is None else value for name, value in options.build_args.items()}
+        return LowerOptions(
+            platform=platform,
+            build_platform=host,
+            build_args={name: value for name, value in given.items() if value is not None},
+            contexts=contexts,
+            target=options.target,
+            labels=options.labels,
+            network=options.network,
+            normalise=options.normalise,
+            epoch=self.epoch,
+            created=_rfc3339(self.epoch) if options.normalise else "",
+            extra_hosts=options.extra_hosts,
+            shm_size_bytes=options.shm_size_bytes,
+            ulimits=options.ulimits,
+            runnable=_emulated(),
+        )
+
+    def _resolve(self, reference: str, platform: Platform) -> BaseImage:
+        if reference.startswith("oci-layout://"):
+            raise OptionUnsupported("--build-context NAME=oci-layout://…", hint=text("teul load it first"))
+        found = None if self.options.pull else self.engine.images.find(reference)
+        if found is None or not platform.accepts(found.config.platform):
+            from teul.engine.images import ensure
+
+            found = ensure(
+                self.engine,
+                reference,
+                platform=str(platform),
+                pull="always" if self.options.pull else "missing",
+                events=self.events,
+            )
+        return BaseImage(id=found.id, config=found.config, reference=reference)
+
+    def _say_origins(self) -> None:
+        from teul.images.store import ORIGIN_LABEL
+
+        for base, node in self.lowered.bases:
+            origin = base.config.config.labels.get(ORIGIN_LABEL)
+            if origin:
+                message = text(
+                    "`{reference}` is not the official image: teul made it on this machine ({origin})",
+                    reference=base.reference,
+                    origin=origin,
+                )
+                self.events(Warn("", "bootstrapped-base", message, node.span(base.reference)))
+
+    def _hold(self, kind: str, name: str) -> None:
+        """Protect something from gc; the lease begins with the first thing, so a build that finds all writes nothing."""
+        from contextlib import ExitStack
+
+        from teul.state.db import Database
+        from teul.state.leases import lease
+
+        with self._guard:
+            if self._held is None:
+                self._held = ExitStack()
+                self._lease_db = Database.open(self.engine.settings.database)
+                self._held.callback(self._lease_db.close)
+                self._lease = self._held.enter_context(lease(self._lease_db))
+                sweep(self.engine, self._lease_db)
+            self._lease.add(kind, name)
+
+    def skip(self, vertex: Vertex) -> bool:
+        return self.options.no_cache and not isinstance(vertex.op, ops.Base)
+
+    def solve(self) -> Solution:
+        try:
+            return solve(
+                [self.lowered.vertex],
+                self.worker,
+                self.cache,
+                scope=self.scope,
+                skip=self.skip,
+                events=self.events,
+            )
+        finally:
+            learned = {path: known for tree in self.trees.values() for path, known in tree.learned.items()}
+            if learned:
+                put_file_digests(self.engine.db, learned)
+
+    def finish(self, solution: Solution, names: list[Reference]) -> BuildResult:
+        """Write the config down, unless it is there already under all its names."""
+        config = self._config(solution).to_bytes()
+        image_id = Digest.of(config)
+        images = self.engine.images
+        found = images.find(image_id)
+        written = found is None or any(name not in found.names for name in names)
+        image = images.add(config, names=names) if found is None or written else found
+        ran = solution.ran
+        self._describe(image, names)
+        return BuildResult(
+            image=image,
+            cached=not ran and found is not None,
+            steps=tuple(
+                BuiltStep(vertex.name, outcome.cached, outcome.seconds)
+                for vertex, outcome in solution.outcomes.items()
+                if vertex.name
+            ),
+            scope=self.scope,
+        )
+
+    def _config(self, solution: Solution) -> ImageConfig:
+        from dataclasses import replace
+
+        config = self.lowered.config
+        created = ""
+        history = list(config.history)
+        for line in self.lowered.lines:
+            if line.vertex is not None:
+                created = str(solution.result(line.vertex).data.get("created") or created)
+            history.append(
+                line.history if line.history.created else replace(line.history, created=created or _rfc3339(self.epoch))
+            )
+        diff_ids = tuple(Digest(item) for item in solution.result(self.lowered.vertex).data["diff_ids"])
+        when = _rfc3339(self.epoch) if self.options.normalise else created or _rfc3339(self.epoch)
+        return replace(config, diff_ids=diff_ids, history=tuple(history), created=when)
+
+    def _describe(self, image: Image, names: list[Reference]) -> None:
+        """Remember what this scope built, so that `why IMAGE` finds it."""
+        known = self.cache.explained(self.scope).get("")
+        row = {
+            "key": str(image.id),
+            "names": [str(name) for name in names],
+            "dockerfile": self.dockerfile.path,
+            "context": os.path.abspath(self.options.context),
+            "target": self.options.target,
+        }
+        if known != row:
+            self.cache.explain(self.scope, {"": row})
+
+    def close(self) -> None:
+        if self._held is not None:
+            self._held.close()
+            self._held = None
+
+
+def sweep(engine: Engine, db: object) -> None:
+    """Remove what builders left that were killed: their active snapshots, and the folders that went with them."""
+    from teul.build.execute import build_folder
+    from teul.host.fs import remove_tree
+    from teul.state import leases
+    from teul.state.db import Database
+
+    assert isinstance(db, Database)
+    living = {name for kind, name in leases.protected(db) if kind == "snapshot"}
+    for key in list(engine.snapshots.keys()):
+        if key.startswith("build-") and key not in living:
+            engine.snapshots.remove(key)
+    folder = build_folder(engine.settings)
+    try:
+        left = os.listdir(folder)
+    except FileNotFoundError:
+        return
+    for name in left:
+        if name.startswith("build-") and name not in living:
+            remove_tree(f"{folder}/{name}")
+
+
+def named_contexts(given: Mapping[str, str]) -> dict[str, NamedContext]:
+    """`--build-context NAME=…`.
+
+    Raises:
+        OptionUnsupported: a git repository or a URL.
+    """
+    made: dict[str, NamedContext] = {}
+    for name, value in given.items():
+        scheme, separator, rest = value.partition("://")
+        if scheme == "docker-image" and separator:
+            made[name] = NamedContext(kind="image", value=rest)
+        elif scheme == "oci-layout" and separator:
+            made[name] = NamedContext(kind="layout", value=rest)
+        elif (separator and scheme != "file") or value.startswith("git@"):
+            raise OptionUnsupported(f"--build-context {name}={value}", hint=text("fetch it into a folder first"))
+        else:
+            path = os.path.abspath(rest if separator else value)
+            if not os.path.isdir(path):
+                raise InvalidInput(text("build context `{name}`: no folder `{path}`", name=name, path=path))
+            made[name] = NamedContext(kind="folder", value=path)
+    return made
+
+
+def _tag(name: str) -> Reference:
+    reference = Reference.parse(name)
+    if reference.digest:
+        raise InvalidInput(text("invalid tag `{name}`: a name for an image has a tag and no digest", name=name))
+    return reference
+
+
+def _read(options: BuildOptions) -> tuple[Dockerfile, IgnoreMatcher]:
+    """The Dockerfile, and what the context hides: `<Dockerfile>.dockerignore` first, then `.dockerignore`."""
+    context = os.path.abspath(options.context)
+    if not os.path.isdir(context):
+        raise InvalidInput(text("unable to prepare context: path `{path}` not found", path=options.context))
+    path = options.dockerfile or f"{context}/Dockerfile"
+    # Docker takes a path as it stands, or as it would stand in the context.
+    if options.dockerfile_text is None and not os.path.isfile(path) and os.path.isfile(f"{context}/{path}"):
+        path = f"{context}/{path}"
+    source = options.dockerfile_text
+    if source is None:
+        try:
+            with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
+                source = file.read()
+        except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
+            raise _no_dockerfile(path, context) from error
+    shown = os.path.relpath(path) if path.startswith(os.getcwd() + "/") else path
+    return parse(source, shown), _ignore(path, context)
+
+
+def _no_dockerfile(path: str, context: str) -> DockerfileError:
+    hint = None
+    try:
+        near = [name for name in sorted(os.listdir(os.path.dirname(path) or ".")) if "dockerfile" in name.lower()]
+    except OSError:
+        near = []
+    if near:
+        hint = text("-f {path}", path=os.path.join(os.path.dirname(path), near[0]))
+    return DockerfileError(text("failed to read dockerfile: `{path}` not found", path=path), span=None, hint=hint)
+
+
+def _ignore(dockerfile: str, context: str) -> IgnoreMatcher:
+    for path in (f"{dockerfile}.dockerignore", f"{context}/.dockerignore"):
+        try:
+            with open(path, encoding="utf-8", errors="surrogateescape") as file:
+                source = file.read()
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        try:
+            return IgnoreMatcher(read_ignore_file(source))
+        except InvalidInput as error:
+            for number, line in enumerate(source.splitlines(), start=1):
+                if line.strip() and _is_bad(line):
+                    raise DockerfileError(
+                        error.message, span=Span(path, number, column=1, end_column=len(line) + 1, source=line)
+                    ) from error
+            raise
+    return IgnoreMatcher(())
+
+
+def _is_bad(line: str) -> bool:
+    try:
+        IgnoreMatcher(read_ignore_file(line))
+    except InvalidInput:
+        return True
+    return False
+
+
+def _trees(
+    engine: Engine, options: BuildOptions, contexts: Mapping[str, NamedContext], ignore: IgnoreMatcher
+) -> dict[str, Tree]:
+    made = {"context": Tree(os.path.realpath(options.context), ignore)}
+    for name, context in contexts.items():
+        if context.kind == "folder":
+            made[name] = Tree(os.path.realpath(context.value), _ignore("", context.value))
+    for tree in made.values():
+        tree.known = file_digests(engine.db, tree.root)
+    return made
+
+
+def _secrets(given: Mapping[str, Secret], environ: Mapping[str, str]) -> dict[str, bytes]:
+    made: dict[str, bytes] = {}
+    for name, secret in given.items():
+        if secret.path:
+            try:
+                with open(secret.path, "rb") as file:
+                    made[name] = file.read(500 << 10)
+            except OSError as error:
+                raise InvalidInput(
+                    text(
+                        "secret `{id}`: cannot read `{path}`: {problem}",
+                        id=name,
+                        path=secret.path,
+                        problem=error.strerror,
+                    )
+                ) from error
+        elif secret.env in environ:
+            made[name] = environ[secret.env].encode("utf-8", "surrogateescape")
+        else:
+            raise InvalidInput(text("secret `{id}`: variable `{name}` is not set", id=name, name=secret.env))
+    return made
+
+
+def _epoch(engine: Engine, options: BuildOptions) -> int:
+    """Of the option, the build argument, the environment, in this order."""
+    if options.source_date_epoch is not None:
+        return options.source_date_epoch
+    given = options.build_args.get("SOURCE_DATE_EPOCH")
+    if given is not None:
+        if not given.isascii() or not given.isdigit():
+            raise InvalidInput(text("SOURCE_DATE_EPOCH: expected seconds since 1970, got `{value}`", value=given))
+        return int(given)
+    return engine.settings.source_date_epoch if engine.settings.source_date_epoch is not None else DEFAULT_EPOCH
+
+
+def _rfc3339(epoch: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(epoch))
+
+
+def _emulated() -> frozenset[str]:
+    """Architectures that the kernel hands to an emulator."""
+    try:
+        names = os.listdir("/proc/sys/fs/binfmt_misc")
+    except OSError:
+        return frozenset()
+    return frozenset(
+        ARCHITECTURES[name.removeprefix("qemu-")] for name in names if name.removeprefix("qemu-") in ARCHITECTURES
+    )
+
+
+def _scope(dockerfile: Dockerfile, options: BuildOptions) -> str:
+    """Names this build among all: what `why` compares with is the last build of the same scope."""
+    return f"build {os.path.abspath(options.context)} {os.path.abspath(dockerfile.path)} {options.target}".rstrip()
