@@ -1,0 +1,264 @@
+"""`teul build`: Docker's flags, the image's id on stdout with `-q`, everything else on stderr."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from teul.cli.flags import Flag
+from teul.errors import BuildStepFailed, OptionUnsupported, UsageError, text
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from teul.build.dockerfile.lower import Lowered
+    from teul.cli.context import Context
+    from teul.cli.flags import Arguments
+    from teul.engine.build import BuildOptions, BuildResult, Secret
+    from teul.solver.solve import Planned
+
+USAGE = "[OPTIONS] PATH | -"
+FLAGS = (
+    Flag("file", "f", help="Name of the Dockerfile (default: PATH/Dockerfile)", metavar="string"),
+    Flag("tag", "t", "list", help="Name and optionally a tag (format: name:tag)", metavar="stringArray"),
+    Flag("build-arg", kind="list", help="Set build-time variables", metavar="stringArray"),
+    Flag(
+        "build-context",
+        kind="list",
+        help="Additional build contexts (e.g., name=path, name=docker-image://image)",
+        metavar="stringArray",
+    ),
+    Flag("target", help="Set the target build stage to build", metavar="string"),
+    Flag("platform", help="Set target platform for build", metavar="string"),
+    Flag("no-cache", kind="bool", help="Do not use cache when building the image"),
+    Flag("pull", kind="bool", help="Always attempt to pull all referenced images"),
+    Flag("label", kind="list", help="Set metadata for an image", metavar="stringArray"),
+    Flag("network", help="Set the networking mode for RUN: default, none or host", default="default", metavar="string"),
+    Flag("add-host", kind="list", help="Add a custom host-to-IP mapping (format: host:ip)", metavar="strings"),
+    Flag("secret", kind="list", help="Secret to expose to the build (id=name[,src=path|,env=VARIABLE])", metavar="stringArray"),
+    Flag("shm-size", help="Size of /dev/shm", metavar="bytes"),
+    Flag("ulimit", kind="list", help="Ulimit options", metavar="ulimit"),
+    Flag("quiet", "q", "bool", help="Suppress the build output and print image ID on success"),
+    Flag("progress", help="Type of progress output: auto, plain, tty, rawjson or quiet", default="auto", metavar="string"),
+    Flag("iidfile", help="Write the image ID to a file", metavar="string"),
+    Flag("no-normalise", kind="bool", help="Keep times, logs and caches as the steps leave them, as Docker does"),
+    Flag("dry-run", kind="bool", help="Print what would be done and why, and do nothing"),
+    Flag("load", kind="bool", help="Accepted: what is built is always here", hidden=True),
+    Flag("rm", kind="bool", help="Accepted: nothing is ever left", hidden=True),
+    Flag("force-rm", kind="bool", help="Accepted: nothing is ever left", hidden=True),
+    Flag("provenance", hidden=True),
+    Flag("sbom", hidden=True),
+    *(
+        Flag(name, kind="list" if name in ("allow", "annotation", "attest") else kind, hidden=True)
+        for name, kind in (
+            ("allow", "string"), ("annotation", "string"), ("attest", "string"), ("builder", "string"),
+            ("cache-from", "list"), ("cache-to", "list"), ("call", "string"), ("cgroup-parent", "string"),
+            ("check", "bool"), ("compress", "bool"), ("cpu-period", "string"), ("cpu-quota", "string"),
+            ("cpu-shares", "string"), ("cpuset-cpus", "string"), ("cpuset-mems", "string"),
+            ("disable-content-trust", "bool"), ("isolation", "string"), ("memory", "string"),
+            ("memory-swap", "string"), ("metadata-file", "string"), ("no-cache-filter", "list"), ("output", "list"),
+            ("push", "bool"), ("security-opt", "list"), ("squash", "bool"), ("ssh", "list"),
+        )
+    ),
+)  # fmt: skip
+REFUSED = {
+    "allow": "", "annotation": "", "attest": "", "builder": "", "cache-from": "", "cache-to": "", "call": "",
+    "cgroup-parent": "", "check": "teul build --dry-run", "compress": "", "cpu-period": "", "cpu-quota": "",
+    "cpu-shares": "", "cpuset-cpus": "", "cpuset-mems": "", "disable-content-trust": "", "isolation": "", "memory": "",
+    "memory-swap": "", "metadata-file": "teul build --iidfile FILE", "no-cache-filter": "teul build --no-cache",
+    "output": "teul image export", "push": "teul push", "security-opt": "", "squash": "",
+    "ssh": "teul build --secret id=key,src=FILE",
+}  # fmt: skip
+"""What Docker's `build` has and ours does not, each with the command to use instead, if there is one."""
+
+
+def run(arguments: Arguments, context: Context) -> int:
+    """Build, and print where the image is."""
+    for name in sorted(arguments.given & set(REFUSED)):
+        raise OptionUnsupported(f"--{name}", hint=REFUSED[name] or None)
+    for name in ("provenance", "sbom"):
+        if name in arguments.given and arguments.string(name).lower() not in ("false", "0", ""):
+            raise OptionUnsupported(f"--{name}", hint=text("--{name}=false", name=name))
+    if len(arguments.rest) != 1:
+        raise UsageError(
+            text("`teul build` requires 1 argument, got {count}", count=len(arguments.rest)), hint="teul build --help"
+        )
+    from teul.cli.build_context import opened_context
+
+    with opened_context(arguments.rest[0], arguments.string("file"), context) as (folder, dockerfile, dockerfile_text):
+        options = _options(arguments, folder, dockerfile, dockerfile_text)
+        if arguments.flag("dry-run"):
+            return _dry_run(options, context)
+        return _build(options, arguments, context)
+
+
+def _build(options: BuildOptions, arguments: Arguments, context: Context) -> int:
+    from teul.engine.build import build
+
+    is_quiet = arguments.flag("quiet")
+    sink = context.sink("quiet" if is_quiet else arguments.string("progress"), title="Building")
+    try:
+        result = build(context.engine, options, events=sink)
+    except BuildStepFailed as error:
+        if is_quiet and error.stderr_tail:
+            context.stderr.write(error.stderr_tail + "\n")
+        raise
+    finally:
+        sink.finish()
+    if arguments.string("iidfile"):
+        with open(arguments.string("iidfile"), "w") as file:
+            file.write(result.image.id)
+    if is_quiet:
+        context.print(result.image.id)
+    else:
+        _say(result, options, context)
+    return 0
+
+
+def _say(result: BuildResult, options: BuildOptions, context: Context) -> None:
+    names = ", ".join(str(name.familiar) for name in result.image.names) or result.image.id.short
+    ran = sum(not step.cached for step in result.steps)
+    if result.cached:
+        context.say(text("image {id} ({names}): nothing changed", id=result.image.id, names=names))
+    else:
+        context.say(
+            text(
+                "image {id} ({names}): {ran} of {total} steps ran",
+                id=result.image.id,
+                names=names,
+                ran=ran,
+                total=len(result.steps),
+            )
+        )
+
+
+def _options(arguments: Arguments, folder: str, dockerfile: str, dockerfile_text: str | None) -> BuildOptions:
+    from teul.engine.build import BuildOptions
+
+    return BuildOptions(
+        context=folder,
+        dockerfile=dockerfile,
+        dockerfile_text=dockerfile_text,
+        tags=tuple(arguments.strings("tag")),
+        build_args=_arguments(arguments.strings("build-arg")),
+        build_contexts=_pairs("build-context", arguments.strings("build-context")),
+        target=arguments.string("target"),
+        no_cache=arguments.flag("no-cache"),
+        pull=arguments.flag("pull"),
+        labels={name: value for name, _, value in (label.partition("=") for label in arguments.strings("label"))},
+        normalise=not arguments.flag("no-normalise"),
+        network=_network(arguments.string("network")),
+        platform=arguments.string("platform"),
+        secrets=_secrets(arguments.strings("secret")),
+        extra_hosts=tuple(arguments.strings("add-host")),
+        shm_size_bytes=_size(arguments.string("shm-size")),
+        ulimits=tuple(arguments.strings("ulimit")),
+    )
+
+
+def _arguments(given: list[str]) -> dict[str, str | None]:
+    made: dict[str, str | None] = {}
+    for word in given:
+        name, equals, value = word.partition("=")
+        made[name] = value if equals else None
+    return made
+
+
+def _pairs(flag: str, given: list[str]) -> dict[str, str]:
+    made = {}
+    for word in given:
+        name, equals, value = word.partition("=")
+        if not equals or not name:
+            raise UsageError(
+                text("invalid argument `{value}` for `{flag}` flag: expected NAME=VALUE", value=word, flag=f"--{flag}"),
+                hint="teul build --help",
+            )
+        made[name] = value
+    return made
+
+
+def _network(mode: str) -> str:
+    if mode not in ("default", "none", "host", ""):
+        raise OptionUnsupported(f"--network {mode}", hint=text("--network default, none or host"))
+    return mode or "default"
+
+
+def _secrets(given: list[str]) -> Mapping[str, Secret]:
+    from teul.engine.build import Secret
+
+    made: dict[str, Secret] = {}
+    for word in given:
+        fields = {name.strip().lower(): value for name, _, value in (part.partition("=") for part in word.split(","))}
+        unknown = fields.keys() - {"id", "src", "source", "env", "type"}
+        if unknown or not fields.get("id") or fields.get("type", "file") not in ("file", "env"):
+            raise UsageError(
+                text(
+                    "invalid argument `{value}` for `{flag}` flag: expected id=NAME[,src=PATH|,env=VARIABLE]",
+                    value=word,
+                    flag="--secret",
+                ),
+                hint="teul build --help",
+            )
+        path = fields.get("src") or fields.get("source") or ""
+        env = fields.get("env", "")
+        if fields.get("type") == "env" and not env:
+            env, path = path or fields["id"], ""
+        if not path and not env:
+            # Docker's rule: a variable of that name, else a file of that name.
+            env, path = (fields["id"], "") if fields["id"] in os.environ else ("", fields["id"])
+        made[fields["id"]] = Secret(path=path, env=env)
+    return made
+
+
+def _size(word: str) -> int:
+    if not word:
+        return 0
+    number = word.lower().removesuffix("b").removesuffix("i")
+    scale = 1
+    if number and number[-1] in "kmgt":
+        scale = 1024 ** ("kmgt".index(number[-1]) + 1)
+        number = number[:-1]
+    try:
+        return int(float(number) * scale)
+    except ValueError:
+        raise UsageError(
+            text(
+                "invalid argument `{value}` for `{flag}` flag: expected a size such as 64m",
+                value=word,
+                flag="--shm-size",
+            ),
+            hint="teul build --help",
+        ) from None
+
+
+def _dry_run(options: BuildOptions, context: Context) -> int:
+    from teul.engine.build import plan
+
+    planned, lowered = plan(context.engine, options, events=context.sink("plain"))
+    for line in show_plan(planned, lowered, normalise=options.normalise):
+        context.print(context.translate(line))
+    return 0
+
+
+def show_plan(planned: list[Planned], lowered: Lowered, *, normalise: bool) -> list[str]:
+    """The plan as lines: every step, what happens to it, and why."""
+    from teul.cli.why import because
+
+    numbers = {item.vertex: number for number, item in enumerate(planned, start=1)}
+    made: list[str] = []
+    for item in planned:
+        below = "".join(f" <#{numbers[source]}" for source in item.vertex.inputs)
+        made.append(f"#{numbers[item.vertex]} {item.state:7} {item.vertex.name or item.vertex.op}{below}")
+        made += [f"   {line}" for line in because(item.reason, item.causes)] if item.state == "run" else []
+    if normalise:
+        from teul.build.normalise import describe
+
+        made.append(text("normalised after every step: times to one constant, and"))
+        made += [f"   {path} {action}: {reason}" for path, action, reason in describe()]
+    return made
+
+
+def read_stdin() -> bytes:
+    """All of stdin."""
+    return sys.stdin.buffer.read()
