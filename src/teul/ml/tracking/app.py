@@ -14,6 +14,7 @@ import ipaddress
 import logging
 from collections.abc import Awaitable, Callable, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -293,6 +294,7 @@ def _match(pattern: tuple[str, ...], parts: list[str]) -> dict[str, str] | None:
     return made
 
 
+@lru_cache(maxsize=64)
 def _is_local_name(host: str) -> bool:
     name = urlsplit(f"//{host}").hostname or ""
     if name == "localhost" or name.endswith(".localhost") or (name and "." not in name and ":" not in name):

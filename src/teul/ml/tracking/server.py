@@ -164,7 +164,9 @@ def uri_of(host: str, port: int) -> str:
 
 def _bind(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
+    # With the protocol given: asyncio sets TCP_NODELAY only on sockets that say that they are TCP, and without it each
+    # answer (head, then body) waits 40 ms for the acknowledgement of its first half.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.setsockopt(socket.SOL_IP, IP_FREEBIND, 1)

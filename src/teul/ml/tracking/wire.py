@@ -42,6 +42,12 @@ class Field:
     """Of an enum: number → name."""
     inner: tuple[Field, ...] = ()
     """Of messages: their fields; none are checked when empty."""
+    camel: str = ""
+    """The other spelling, when it differs."""
+
+    def __post_init__(self) -> None:
+        first, *rest = self.name.split("_")
+        object.__setattr__(self, "camel", first + "".join(word.capitalize() for word in rest) if rest else "")
 
 
 def string(name: str, *, required: bool = False) -> Field:
@@ -78,8 +84,8 @@ def _read(fields: Sequence[Field], body: Mapping[str, Any], path: str) -> dict[s
     for field in fields:
         name = field.name
         value = body.get(name)
-        if value is None and "_" in name:
-            value = body.get(_camel(name))
+        if value is None and field.camel:
+            value = body.get(field.camel)
         if value is None or (value == "" and field.is_required):
             if field.is_required:
                 raise TrackingInvalid(f"Missing value for required parameter '{path}{name}'.{_SEE}")
@@ -177,11 +183,6 @@ def _whole(value: object) -> int:
     if isinstance(value, float) and value.is_integer():
         return int(value)
     raise TypeError(value)
-
-
-def _camel(name: str) -> str:
-    first, *rest = name.split("_")
-    return first + "".join(word.capitalize() for word in rest)
 
 
 def float_json(value: float) -> float | str:
