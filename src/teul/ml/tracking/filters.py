@@ -278,6 +278,8 @@ class _Parser:
         valid: tuple[str, ...] = _NUMERIC if is_number else _TEXT
         if entity == DATASET or (entity == ATTRIBUTE and not is_number):
             valid = (*_TEXT, *_LISTS)
+        if entity in self._grammar.nulls:
+            valid = (*valid, *_NULLS)
         if operator not in valid:
             raise TrackingInvalid(f"Invalid comparator '{operator}' not one of '{set(valid)}'")
 
@@ -343,11 +345,17 @@ def _identify(text: str, grammar: Grammar, attributes: tuple[str, ...]) -> tuple
     else:
         found = _ENTITIES.get(prefix)
         if found is None or found not in grammar.entities:
+            if METRIC not in grammar.entities:
+                raise TrackingInvalid(
+                    f"Invalid entity type '{prefix}'. Valid entity types are ('attribute', 'tag', 'tags')"
+                )
             raise TrackingInvalid(f"Invalid entity type '{prefix}'. Valid values are {list(grammar.entities)}")
         entity, key = found, rest
     if len(key) >= 2 and key[0] == key[-1] and key[0] in "`\"'":
         key = key[1:-1]
     if entity == ATTRIBUTE and key not in attributes:
+        if grammar is REGISTERED_MODELS and attributes is grammar.order:
+            raise TrackingInvalid(f"Invalid order by key '{key}' specified. Valid keys are '{ {'name', 'timestamp'} }'")
         raise TrackingInvalid(f"Invalid attribute key '{key}' specified. Valid keys are '{set(attributes)}'")
     if entity == DATASET and key not in ("name", "digest", "context"):
         raise TrackingInvalid(

@@ -21,18 +21,17 @@ MAX_SAMPLED = 2500
 _NAN = math.nan
 
 
-def log(db: Database, run_id: str, metrics: Sequence[Metric]) -> None:
-    """Store points of one run.
+def log(db: Database, run_id: str, metrics: Sequence[Metric], *, in_batch: bool = False) -> None:
+    """Store points of one run; errors name the place of a point when they come *in_batch*.
 
     Raises:
         TrackingNotFound: no such run.
         TrackingInvalid: a deleted run, or a name or value that MLflow refuses.
     """
-    one = len(metrics) == 1
     rows = []
     for index, metric in enumerate(metrics):
         value = metric.value
-        limits.check_metric(metric.key, value, metric.timestamp, "" if one else f"metrics[{index}].")
+        limits.check_metric(metric.key, value, metric.timestamp, f"metrics[{index}]." if in_batch else "")
         is_nan = value != value
         rows.append((metric.key, metric.timestamp, metric.step, 0.0 if is_nan else value, is_nan))
     with db.write():
@@ -63,24 +62,22 @@ def log_batch(
         runs.active_number(db, run_id)
         runs.log_params(db, run_id, params)
         if metrics:
-            log(db, run_id, metrics)
+            log(db, run_id, metrics, in_batch=True)
         if tags:
             runs.set_tags(db, run_id, tags)
 
 
 def history(db: Database, run_id: str, key: str, *, limit: int | None = None, token: str = "") -> Page[Metric]:
-    """All points of *key* by (timestamp, step, value); with *limit*, a page.
+    """All points of *key* by (timestamp, step, value); with *limit*, a page. A run that is not there has none.
 
-    Raises: TrackingNotFound, TrackingInvalid (token).
+    Raises: TrackingInvalid (token).
     """
     offset = offset_of(token)
-    with db.read():
-        number = runs.check_exists(db, run_id)
-        rows = db.all(
-            "SELECT value, timestamp, step, is_nan FROM metrics WHERE run = ? AND key = ?"
-            " ORDER BY timestamp, step, value LIMIT ? OFFSET ?",
-            (number, key, -1 if limit is None else limit + 1, offset),
-        )
+    rows = db.all(
+        "SELECT value, timestamp, step, is_nan FROM metrics WHERE run = (SELECT number FROM runs WHERE id = ?)"
+        " AND key = ? ORDER BY timestamp, step, value LIMIT ? OFFSET ?",
+        (run_id, key, -1 if limit is None else limit + 1, offset),
+    )
     more = limit is not None and len(rows) > limit
     return Page(
         tuple(

@@ -247,7 +247,8 @@ def latest_versions(db: Database, name: str, stages: Sequence[str] = ()) -> list
                 f"Invalid Model Version stage: {stage}. Value must be one of {', '.join(STAGES.values())}."
             )
         wanted.add(canonical)
-    return [version for version in get_model(db, name).latest_versions if version.current_stage in wanted]
+    found = [version for version in get_model(db, name).latest_versions if version.current_stage in wanted]
+    return sorted(found, key=lambda version: version.version)
 
 
 def set_version_tag(db: Database, name: str, version: str | int, key: str, value: str) -> None:

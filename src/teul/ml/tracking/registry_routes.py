@@ -161,7 +161,7 @@ def search_registered_models(call: Call) -> Answer:
     page = registry_search.search_models(
         call.db,
         filter_text=call.string("filter"),
-        max_results=_limit(call, 100, limits.MAX_REGISTERED_MODEL_RESULTS),
+        max_results=call.integer("max_results", 100),
         order_by=call.strings("order_by"),
         token=call.string("page_token"),
     )
@@ -267,7 +267,7 @@ def search_versions(call: Call) -> Answer:
     page = registry_search.search_versions(
         call.db,
         filter_text=call.string("filter"),
-        max_results=_limit(call, limits.MAX_VERSION_RESULTS, limits.MAX_VERSION_RESULTS),
+        max_results=call.integer("max_results", limits.MAX_VERSION_RESULTS),
         order_by=call.strings("order_by"),
         token=call.string("page_token"),
     )
@@ -322,16 +322,6 @@ def _model_artifacts(call: Call, model_id: str) -> str:
         return ""
 
 
-def _limit(call: Call, default: int, most: int) -> int:
-    value = call.integer("max_results", default)
-    if value > most:
-        raise TrackingInvalid(
-            f"Invalid value {value} for parameter 'max_results' supplied:  Hint: Value was of type 'int'."
-            " See the API docs for more information about request parameters."
-        )
-    return value
-
-
 def _with_token(made: dict[str, object], token: str) -> dict[str, object]:
     if token:
         made["next_page_token"] = token
@@ -345,7 +335,11 @@ _ALIAS = string("alias", required=True)
 _MODEL_ID = string("model_id", required=True)
 _TAGS = messages("tags", string("key"), string("value"))
 _PARAMS = messages("params", string("key"), string("value"))
-_SEARCH = (string("filter"), integer("max_results"), strings("order_by"), string("page_token"))
+
+
+def _search(most: int) -> tuple[Field, ...]:
+    return (string("filter"), integer("max_results", most=most), strings("order_by"), string("page_token"))
+
 
 ROUTES = (
     Route(
@@ -422,7 +416,7 @@ ROUTES = (
         writes=True,
     ),
     Route("DELETE", "registered-models/delete", delete_registered_model, (_NAME,), writes=True),
-    Route("GET", "registered-models/search", search_registered_models, _SEARCH),
+    Route("GET", "registered-models/search", search_registered_models, _search(limits.MAX_REGISTERED_MODEL_RESULTS)),
     Route("POST", "registered-models/get-latest-versions", get_latest_versions, (_NAME, strings("stages"))),
     Route("GET", "registered-models/get-latest-versions", get_latest_versions, (_NAME, strings("stages"))),
     Route("POST", "registered-models/set-tag", set_registered_model_tag, (_NAME, _KEY, string("value")), writes=True),
@@ -448,7 +442,7 @@ ROUTES = (
     Route("GET", "model-versions/get", get_version, (_NAME, _VERSION)),
     Route("PATCH", "model-versions/update", update_version, (_NAME, _VERSION, string("description")), writes=True),
     Route("DELETE", "model-versions/delete", delete_version, (_NAME, _VERSION), writes=True),
-    Route("GET", "model-versions/search", search_versions, _SEARCH),
+    Route("GET", "model-versions/search", search_versions, _search(limits.MAX_VERSION_RESULTS)),
     Route("GET", "model-versions/get-download-uri", get_download_uri, (_NAME, _VERSION)),
     Route(
         "POST",

@@ -144,18 +144,12 @@ def restore_run(call: Call) -> Answer:
 
 
 def search_runs(call: Call) -> Answer:
-    max_results = call.integer("max_results", 1000)
-    if max_results > limits.MAX_SEARCH_RESULTS:
-        raise TrackingInvalid(
-            f"Invalid value {max_results} for parameter 'max_results' supplied:  Hint: Value was of type 'int'."
-            " See the API docs for more information about request parameters."
-        )
     page = search.search_runs(
         call.db,
         call.strings("experiment_ids"),
         filter_text=call.string("filter"),
         view=call.values.get("run_view_type", "ACTIVE_ONLY"),
-        max_results=max_results,
+        max_results=call.integer("max_results", 1000),
         order_by=call.strings("order_by"),
         token=call.string("page_token"),
     )
@@ -440,7 +434,7 @@ ROUTES = (
             strings("experiment_ids"),
             string("filter"),
             enum("run_view_type", VIEW_TYPES),
-            integer("max_results"),
+            integer("max_results", most=limits.MAX_SEARCH_RESULTS),
             strings("order_by"),
             string("page_token"),
         ),

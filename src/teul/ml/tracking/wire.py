@@ -42,6 +42,8 @@ class Field:
     """Of an enum: number → name."""
     inner: tuple[Field, ...] = ()
     """Of messages: their fields; none are checked when empty."""
+    most: int = 0
+    """Of an integer: the greatest value; 0 for any."""
     camel: str = ""
     """The other spelling, when it differs."""
 
@@ -54,8 +56,8 @@ def string(name: str, *, required: bool = False) -> Field:
     return Field(name, "string", required)
 
 
-def integer(name: str, *, required: bool = False) -> Field:
-    return Field(name, "int", required)
+def integer(name: str, *, required: bool = False, most: int = 0) -> Field:
+    return Field(name, "int", required, most=most)
 
 
 def strings(name: str) -> Field:
@@ -86,6 +88,9 @@ def _read(fields: Sequence[Field], body: Mapping[str, Any], path: str) -> dict[s
         value = body.get(name)
         if value is None and field.camel:
             value = body.get(field.camel)
+        if value is None and name == "run_id":
+            # What it was called before MLflow 1.0; the oldest clients still say so.
+            value = body.get("run_uuid")
         if value is None or (value == "" and field.is_required):
             if field.is_required:
                 raise TrackingInvalid(f"Missing value for required parameter '{path}{name}'.{_SEE}")
@@ -107,6 +112,8 @@ def read_query(fields: Sequence[Field], query: Sequence[tuple[str, str]]) -> dic
     """What a query string says: every value is text, a repeated field may come several times."""
     body: dict[str, Any] = {}
     known = {field.name: field for field in fields}
+    if "run_id" in known:
+        known["run_uuid"] = known["run_id"]
     for name, value in query:
         field = known.get(name)
         if field is None:
@@ -141,7 +148,10 @@ def _convert(field: Field, value: Any, path: str) -> Any:
             raise TypeError(value)
         return value
     if kind == "int":
-        return _integer(value)
+        made = _integer(value)
+        if field.most and made > field.most:
+            raise ValueError(value)
+        return made
     if kind == "double":
         return number(value)
     if kind == "bool":
