@@ -14,7 +14,7 @@ from teul import errors  # noqa: E402 (the clone's own src comes first)
 from teul.cli.help import command_help  # noqa: E402
 from teul.cli.main import EXIT_CODES  # noqa: E402
 from teul.cli.table import COMMANDS, DOCKER, LIFE  # noqa: E402
-from teul.config import ENVIRONMENT  # noqa: E402
+from teul.config import ENVIRONMENT, SERVING_ENVIRONMENT  # noqa: E402
 
 MADE = "<!-- Made from the code by `make docs`; edit the code instead. -->\n"
 
@@ -45,13 +45,19 @@ def commands() -> str:
 
 
 def environment() -> str:
-    rows = "\n".join(f"| `{name}` | {meaning} |" for name, meaning in ENVIRONMENT.items())
     return (
-        f"# Environment\n\n{MADE}\n| variable | meaning |\n|---|---|\n{rows}\n\n"
+        f"# Environment\n\n{MADE}\n{_table(ENVIRONMENT)}\n\n"
         "Beside these, what the host says about its proxy, certificates and package indexes (`HTTP_PROXY`, `HTTPS_PROXY`,\n"
         "`NO_PROXY`, `SSL_CERT_FILE`, `PIP_*`, pip's configuration files) is handed to the processes of builds and runs,\n"
-        "and never enters an image. `DOCKER_CONFIG` names the folder of Docker's `config.json` with registry credentials.\n"
+        "and never enters an image. `DOCKER_CONFIG` names the folder of Docker's `config.json` with registry credentials.\n\n"
+        "## In a serving container\n\n"
+        f"The model server reads these; `teul up` sets them.\n\n{_table(SERVING_ENVIRONMENT)}\n"
     )
+
+
+def _table(variables: dict[str, str]) -> str:
+    rows = "\n".join(f"| `{name}` | {meaning} |" for name, meaning in variables.items())
+    return f"| variable | meaning |\n|---|---|\n{rows}"
 
 
 def error_codes() -> str:

@@ -16,7 +16,7 @@ from teul import errors
 from teul.cli.main import EXIT_CODES
 from teul.cli.messages import catalogue
 from teul.cli.table import ALIASES, COMMANDS
-from teul.config import ENVIRONMENT
+from teul.config import ENVIRONMENT, SERVING_ENVIRONMENT
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 SRC = os.path.join(TOP, "src")
@@ -264,7 +264,16 @@ def test_every_environment_variable_is_declared():
         with open(path, encoding="utf-8") as file:
             found |= set(pattern.findall(file.read()))
 
-    assert found - set(ENVIRONMENT) == set()
+    assert found - set(ENVIRONMENT) - set(SERVING_ENVIRONMENT) == set()
+
+
+def test_the_model_servers_variables_are_declared():
+    found = set()
+    for _, path, _ in sources("teul_model"):
+        with open(path, encoding="utf-8") as file:
+            found |= set(re.findall(r"\bTEUL_[A-Z][A-Z_]+\b", file.read()))
+
+    assert found - {"TEUL_WORKER_FD"} == set(SERVING_ENVIRONMENT)
 
 
 def test_messages_are_written_with_literals():

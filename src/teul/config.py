@@ -31,6 +31,22 @@ ENVIRONMENT = {
 }
 """Name → meaning; the reference page is generated from this."""
 
+SERVING_ENVIRONMENT = {
+    "TEUL_HOST": "the address that the model server listens on; default 0.0.0.0",
+    "TEUL_PORT": "its port; default 8000",
+    "TEUL_WORKERS": "processes that hold the model; default 1",
+    "TEUL_QUEUE": "requests that may wait before others are turned away; default 256",
+    "TEUL_TIMEOUT_S": "seconds after which a worker that has not answered is replaced; default 60",
+    "TEUL_BODY_LIMIT_BYTES": "bytes of the largest request; default 33554432",
+    "TEUL_ACCESS_LOG": "1 writes a line for each request",
+    "TEUL_MODEL_NAME": "the model's name in answers and metrics",
+    "TEUL_MODEL_VERSION": "its version",
+    "TEUL_MODEL_PATH": "the folder of the model in the image",
+    "TEUL_MODEL_PREDICT": "`module:Class` that loads it; default: the flavour that its MLmodel names",
+    "TEUL_MODEL_CODE": "a folder with the user's code, put before all others",
+}
+"""What a serving container's server reads (`teul_model`, which knows nothing of this module)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:

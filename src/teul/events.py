@@ -61,6 +61,9 @@ class Warn:
 Event = Step | Advance | Line | Warn
 if TYPE_CHECKING:
     Sink = Callable[[Event], None]
+else:
+    # Annotations are never evaluated; the name is there for whoever imports it at run time.
+    Sink = object
 
 
 def silent(event: Event) -> None:
