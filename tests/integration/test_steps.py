@@ -291,7 +291,22 @@ def test_a_stopped_step_leaves_a_killed_run_and_no_container(project):
     assert time.monotonic() - started < 20
     assert sorted(run.status for run in project.runs()) == ["FINISHED", "KILLED"]
     assert [key for key in list(project.engine.snapshots.keys()) if key.startswith("step-")] == []
-    assert os.listdir(f"{project.engine.settings.root}/steps") == []
+    assert os.listdir(project.engine.settings.containers) == []
     project.write("train.py", TRAIN)
     project.up(events=silent)
     assert project.started == ["train"]
+
+
+def test_an_image_user_reads_private_inputs_and_writes_outputs(project):
+    from dataclasses import replace
+
+    from teul.oci.image import History
+
+    config = project.image.config
+    execution = replace(config.config, user="app", working_dir="/usr")
+    project.image = project.engine.images.add(config.with_config(execution, History(empty_layer=True)).to_bytes())
+    (project.folder / "raw" / "a.txt").chmod(0o600)
+    (project.folder / "train.py").chmod(0o600)
+    project.up()
+
+    assert project.read("raw/a.txt").upper() * 3 == project.read("model/sub/weights")

@@ -10,12 +10,13 @@ import os
 import posixpath
 import stat
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from types import TracebackType
 
 from teul.errors import InvalidInput, text
-from teul.host.fs import open_in_root, remove_tree
+from teul.host.fs import FolderLock, open_in_root, remove_tree
 from teul.oci.runtime import Mount
+from teul.state.leases import lease
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,32 +32,31 @@ class StepContainer:
         self._engine = engine
         self._image = image
         self._key = key
-        self.folder = f"{engine.settings.root}/steps/{key}"
-        self._attachment = attached(engine, key)
+        self.folder = f"{engine.settings.containers}/{key}"
         self._network = ("none", "")
+        self._parts = ExitStack()
         self.working_dir = posixpath.normpath("/" + image.config.config.working_dir)
 
     def __enter__(self) -> StepContainer:
-        os.makedirs(self.folder, mode=0o700, exist_ok=True)
-        self._engine.snapshots.prepare(self._key, self._engine.images.layers(self._image))
-        try:
-            self._network = self._attachment.__enter__()
-        except BaseException:
-            self._remove()
-            raise
+        engine = self._engine
+        with ExitStack() as parts:
+            # gc takes a snapshot that nobody owns, and a sweep the endpoint of a container that nobody holds.
+            parts.enter_context(lease(engine.db)).add("snapshot", self._key)
+            parts.callback(remove_tree, self.folder)
+            os.makedirs(self.folder, mode=0o700, exist_ok=True)
+            lock = FolderLock.take(self.folder)
+            assert lock is not None
+            parts.enter_context(lock)
+            parts.callback(engine.snapshots.remove, self._key)
+            engine.snapshots.prepare(self._key, engine.images.layers(self._image))
+            self._network = parts.enter_context(attached(engine, self._key))
+            self._parts = parts.pop_all()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        try:
-            self._attachment.__exit__(kind, error, trace)
-        finally:
-            self._remove()
-
-    def _remove(self) -> None:
-        self._engine.snapshots.remove(self._key)
-        remove_tree(self.folder)
+        self._parts.close()
 
     @property
     def gateway(self) -> str:

@@ -283,16 +283,22 @@ class PipelineWorker:
 
     def _mounts(self, inputs: Mapping[str, Tree], made: Mapping[str, Tree], scratch: str) -> list[tuple[str, str]]:
         """(host path, path in the working directory) of each input, none inside another."""
+        is_root = self._image.config.config.user.partition(":")[0] in ("", "0", "root")
         mounts = []
         for number, (path, tree) in enumerate(inputs.items()):
             if any(other != path and path.startswith(other + "/") for other in inputs):
                 continue
+            copy = f"{scratch}/inputs/{number}"
+            source = os.path.realpath(f"{self._folder}/{path}")
             if any(overlap(out, path) for out in made):
                 # The folder's copy may have been edited since; the step above made what is in its result.
-                source = f"{scratch}/inputs/{number}"
-                trees.place(tree, source, self._read, owner=(0, 0))
-            else:
-                source = os.path.realpath(f"{self._folder}/{path}")
+                trees.place(tree, copy, self._read, owner=(0, 0), for_all=True)
+                source = copy
+            elif not is_root and not trees.is_open(source):
+                # The files of a careful umask, which the image's user may not read.
+                contents = {entry.content: f"{source}/{entry.path}".rstrip("/") for entry in tree.files}
+                trees.place(tree, copy, _reader(contents), owner=(0, 0), for_all=True)
+                source = copy
             mounts.append((source, path))
         return mounts
 
@@ -377,6 +383,17 @@ class _Log:
         """The last lines of both streams as they came."""
         lines = self._both.decode(errors="replace").rstrip("\n").split("\n")
         return "\n".join(line.rpartition("\r")[2] for line in lines[-TAIL_LINES:])
+
+
+def _reader(paths: Mapping[str, str]) -> Callable[[str], Iterator[bytes]]:
+    """Reads a content from the file that has it."""
+
+    def read(digest: str) -> Iterator[bytes]:
+        with open(paths[digest], "rb") as file:
+            while data := file.read(1 << 20):
+                yield data
+
+    return read
 
 
 def _outputs(results: Sequence[Result]) -> dict[str, Tree]:

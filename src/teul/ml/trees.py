@@ -151,11 +151,18 @@ class FileDigests:
             self._new = {}
 
 
-def place(tree: Tree, target: str, read: Callable[[str], Iterator[bytes]], *, owner: tuple[int, int]) -> None:
+def place(
+    tree: Tree,
+    target: str,
+    read: Callable[[str], Iterator[bytes]],
+    *,
+    owner: tuple[int, int],
+    for_all: bool = False,
+) -> None:
     """Write *tree* at *target* in place of what is there; *read* streams a content by its digest.
 
     The new tree is made whole beside the old one and then takes its name, so that no reader sees a half-made one.
-    Parents that are missing are made. *owner* is (uid, gid).
+    Parents that are missing are made. *owner* is (uid, gid); with *for_all* everybody may read it, whatever the umask.
     """
     from teul.host.fs import remove_tree
 
@@ -165,7 +172,7 @@ def place(tree: Tree, target: str, read: Callable[[str], Iterator[bytes]], *, ow
     for left in (fresh, old):
         remove_tree(left)
     try:
-        _write(tree, fresh, read, owner)
+        _write(tree, fresh, read, owner, for_all)
         if os.path.lexists(target):
             os.rename(target, old)
         os.rename(fresh, target)
@@ -174,19 +181,23 @@ def place(tree: Tree, target: str, read: Callable[[str], Iterator[bytes]], *, ow
         remove_tree(old)
 
 
-def _write(tree: Tree, root: str, read: Callable[[str], Iterator[bytes]], owner: tuple[int, int]) -> None:
+def _write(
+    tree: Tree, root: str, read: Callable[[str], Iterator[bytes]], owner: tuple[int, int], for_all: bool
+) -> None:
     for entry in tree.entries:
         path = f"{root}/{entry.path}" if entry.path else root
+        mode = 0o644 if entry.kind == FILE else 0o755
         if entry.kind == FOLDER:
-            os.mkdir(path, 0o755)
+            os.mkdir(path, mode)
         elif entry.kind == LINK:
             os.symlink(entry.content, path)
         else:
-            mode = 0o755 if entry.kind == EXECUTABLE else 0o644
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
             with os.fdopen(descriptor, "wb") as file:
                 for data in read(entry.content):
                     file.write(data)
+        if for_all and entry.kind != LINK:
+            os.chmod(path, mode)
         _give(path, owner)
 
 
@@ -200,3 +211,14 @@ def _make_folders(path: str, owner: tuple[int, int]) -> None:
 def _give(path: str, owner: tuple[int, int]) -> None:
     if owner != (os.geteuid(), os.getegid()):
         os.lchown(path, *owner)
+
+
+def is_open(path: str) -> bool:
+    """Whether everybody may read what is at *path* and below (the folders above do not count)."""
+    mode = os.lstat(path).st_mode
+    if stat.S_ISDIR(mode):
+        if mode & 0o005 != 0o005:
+            return False
+        with os.scandir(path) as found:
+            return all(is_open(entry.path) for entry in found)
+    return bool(mode & 0o004) or stat.S_ISLNK(mode)

@@ -25,6 +25,7 @@ from teul.oci.reference import Reference
 from teul.solver import Result, Solution, Vertex, key_of, solve
 from teul.state import projects
 from teul.state.cache import SolverCache
+from teul.state.leases import lease
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -128,7 +129,11 @@ def up(
     from teul.ml.tracking import TrackingStore
 
     made = report or Report(project.name)
-    with locked(engine, project.name, events), TrackingStore.of(engine.settings) as tracking:
+    with (
+        locked(engine, project.name, events),
+        lease(engine.db),
+        TrackingStore.of(engine.settings) as tracking,
+    ):
         record.close_abandoned(tracking, project.name)
         up_ = _Up(engine, folder, project, tracking, events, made)
         with up_.stage("image"):
