@@ -13,6 +13,7 @@ import random
 import ssl
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urljoin, urlsplit
@@ -22,7 +23,15 @@ import urllib3
 from urllib3 import exceptions as foreign
 
 from teul import __version__
-from teul.errors import InvalidInput, RegistryProtocolError, RegistryUnavailable, Text, UntrustedRegistry, text
+from teul.errors import (
+    Cancelled,
+    InvalidInput,
+    RegistryProtocolError,
+    RegistryUnavailable,
+    Text,
+    UntrustedRegistry,
+    text,
+)
 
 if TYPE_CHECKING:
     from teul.errors import TeulError
@@ -197,6 +206,14 @@ class Response:
                 )
         return bytes(made)
 
+    def shutdown(self) -> None:
+        """Wake a thread that waits for this body; its read fails."""
+        try:
+            self._raw.shutdown()
+        except (AttributeError, OSError, ValueError):
+            # Nothing to wake: the body ended, or the library is older than this verb.
+            return
+
     def close(self) -> None:
         """Drop the connection; the rest of the body is never read."""
         self._raw.close()
@@ -226,6 +243,8 @@ class Transport:
         self._lock = threading.Lock()
         self._sleep = sleep or time.sleep
         self._certificates = certificates
+        self._live: weakref.WeakSet[Response] = weakref.WeakSet()
+        self._is_aborted = False
 
     def __enter__(self) -> Transport:
         return self
@@ -238,6 +257,14 @@ class Transport:
             for pool in self._pools.values():
                 pool.clear()
             self._pools.clear()
+
+    def abort(self) -> None:
+        """End every transfer in flight, from another thread; whoever waits for bytes gets `Cancelled`."""
+        with self._lock:
+            self._is_aborted = True
+            live = list(self._live)
+        for response in live:
+            response.shutdown()
 
     def proxy_for(self, url: str) -> str:
         """The proxy that the environment names for *url*, or "".
@@ -318,6 +345,7 @@ class Transport:
         sent = {"User-Agent": f"teul/{__version__}", "Accept-Encoding": "identity", **(headers or {})}
         for _ in range(REDIRECT_LIMIT + 1):
             host = urlsplit(url).netloc
+            self._check_aborted()
             try:
                 raw = self._pool(url).request(
                     method, url, body=body, headers=sent, preload_content=False, redirect=False, retries=False
@@ -325,6 +353,8 @@ class Transport:
             except FOREIGN as error:
                 raise translate(error, host) from error
             response = Response(raw, url)
+            with self._lock:
+                self._live.add(response)
             location = response.headers.get("Location", "")
             if not follow or response.status not in (301, 302, 303, 307, 308) or not location:
                 return response
@@ -352,6 +382,7 @@ class Transport:
             try:
                 return operation()
             except RegistryUnavailable as error:
+                self._check_aborted()
                 now = progressed() if progressed else 0
                 # The most that ever came counts: a blob that is begun anew again and again is no progress.
                 failures = 1 if now > before else failures + 1
@@ -361,6 +392,10 @@ class Transport:
                     raise
                 pause = 0.5 * 2 ** (failures - 1) * (0.75 + random.random() / 2)
                 self._sleep(max(pause, wished or 0.0))
+
+    def _check_aborted(self) -> None:
+        if self._is_aborted:
+            raise Cancelled(text("cancelled"))
 
 
 def is_loopback(netloc: str) -> bool:

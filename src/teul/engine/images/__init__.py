@@ -5,6 +5,7 @@ Each verb is a module; this one only finds it, so that a `teul run` of an image 
 
 from __future__ import annotations
 
+from teul.errors import ImageNotFound, PlatformMismatch
 from teul.events import silent
 
 TYPE_CHECKING = False
@@ -12,6 +13,95 @@ if TYPE_CHECKING:
     from teul.engine import Engine
     from teul.events import Sink
     from teul.images import Image
+    from teul.oci.digest import Digest
+
+
+def pull(
+    engine: Engine, reference: str, *, platform: str = "", keep_blobs: bool = False, events: Sink = silent
+) -> Image:
+    """Fetch an image from its registry, unpack it and give it its name. What is here already is not fetched.
+
+    Args:
+        platform: `os/arch[/variant]`; "" is this machine's.
+        keep_blobs: keep the compressed layers beside the unpacked ones.
+    Raises:
+        ImageNotFound: the registry does not have it.
+        PlatformMismatch: it is not for that platform; the message lists what there is.
+        RegistryUnavailable, Denied, Corrupt.
+        Cancelled: interrupted; the next pull goes on where this one stopped.
+    """
+    from teul.engine.images import pulling
+
+    return pulling.pull(engine, reference, platform=platform, keep_blobs=keep_blobs, events=events)
+
+
+def ensure(
+    engine: Engine, reference: str, *, platform: str = "", pull: str = "missing", events: Sink = silent
+) -> Image:
+    """The image that *reference* names, pulled when *pull* says so ("missing", "always", "never").
+
+    Raises:
+        ImageNotFound: not here and not to be had; the hint says how to go on.
+        PlatformMismatch: what is here is for another platform than the one asked for.
+    """
+    if pull == "always":
+        return _pull(engine, reference, platform=platform, events=events)
+    image = engine.images.find(reference)
+    if image is None:
+        if pull == "never":
+            raise ImageNotFound(reference)
+        return _pull(engine, reference, platform=platform, events=events)
+    if platform:
+        from teul.oci.descriptor import Platform
+
+        if not Platform.parse(platform).accepts(image.config.platform):
+            if pull == "never":
+                raise PlatformMismatch(reference, platform, str(image.config.platform))
+            return _pull(engine, reference, platform=platform, events=events)
+    return image
+
+
+def push(engine: Engine, reference: str, *, compression: str = "", events: Sink = silent) -> Digest:
+    """Send an image to the registry that its name says; returns the digest of the manifest there.
+
+    A blob that the registry has is not sent again; one that another of its repositories has is mounted. A layer whose
+    compressed form is not kept is made again from its snapshot; what that gives is the same on every machine.
+
+    Args:
+        compression: "gzip" or "zstd" for the layers; "" leaves a manifest that a registry gave as it is where the
+            target can have its blobs, and is gzip otherwise.
+    Raises:
+        ImageNotFound, InvalidInput (a name that is no tag), RegistryUnavailable, Denied.
+    """
+    from teul.engine.images import pushing
+
+    return pushing.push(engine, reference, compression=compression, events=events)
+
+
+def tag(engine: Engine, source: str, target: str) -> None:
+    """Give the image that *source* names one more name, taking that name from another image if need be.
+
+    Raises:
+        ImageNotFound, InvalidReference.
+    """
+    from teul.oci.reference import Reference
+
+    engine.images.tag(engine.images.get(source).id, Reference.parse(target))
+
+
+def remove(engine: Engine, name: str, *, force: bool = False, prune: bool = True) -> tuple[str, ...]:
+    """Take a name away, and the image with its last one; returns Docker's lines (`Untagged: …`, `Deleted: …`).
+
+    Args:
+        force: also when stopped containers use it, and all names of an id at once.
+        prune: remove layers that nothing else needs at once.
+    Raises:
+        ImageNotFound.
+        ImageInUse: a container uses it, or it has names in several repositories (an id, without *force*).
+    """
+    from teul.engine.images import removing
+
+    return removing.remove(engine, name, force=force, prune=prune)
 
 
 def bootstrap(engine: Engine, reference: str, *, mirror: str = "", events: Sink = silent) -> Image:
@@ -27,3 +117,6 @@ def bootstrap(engine: Engine, reference: str, *, mirror: str = "", events: Sink 
     from teul.engine.images import bootstrapping
 
     return bootstrapping.bootstrap(engine, reference, mirror=mirror, events=events)
+
+
+_pull = pull
