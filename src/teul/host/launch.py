@@ -15,7 +15,7 @@ import os
 import select
 import signal
 
-from teul.errors import CommandFailed, HostLacks, text
+from teul.errors import CommandFailed, HostLacks, MountFailed, text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -134,20 +134,32 @@ def capture(
     Raises:
         HostLacks: the program does not exist.
     """
-    files = [os.memfd_create("stdout", os.MFD_CLOEXEC), os.memfd_create("stderr", os.MFD_CLOEXEC)]
+    files = [memory_file(), memory_file()]
     source = -1
     try:
         if stdin:
-            source = os.memfd_create("stdin", os.MFD_CLOEXEC)
+            source = memory_file(stdin)
             files.append(source)
-            os.write(source, stdin)
-            os.lseek(source, 0, os.SEEK_SET)
         pid = launch(argv, env=env, stdin=source, stdout=files[0], stderr=files[1], keep=keep)
         code = wait(pid)
-        return Captured(tuple(argv), code, _content(files[0]), _content(files[1]))
+        return Captured(tuple(argv), code, content(files[0]), content(files[1]))
     finally:
         for descriptor in files:
             os.close(descriptor)
+
+
+def memory_file(data: bytes = b"") -> int:
+    """A file that only its descriptor holds, with *data* in it and its position at the beginning."""
+    descriptor = os.memfd_create("teul", os.MFD_CLOEXEC)
+    while data:
+        data = data[os.write(descriptor, data) :]
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    return descriptor
+
+
+def content(descriptor: int) -> bytes:
+    """All that a memory file holds."""
+    return os.pread(descriptor, os.fstat(descriptor).st_size, 0)
 
 
 class Stage:
@@ -182,7 +194,10 @@ class Stage:
         return f"/proc/{self.pid}/root"
 
     def __enter__(self) -> Stage:
-        import teul.host.mount  # noqa: F401  (before the fork: an import in the child could meet a held lock)
+        # Before the fork: an import in the child could meet a lock that another thread holds.
+        import ctypes  # noqa: F401
+
+        import teul.host.mount  # noqa: F401
 
         orders_in, orders = os.pipe()
         answers, answers_in = os.pipe()
@@ -199,6 +214,8 @@ class Stage:
         if said != ("ready",):
             self._end()
             number, path, words = said if said else (errno.EIO, "", "ended early")
+            if number == 0:
+                raise MountFailed("overlay", self._target, words)
             raise OSError(number, words, path or self._target)
         return self
 
@@ -260,6 +277,9 @@ class Stage:
             except OSError as error:
                 filename = error.filename if isinstance(error.filename, str) else ""
                 _write_frame(answers, (error.errno or errno.EIO, filename, error.strerror or str(error)))
+                return
+            except MountFailed as error:
+                _write_frame(answers, (0, "", str(error.reason)))
                 return
             _write_frame(answers, ("ready",))
             os.close(answers)
@@ -339,7 +359,3 @@ def _close_all_but(*kept: int) -> None:
         os.closerange(start, descriptor)
         start = descriptor + 1
     os.closerange(start, 1 << 20)
-
-
-def _content(descriptor: int) -> bytes:
-    return os.pread(descriptor, os.fstat(descriptor).st_size, 0)

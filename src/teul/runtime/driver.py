@@ -214,7 +214,7 @@ def probe(driver: Driver, settings: Settings) -> str:
             cgroup_path=driver.cgroup_path(id),
         )
         with open(f"{folder}/config.json", "w") as file:
-            json.dump(to_spec(sandbox), file)
+            file.write(json.dumps(to_spec(sandbox)))
         done = launch.capture(driver.argv("run", "--bundle", folder, id), env=driver.environment)
         if done.exit_code == 0:
             return ""

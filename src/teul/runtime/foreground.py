@@ -102,7 +102,7 @@ def run(
             if prepare is not None:
                 sandbox = prepare(seen, sandbox)
             with open(f"{bundle}/config.json", "w") as file:
-                json.dump(to_spec(sandbox), file)
+                file.write(json.dumps(to_spec(sandbox)))
             child = stage.supervise(
                 driver.argv("run", "--bundle", bundle, id, log=log),
                 driver.environment,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 
+from teul.host.mount import join_layers, split_layers
 from teul.oci.runtime import Mount
 
 TYPE_CHECKING = False
@@ -44,6 +45,11 @@ def with_mountpoints(rootfs_mounts: Sequence[Mount], mounts: Iterable[Mount], fo
     finally:
         os.umask(umask)
     overlay = rootfs_mounts[place]
-    options = tuple(f"{option}:{root}" if option.startswith("lowerdir=") else option for option in overlay.options)
-    changed = Mount(overlay.type, overlay.source, overlay.target, options)
+    options = []
+    for option in overlay.options:
+        if option.startswith("lowerdir="):
+            lowers = split_layers(option.removeprefix("lowerdir="))
+            option = "lowerdir=" + join_layers([*lowers, root])
+        options.append(option)
+    changed = Mount(overlay.type, overlay.source, overlay.target, tuple(options))
     return (*rootfs_mounts[:place], changed, *rootfs_mounts[place + 1 :])

@@ -1,0 +1,334 @@
+"""`create`: from options and an image to a row and a writable snapshot. Nothing runs yet."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from teul.containers import check_name, new_id, random_name, signal_number
+from teul.engine.containers.lookup import folder_of, get
+from teul.engine.containers.record import Container
+from teul.errors import Conflict, HostLacks, InvalidInput, NameInUse, OptionUnsupported, text
+from teul.events import Warn, silent
+from teul.network.netavark import Endpoint
+from teul.network.ports import PortMapping
+from teul.state import containers as rows
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from teul.engine import Engine
+    from teul.engine.containers.options import ContainerOptions
+    from teul.events import Sink
+    from teul.images import Image
+    from teul.oci.image import ExecutionConfig
+    from teul.volumes import MountPoint
+
+MEMORY_MINIMUM_BYTES = 6 << 20
+INIT_PROGRAMS = ("docker-init", "tini-static", "tini", "catatonit", "dumb-init")
+
+
+def create(engine: Engine, options: ContainerOptions, *, events: Sink = silent) -> Container:
+    """Make a container; it is `created` and takes no resources but a row, a snapshot and its volumes.
+
+    Raises:
+        ImageNotFound, NameInUse, InvalidInput, OptionUnsupported; nothing is left behind.
+    """
+    image = _image(engine, options, events)
+    container = plan(engine, options, image, events=events)
+    layers = engine.images.layers(image)
+    is_named = bool(options.name)
+    container = _with_volumes(engine, container)
+    while True:
+        # One transaction for the row and the snapshot's row: one flush to the disk, and gc sees both or neither.
+        with engine.db:
+            owner = rows.insert(engine.db, container.to_row())
+            if not owner:
+                os.makedirs(f"{folder_of(engine, container.id)}/bundle", mode=0o700)
+                engine.snapshots.prepare(container.id, layers)
+                return container
+        if is_named:
+            raise NameInUse("container", container.name, owner=owner[:12])
+        container = _renamed(container)
+
+
+def plan(engine: Engine, options: ContainerOptions, image: Image, *, events: Sink = silent) -> Container:
+    """The container that *options* and *image* come to; makes nothing.
+
+    Raises:
+        InvalidInput, OptionUnsupported, Conflict, ContainerNotFound (of `container:NAME`).
+    """
+    config = image.config.config
+    entrypoint, command = _command(options, config)
+    mode, places = _networks(engine, options)
+    publish = _published(options, config, mode, events)
+    exposed = _exposed(options, config, publish)
+    _check_limits(options)
+    if options.init and _find_init() == "":
+        raise HostLacks(text("an init program"), hint=text("apt-get install {package}", package="tini"))
+    stop_signal = options.stop_signal or config.stop_signal
+    if stop_signal:
+        signal_number(stop_signal)
+    working_dir = options.working_dir or config.working_dir or "/"
+    if not working_dir.startswith("/"):
+        raise InvalidInput(
+            text("the working directory '{path}' is invalid, it needs to be an absolute path", path=working_dir)
+        )
+    container_id = new_id()
+    if options.hostname and (mode == "host" or mode.startswith("container:")) and mode != "host":
+        raise Conflict(text("conflicting options: hostname and the network mode"))
+    made = Container(
+        id=container_id,
+        name=check_name(options.name) if options.name else random_name(),
+        image=image.id,
+        image_name=options.image,
+        created_at=time.time(),
+        entrypoint=entrypoint,
+        command=command,
+        env=merge_environment(config.env, options.env),
+        working_dir=os.path.normpath(working_dir),
+        user=options.user or config.user,
+        group_add=options.group_add,
+        hostname=options.hostname or (os.uname().nodename if mode == "host" else container_id[:12]),
+        domainname=options.domainname,
+        interactive=options.interactive,
+        tty=options.tty,
+        labels={**config.labels, **options.labels},
+        exposed_ports=exposed,
+        stop_signal=stop_signal,
+        stop_timeout_s=options.stop_timeout_s,
+        remove=options.remove,
+        init=options.init,
+        keep_log=options.keep_log,
+        add_trust=options.add_trust,
+        mounts=_mount_points(options, config),
+        network_mode=mode,
+        networks=places,
+        publish=publish,
+        extra_hosts=options.extra_hosts,
+        dns=options.dns,
+        dns_search=options.dns_search,
+        dns_options=options.dns_options,
+        limits=options.limits,
+        shm_size_bytes=options.shm_size_bytes,
+        ulimits=options.ulimits,
+        readonly=options.readonly,
+        privileged=options.privileged,
+        cap_add=options.cap_add,
+        cap_drop=options.cap_drop,
+        security_options=options.security_options,
+        devices=options.devices,
+        sysctls=options.sysctls,
+        ipc=_namespace(engine, "ipc", options.ipc, ("private", "shareable", "none")),
+        pid_mode=_namespace(engine, "pid", options.pid, ("private",)),
+        uts=_namespace(engine, "uts", options.uts, ("private",)),
+        oom_score_adj=options.oom_score_adj,
+        annotations=options.annotations,
+    )
+    _check_security(made)
+    return made
+
+
+def merge_environment(base: Sequence[str], added: Sequence[str]) -> tuple[str, ...]:
+    """*base* with *added*: a variable keeps its place and takes the new value; a name alone takes it away."""
+    made: dict[str, str] = {}
+    for entry in (*base, *added):
+        name, equals, value = entry.partition("=")
+        if equals:
+            made[name] = value
+        else:
+            made.pop(name, None)
+    return tuple(f"{name}={value}" for name, value in made.items())
+
+
+def _image(engine: Engine, options: ContainerOptions, events: Sink) -> Image:
+    if options.pull == "missing" and not options.platform:
+        found = engine.images.find(options.image)
+        if found is not None:
+            return found
+    from teul.engine.images import ensure
+
+    return ensure(engine, options.image, platform=options.platform, pull=options.pull, events=events)
+
+
+def _command(options: ContainerOptions, config: ExecutionConfig) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    if options.entrypoint is not None:
+        # Docker: another entrypoint takes the image's command away with the image's entrypoint.
+        entrypoint = tuple(word for word in options.entrypoint if word or len(options.entrypoint) > 1)
+        command = options.command or ()
+    else:
+        entrypoint = config.entrypoint or ()
+        command = options.command or config.command or ()
+    if not entrypoint and not command:
+        raise InvalidInput(text("no command specified"))
+    return entrypoint, command
+
+
+def _networks(engine: Engine, options: ContainerOptions) -> tuple[str, tuple[Endpoint, ...]]:
+    words = options.network or ("default",)
+    mode = ""
+    places: list[Endpoint] = []
+    for word in words:
+        name, aliases, address = word, list(options.aliases), options.address
+        if "=" in word:
+            name = ""
+            for field in word.split(","):
+                key, _, value = field.partition("=")
+                if key == "name":
+                    name = value
+                elif key == "alias":
+                    aliases.append(value)
+                elif key == "ip":
+                    address = value
+                else:
+                    raise OptionUnsupported(f"--network {key}=")
+        name = "bridge" if name == "default" else name
+        if name.startswith("container:"):
+            target = get(engine, name.removeprefix("container:"))
+            name = f"container:{target.id}"
+        elif name.startswith("ns:") or name in ("slirp4netns", "pasta", "private"):
+            raise OptionUnsupported(f"--network {name}")
+        if name in ("host", "none") or name.startswith("container:"):
+            if len(words) > 1:
+                raise InvalidInput(
+                    text("conflicting options: cannot attach both user-defined and non-user-defined network-modes")
+                )
+            return name, ()
+        if name == "bridge" and (aliases or address):
+            if address:
+                raise InvalidInput(text("user specified IP address is supported on user defined networks only"))
+            if options.aliases:
+                raise InvalidInput(
+                    text("network-scoped alias is supported only for containers in user defined networks")
+                )
+        from teul.engine import networks
+
+        network = networks.get(engine, name)
+        mode = mode or network.name
+        if any(place.network == network.name for place in places):
+            raise InvalidInput(text("network {name} is specified multiple times", name=network.name))
+        places.append(Endpoint(network=network.name, aliases=tuple(aliases), requested_address=address))
+    return mode, tuple(places)
+
+
+def _published(options: ContainerOptions, config: ExecutionConfig, mode: str, events: Sink) -> tuple[PortMapping, ...]:
+    if not options.publish and not options.publish_all:
+        return ()
+    from teul.network.ports import parse_exposed, parse_publish
+
+    made = [mapping for word in options.publish for mapping in parse_publish(word)]
+    if options.publish_all:
+        taken = {mapping.key for mapping in made}
+        for word in (*config.exposed_ports, *options.expose):
+            for key in parse_exposed(word):
+                if key not in taken:
+                    port, _, protocol = key.partition("/")
+                    made.append(PortMapping(int(port), 0, "", protocol))
+    if mode.startswith("container:"):
+        raise Conflict(text("conflicting options: port publishing and the container type network mode"))
+    if mode in ("host", "none"):
+        events(
+            Warn("create", "ports-discarded", text("published ports are discarded with network mode {mode}", mode=mode))
+        )
+        return ()
+    return tuple(dict.fromkeys(made))
+
+
+def _exposed(options: ContainerOptions, config: ExecutionConfig, publish: Sequence[PortMapping]) -> tuple[str, ...]:
+    made = dict.fromkeys(mapping.key for mapping in publish)
+    if config.exposed_ports or options.expose:
+        from teul.network.ports import parse_exposed
+
+        for word in (*config.exposed_ports, *options.expose):
+            made |= dict.fromkeys(parse_exposed(word))
+    return tuple(sorted(made))
+
+
+def _mount_points(options: ContainerOptions, config: ExecutionConfig) -> tuple[MountPoint, ...]:
+    if not (options.volumes or options.mounts or options.tmpfs or config.volumes):
+        return ()
+    from teul.volumes import MountPoint, parse_mount, parse_tmpfs, parse_volume
+
+    given = [
+        *(parse_volume(word) for word in options.volumes),
+        *(parse_mount(word) for word in options.mounts),
+        *(parse_tmpfs(word) for word in options.tmpfs),
+    ]
+    made: dict[str, MountPoint] = {}
+    for mount in given:
+        if mount.target in made:
+            raise InvalidInput(text("Duplicate mount point: {target}", target=mount.target))
+        made[mount.target] = mount
+    for target in config.volumes:
+        path = os.path.normpath("/" + target.lstrip("/"))
+        made.setdefault(path, MountPoint(kind="volume", target=path, anonymous=True))
+    return tuple(made.values())
+
+
+def _with_volumes(engine: Engine, container: Container) -> Container:
+    """The container with its volumes made and its mounts pointing at them."""
+    if not any(mount.kind == "volume" for mount in container.mounts):
+        return container
+    from teul.engine import volumes
+    from teul.values import replace
+
+    made = []
+    for mount in container.mounts:
+        if mount.kind == "volume":
+            volume = volumes.create(engine, mount.name)
+            source = os.path.join(volume.mountpoint, mount.subpath) if mount.subpath else volume.mountpoint
+            mount = replace(mount, name=volume.name, source=source)
+        made.append(mount)
+    changed: Container = replace(container, mounts=tuple(made))
+    return changed
+
+
+def _renamed(container: Container) -> Container:
+    from teul.values import replace
+
+    changed: Container = replace(container, name=random_name())
+    return changed
+
+
+def _namespace(engine: Engine, kind: str, value: str, same: tuple[str, ...]) -> str:
+    if value in ("", *same):
+        return ""
+    if value.startswith("container:"):
+        return f"container:{get(engine, value.removeprefix('container:')).id}"
+    if value != "host":
+        raise InvalidInput(text("invalid {kind} mode: {value}", kind=kind, value=value))
+    return value
+
+
+def _check_limits(options: ContainerOptions) -> None:
+    limits = options.limits
+    if limits.memory_bytes and limits.memory_bytes < MEMORY_MINIMUM_BYTES:
+        raise InvalidInput(text("Minimum memory limit allowed is 6MB"))
+    if limits.memory_swap_bytes > 0 and limits.memory_swap_bytes < limits.memory_bytes:
+        raise InvalidInput(text("Minimum memoryswap limit should be larger than memory limit, see usage"))
+    count = os.cpu_count() or 1
+    if limits.cpus and not 0.01 <= limits.cpus <= count:
+        raise InvalidInput(
+            text("range of CPUs is from 0.01 to {count}.00, as there are only {count} CPUs available", count=count)
+        )
+
+
+def _check_security(container: Container) -> None:
+    """Find out now, not at the start, what cannot be."""
+    if not (container.cap_add or container.cap_drop or container.security_options or container.devices):
+        return
+    from teul.runtime import security
+
+    security.capabilities(container.cap_add, container.cap_drop)
+    security.parse_security(container.security_options)
+    for word in container.devices:
+        security.parse_device(word)
+
+
+def _find_init() -> str:
+    for folder in ("/usr/libexec/docker", "/usr/libexec/podman", "/usr/local/bin", "/usr/bin", "/sbin"):
+        for name in INIT_PROGRAMS:
+            if os.access(f"{folder}/{name}", os.X_OK):
+                return f"{folder}/{name}"
+    return ""

@@ -1,0 +1,89 @@
+"""Which containers there are, and whether what is remembered of them is still true."""
+
+from __future__ import annotations
+
+import os
+
+from teul.containers import RUNNING, is_id_prefix
+from teul.engine.containers.record import Container
+from teul.errors import ContainerNotFound, InvalidInput, text
+from teul.state import containers as rows
+from teul.state.leases import process_start
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from teul.engine import Engine
+    from teul.state.containers import Row
+
+
+def get(engine: Engine, name: str) -> Container:
+    """Find a container by name, id, or the beginning of its id; a running one really runs.
+
+    Raises:
+        ContainerNotFound: there is none.
+        InvalidInput: several ids begin so.
+    """
+    return true(engine, Container.from_row(_row(engine, name)))
+
+
+def list_containers(engine: Engine, *, all: bool = False) -> list[Container]:  # noqa: A002
+    """Running containers, newest first; with *all* the others too."""
+    from teul.engine.containers.settlement import settle_all
+
+    settle_all(engine)
+    found = rows.every(engine.db) if all else rows.with_status(engine.db, RUNNING)
+    return [Container.from_row(row) for row in found]
+
+
+def folder_of(engine: Engine, container: str) -> str:
+    """Where a container keeps its files."""
+    return f"{engine.settings.containers}/{container}"
+
+
+def is_alive(container: Container) -> bool:
+    """Whether the first process of a container that is said to run is there."""
+    return bool(container.pid) and process_start(container.pid) == container.process_start
+
+
+def has_monitor(container: Container) -> bool:
+    """Whether the container's monitor is there (it has not finished with it yet)."""
+    return bool(container.monitor_pid) and process_start(container.monitor_pid) == container.monitor_start
+
+
+def true(engine: Engine, container: Container) -> Container:
+    """The container as it really is: one that has ended meanwhile is settled first.
+
+    Raises:
+        ContainerNotFound: it removed itself.
+    """
+    if container.status != RUNNING or is_alive(container):
+        return container
+    from teul.engine.containers.settlement import settle
+
+    settled: Container | None = settle(engine, container.id)
+    if settled is None:
+        raise ContainerNotFound(container.name)
+    return settled
+
+
+def reread(engine: Engine, container: str) -> Container | None:
+    """The container with exactly this id as it is remembered now, or None."""
+    row = rows.by_id(engine.db, container)
+    return None if row is None else Container.from_row(row)
+
+
+def _row(engine: Engine, name: str) -> Row:
+    bare = name.removeprefix("/")
+    row = rows.by_name(engine.db, bare)
+    if row is None and is_id_prefix(bare):
+        found = rows.by_prefix(engine.db, bare)
+        if len(found) > 1:
+            raise InvalidInput(text("multiple IDs found with provided prefix: {prefix}", prefix=bare))
+        row = found[0] if found else None
+    if row is None:
+        raise ContainerNotFound(name)
+    return row
+
+
+def has_folder(engine: Engine, container: str) -> bool:
+    return os.path.isdir(folder_of(engine, container))

@@ -1,0 +1,156 @@
+"""`Container`: everything that is remembered of one. Must not look at the machine; `lookup` does."""
+
+from __future__ import annotations
+
+import json
+
+from teul.containers import CREATED, RUNNING, SHORT_ID_LENGTH
+from teul.network.netavark import Endpoint
+from teul.network.ports import PortMapping
+from teul.runtime.spec import Limits, Rlimit
+from teul.values import fields
+from teul.volumes import MountPoint
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from dataclasses import dataclass, field
+    from typing import Any
+
+    from teul.state.containers import Row
+else:
+    from teul.values import dataclass, field
+
+_COLUMNS = ("id", "name", "image", "status", "created_at")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Container:
+    """One container. Times are seconds since 1970, 0 is "never"; `status` is one of `teul.containers.STATUSES`.
+
+    `networks` are its places on bridge networks; `network_mode` is "bridge", "none", "host", "container:<id>" or the name
+    of the first network. `publish` is what was asked for, `ports` what holds while it runs.
+    """
+
+    id: str
+    name: str
+    image: str
+    image_name: str
+    status: str = CREATED
+    created_at: float = 0.0
+
+    entrypoint: tuple[str, ...] = ()
+    command: tuple[str, ...] = ()
+    env: tuple[str, ...] = ()
+    working_dir: str = ""
+    user: str = ""
+    group_add: tuple[str, ...] = ()
+    hostname: str = ""
+    domainname: str = ""
+    interactive: bool = False
+    tty: bool = False
+    labels: Mapping[str, str] = field(default_factory=dict)
+    exposed_ports: tuple[str, ...] = ()
+    stop_signal: str = ""
+    stop_timeout_s: int | None = None
+    remove: bool = False
+    init: bool = False
+    keep_log: bool = True
+    add_trust: bool = True
+
+    mounts: tuple[MountPoint, ...] = ()
+    network_mode: str = "bridge"
+    networks: tuple[Endpoint, ...] = ()
+    publish: tuple[PortMapping, ...] = ()
+    ports: tuple[PortMapping, ...] = ()
+    extra_hosts: tuple[str, ...] = ()
+    dns: tuple[str, ...] = ()
+    dns_search: tuple[str, ...] = ()
+    dns_options: tuple[str, ...] = ()
+
+    limits: Limits = Limits()
+    shm_size_bytes: int = 0
+    ulimits: tuple[Rlimit, ...] = ()
+    readonly: bool = False
+    privileged: bool = False
+    cap_add: tuple[str, ...] = ()
+    cap_drop: tuple[str, ...] = ()
+    security_options: tuple[str, ...] = ()
+    devices: tuple[str, ...] = ()
+    sysctls: Mapping[str, str] = field(default_factory=dict)
+    ipc: str = ""
+    pid_mode: str = ""
+    uts: str = ""
+    oom_score_adj: int | None = None
+    annotations: Mapping[str, str] = field(default_factory=dict)
+
+    pid: int = 0
+    process_start: str = ""
+    monitor_pid: int = 0
+    monitor_start: str = ""
+    exit_code: int = 0
+    error: str = ""
+    oom_killed: bool = False
+    started_at: float = 0.0
+    finished_at: float = 0.0
+
+    @property
+    def short_id(self) -> str:
+        return self.id[:SHORT_ID_LENGTH]
+
+    @property
+    def args(self) -> tuple[str, ...]:
+        """The whole command line."""
+        return (*self.entrypoint, *self.command)
+
+    @property
+    def is_running(self) -> bool:
+        return self.status == RUNNING
+
+    @property
+    def addresses(self) -> dict[str, str]:
+        """Network name → address, while it runs."""
+        return {place.network: place.address for place in self.networks if place.address}
+
+    @classmethod
+    def from_row(cls, row: Row) -> Container:
+        value: dict[str, Any] = json.loads(row[4])
+        for name, kind in _NESTED.items():
+            if name in value:
+                value[name] = tuple(kind.from_json(item) for item in value[name])
+        if "limits" in value:
+            value["limits"] = Limits(**value["limits"])
+        if "ulimits" in value:
+            value["ulimits"] = tuple(Rlimit(**item) for item in value["ulimits"])
+        for name in _WORDS:
+            if name in value:
+                value[name] = tuple(value[name])
+        return cls(id=row[0], name=row[1], image=row[2], status=row[3], created_at=row[5], **value)
+
+    def to_row(self) -> Row:
+        return (self.id, self.name, self.image, self.status, self.data(), self.created_at)
+
+    def data(self) -> str:
+        """What has no column, as JSON; what is as by default is left out."""
+        made = {
+            name: _plain(value)
+            for name in fields(self)
+            if name not in _COLUMNS and (value := getattr(self, name)) != _DEFAULTS.get(name, self)
+        }
+        return json.dumps(made, separators=(",", ":"))
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, (tuple, list)):
+        return [_plain(item) for item in value]
+    if hasattr(type(value), "__value_fields__"):
+        return {name: _plain(getattr(value, name)) for name in fields(value)}
+    return dict(value) if hasattr(value, "keys") else value  # type: ignore[call-overload]
+
+
+_NESTED: dict[str, Any] = {"mounts": MountPoint, "networks": Endpoint, "publish": PortMapping, "ports": PortMapping}
+_DEFAULTS: dict[str, object] = {
+    name: {} if name in ("labels", "sysctls", "annotations") else value
+    for name, value in Container.__value_defaults__.items()  # type: ignore[attr-defined]
+}
+_WORDS = tuple(name for name, value in _DEFAULTS.items() if value == () and name not in (*_NESTED, "ulimits"))

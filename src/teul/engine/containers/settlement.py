@@ -1,0 +1,137 @@
+"""What has to happen when a container has ended: remember how, let go of what it held, remove it if it is to be.
+
+Whoever comes first does it: the `teul` that attends to the container, the command that its monitor runs, or the next
+command that looks. All of it is idempotent, under a lock on the container's folder.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+from teul.containers import EXITED, RUNNING
+from teul.engine.containers.lookup import folder_of, has_monitor, is_alive, reread
+from teul.errors import TeulError
+from teul.host.fs import FolderLock, crash_point
+from teul.runtime import monitor
+from teul.state import containers as rows
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from dataclasses import replace
+
+    from teul.engine import Engine
+    from teul.engine.containers.record import Container
+else:
+    from teul.values import replace
+
+MONITOR_GRACE_S = 5.0
+"""How long a monitor may take to write down how its container ended."""
+UNKNOWN_EXIT_CODE = 255
+"""Docker's, for a container whose end nobody saw."""
+
+
+def settle(engine: Engine, container: str, *, defer_network: bool = False) -> Container | None:
+    """Bring what is remembered of *container* (a full id) in line with what is; None when it is gone (now or before).
+
+    Args:
+        defer_network: leave a tear-down that takes time to whoever looks next (its journal stays).
+    """
+    folder = folder_of(engine, container)
+    try:
+        lock = FolderLock.take(folder)
+    except FileNotFoundError:
+        return reread(engine, container)
+    assert lock is not None
+    with lock:
+        found = reread(engine, container)
+        if found is None or found.status != RUNNING or _really_runs(engine, found):
+            return found
+        _wait_for_monitor(found, folder)
+        code = monitor.exit_code(folder, container)
+        ended = replace(
+            found,
+            status=EXITED,
+            pid=0,
+            process_start="",
+            monitor_pid=0,
+            monitor_start="",
+            exit_code=UNKNOWN_EXIT_CODE if code is None else code,
+            error="" if code is not None else "nobody saw it end",
+            oom_killed=monitor.was_out_of_memory(folder),
+            finished_at=monitor.ended_at(folder, container) or time.time(),
+            networks=tuple(replace(place, address="", mac="") for place in found.networks),
+            ports=(),
+        )
+        engine.driver.delete(container, force=True)
+        crash_point("container-deleted")
+        if found.remove:
+            from teul.engine.containers.removal import discard
+
+            discard(engine, ended, with_volumes=True)
+        else:
+            rows.update(engine.db, container, status=ended.status, data=ended.data())
+        crash_point("container-settled")
+        if found.networks:
+            from teul.engine import networks
+
+            if not defer_network or not networks.leaves_something(engine, container):
+                networks.leave(engine, container)
+        return None if found.remove else ended
+
+
+def settle_all(engine: Engine) -> None:
+    """Settle every container that is said to run and does not."""
+    from teul.engine.containers.record import Container
+
+    for row in rows.with_status(engine.db, RUNNING):
+        container = Container.from_row(row)
+        if not is_alive(container) or _waits_for_nobody(engine, container):
+            settle(engine, container.id)
+
+
+def _really_runs(engine: Engine, container: Container) -> bool:
+    if not is_alive(container):
+        return False
+    if _waits_for_nobody(engine, container):
+        # Its `teul` was killed between "created" and "started"; it never ran, and nobody will let it.
+        engine.driver.delete(container.id, force=True)
+        return False
+    return True
+
+
+def _waits_for_nobody(engine: Engine, container: Container) -> bool:
+    """Whether it was created and never started, with nobody about to start it (who would hold the folder's lock)."""
+    if not os.path.exists(f"{engine.driver.root}/{container.id}/exec.fifo"):
+        return False
+    lock = FolderLock.take(f"{folder_of(engine, container.id)}/attended", wait=False, make=True)
+    if lock is None:
+        return False
+    lock.release()
+    return os.path.exists(f"{engine.driver.root}/{container.id}/exec.fifo")
+
+
+def _wait_for_monitor(container: Container, folder: str) -> None:
+    """Give the monitor time to write the exit code, if it is there at all."""
+    deadline = time.monotonic() + MONITOR_GRACE_S
+    while monitor.exit_code(folder, container.id) is None and has_monitor(container):
+        if time.monotonic() > deadline:
+            return
+        time.sleep(0.005)
+
+
+def main() -> None:
+    """The command that a container's monitor runs at its end; the container's id is the last argument."""
+    import sys
+
+    from teul.config import Settings
+    from teul.engine import Engine
+
+    engine = Engine.open(Settings.from_environ(os.environ))
+    try:
+        settle(engine, sys.argv[-1])
+    except TeulError:
+        # Nobody reads what this says; whoever looks next settles it, and says it again.
+        sys.exit(1)
+    finally:
+        engine.close()

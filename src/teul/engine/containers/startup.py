@@ -1,0 +1,465 @@
+"""Starting a container: mount, look the user up, write the bundle, let a monitor create it, then let it run.
+
+The order makes every failure clean: what can fail comes before anything outlives this process, and what does outlive it
+(the row of an endpoint, the monitor) is found again by `settle`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+
+from teul.containers import CREATED, RUNNING
+from teul.engine.containers.lookup import folder_of, get, true
+from teul.engine.containers.record import Container
+from teul.errors import (
+    ContainerNotRunning,
+    ContainerRunning,
+    HostLacks,
+    InvalidInput,
+    TeulError,
+    text,
+)
+from teul.host.fs import FolderLock, crash_point
+from teul.host.launch import Stage, wait
+from teul.oci.runtime import Mount
+from teul.runtime import host_trust, monitor, names, users
+from teul.runtime.mountpoints import with_mountpoints
+from teul.runtime.spec import Process, Sandbox, to_spec
+from teul.state import containers as rows
+from teul.state.leases import process_start
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from dataclasses import replace
+
+    from teul.engine import Engine
+    from teul.engine.networks import Joined
+    from teul.host.launch import Stage as StageType
+else:
+    from teul.values import replace
+
+INIT_TARGET = "/dev/.teul/init"
+ATTENDED = "attended"
+"""A file in the container's folder, locked by a `teul` that cleans up itself when the container ends."""
+PASSED_ON = (
+    *("TEUL_ROOT", "TEUL_RUNTIME", "TEUL_SNAPSHOTTER", "TEUL_CRASH_AT", "TEUL_CRASH_LOG", "HOME"),
+    *("XDG_DATA_HOME", "XDG_RUNTIME_DIR", "PYTHONPATH", "VIRTUAL_ENV"),
+)
+
+
+class Started:
+    """A created container that waits for `go`; used within a `with` block, which takes everything back on an error."""
+
+    def __init__(self, engine: Engine, container: Container, *, is_attended: bool) -> None:
+        self.engine = engine
+        self.container = container
+        self.monitor = 0
+        """The monitor's pid while it is our child (*is_attended*), else 0."""
+        self._is_attended = is_attended
+        self._folder = folder_of(engine, container.id)
+        self._lock: FolderLock | None = None
+        self._attended: FolderLock | None = None
+        self._joined: Joined | None = None
+
+    def __enter__(self) -> Started:
+        try:
+            self._lock = FolderLock.take(self._folder)
+            # Until it runs, and for as long as we attend to it, its monitor must not clean up after it.
+            self._attended = FolderLock.take(f"{self._folder}/{ATTENDED}", make=True)
+            self._check()
+            self._create()
+        except BaseException as error:
+            self._take_back(error)
+            raise
+        return self
+
+    def go(self) -> Container:
+        """Let the container run, and remember it."""
+        try:
+            # Remembered first: a row must never say less than what runs.
+            if not rows.update(
+                self.engine.db, self.container.id, status=self.container.status, data=self.container.data()
+            ):
+                raise ContainerNotRunning(self.container.name)
+            crash_point("container-remembered")
+            self.engine.driver.start(self.container.id)
+            crash_point("container-started")
+        except BaseException as error:
+            self._take_back(error)
+            raise
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
+        if self._joined is not None:
+            self._joined.close()
+            self._joined = None
+        if not self._is_attended:
+            self.leave()
+        return self.container
+
+    def leave(self) -> None:
+        """Attend no longer: from now on the monitor's command cleans up. Idempotent."""
+        if self._attended is not None:
+            self._attended.release()
+            self._attended = None
+        if monitor.exit_code(self._folder, self.container.id) is not None:
+            # It ended while its monitor still saw us here, so nobody else will.
+            from teul.engine.containers.settlement import settle
+
+            settle(self.engine, self.container.id)
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        for lock in (self._lock, self._attended):
+            if lock is not None:
+                lock.release()
+        self._lock = self._attended = None
+        if self._joined is not None:
+            self._joined.close()
+            self._joined = None
+
+    def _check(self) -> None:
+        row = rows.by_id(self.engine.db, self.container.id)
+        if row is None:
+            raise ContainerNotRunning(self.container.name)
+        self.container = Container.from_row(row)
+        if self.container.status == RUNNING:
+            raise ContainerRunning(self.container.name)
+
+    def _create(self) -> None:
+        engine, container = self.engine, self.container
+        bundle = f"{self._folder}/bundle"
+        rootfs = f"{bundle}/rootfs"
+        for path in (rootfs, f"{self._folder}/exit"):
+            os.makedirs(path, mode=0o755, exist_ok=True)
+        monitor.forget(self._folder, container.id)
+        if container.networks:
+            from teul.engine import networks
+
+            self._joined = networks.join(engine, container)
+            container = replace(container, networks=self._joined.places, ports=self._joined.ports)
+        mounts = _mounts(engine, container)
+        taken = [mount.target for mount in mounts]
+        mounts += self._name_files(container, taken)
+        if container.add_trust:
+            mounts += tuple(
+                mount
+                for mount in host_trust.trust_mounts(engine.settings, "", folder=bundle)
+                if mount.target not in taken
+            )
+        sockets = self._joined.port_sockets if self._joined is not None else []
+        with (
+            monitor.Channel() as channel,
+            Stage(
+                with_mountpoints(engine.snapshots.mounts(container.id), mounts, bundle),
+                rootfs,
+                keep=(*channel.kept, *sockets),
+            ) as stage,
+        ):
+            seen = stage.root + rootfs
+            if container.add_trust:
+                host_trust.trust_mounts(engine.settings, seen, folder=bundle)
+            self._fill_volumes(container, seen)
+            sandbox = self._sandbox(container, rootfs, seen, mounts)
+            with open(f"{bundle}/config.json", "w") as file:
+                file.write(json.dumps(to_spec(sandbox)))
+            self.monitor = self._watch(stage, channel)
+            if self._joined is not None:
+                self._joined.finish()
+                container = replace(container, networks=self._joined.places)
+                self._joined.close_sockets()
+            process = channel.wait_created()
+        watcher = self.monitor
+        if not self._is_attended:
+            # What we started has forked the monitor proper and is ending.
+            wait(self.monitor)
+            self.monitor = 0
+            watcher = monitor.monitor_pid(self._folder)
+        self.container = replace(
+            container,
+            status=RUNNING,
+            pid=process,
+            process_start=process_start(process),
+            monitor_pid=watcher,
+            monitor_start=process_start(watcher),
+            started_at=time.time(),
+            finished_at=0.0,
+            exit_code=0,
+            error="",
+            oom_killed=False,
+        )
+
+    def _watch(self, stage: StageType, channel: monitor.Channel) -> int:
+        container = self.container
+        return monitor.become_monitor(
+            stage,
+            channel,
+            self.engine.driver,
+            id=container.id,
+            name=container.name,
+            folder=self._folder,
+            terminal=container.tty,
+            stdin=container.interactive,
+            leave_stdin_open=container.interactive and not self._is_attended,
+            keep_log=container.keep_log,
+            is_child=self._is_attended,
+            exit_command=exit_command(self._folder, container.id),
+            environment=_environment(self.engine),
+        )
+
+    def _name_files(self, container: Container, taken: Sequence[str]) -> tuple[Mount, ...]:
+        skip = list(taken)
+        shares_network = container.network_mode == "host"
+        folder = f"{self._folder}/bundle"
+        if container.network_mode.startswith("container:"):
+            other = folder_of(self.engine, container.network_mode.removeprefix("container:"))
+            return tuple(
+                Mount("bind", f"{other}/bundle/{name}", f"/etc/{name}", ("rbind", "rprivate"))
+                for name in ("hosts", "hostname", "resolv.conf")
+                if f"/etc/{name}" not in skip and os.path.exists(f"{other}/bundle/{name}")
+            )
+        full = f"{container.hostname}.{container.domainname}" if container.domainname else ""
+        own = [full, container.hostname] if full else [container.hostname]
+        places = [(place.address, own) for place in container.networks if place.address]
+        gateway = container.networks[0].gateway if container.networks else ""
+        base = _host_file("/etc/hosts") if shares_network else ""
+        servers = list(container.dns)
+        options = list(container.dns_options)
+        if not servers and self._joined is not None:
+            servers = _name_servers(self.engine, container)
+            if servers and not options:
+                options = ["ndots:0"]
+        return names.write_name_files(
+            folder,
+            hostname=container.hostname,
+            hosts=names.hosts_text(places, extra=container.extra_hosts, gateway=gateway, base=base),
+            resolv_conf=names.resolv_conf_text(
+                servers=servers,
+                search=container.dns_search,
+                options=options,
+                shares_network=shares_network,
+            ),
+            skip=skip,
+        )
+
+    def _fill_volumes(self, container: Container, seen: str) -> None:
+        if not any(mount.kind == "volume" for mount in container.mounts):
+            return
+        from teul.engine import volumes
+
+        for mount in container.mounts:
+            if mount.kind == "volume" and mount.copy and not mount.subpath:
+                volumes.fill(self.engine, volumes.get(self.engine, mount.name), seen, mount.target)
+
+    def _sandbox(self, container: Container, rootfs: str, seen: str, mounts: tuple[Mount, ...]) -> Sandbox:
+        process = process_of(self.engine, container, seen, args=container.args)
+        if container.init:
+            from teul.engine.containers.creation import _find_init
+
+            process = replace(process, args=(INIT_TARGET, "--", *process.args))
+            mounts += (Mount("bind", _find_init(), INIT_TARGET, ("bind", "ro")),)
+        security = _security(container)
+        devices = []
+        if container.devices or container.privileged:
+            from teul.runtime.security import host_devices, parse_device
+
+            devices = [device for word in container.devices for device in parse_device(word)]
+            if container.privileged:
+                devices += host_devices()
+        return Sandbox(
+            process=process,
+            rootfs=rootfs,
+            mounts=mounts,
+            hostname=container.hostname,
+            domainname=container.domainname,
+            network=self._network(container),
+            ipc=_shared(self.engine, "ipc", container.ipc),
+            pid=_shared(self.engine, "pid", container.pid_mode),
+            uts=_shared(self.engine, "uts", container.uts),
+            limits=container.limits,
+            readonly=container.readonly,
+            privileged=container.privileged,
+            seccomp=security[0],
+            masked_paths=security[1],
+            readonly_paths=security[2],
+            shm_size_bytes=container.shm_size_bytes,
+            cgroup_path=self.engine.driver.cgroup_path(container.id),
+            devices=tuple(devices),
+            sysctls=container.sysctls,
+            annotations=container.annotations,
+        )
+
+    def _network(self, container: Container) -> str:
+        if self._joined is not None:
+            return self._joined.path
+        if container.network_mode.startswith("container:"):
+            return _shared(self.engine, "net", container.network_mode)
+        return container.network_mode
+
+    def _take_back(self, error: BaseException) -> None:
+        """Leave the container as it was before, with what went wrong written on it."""
+        try:
+            if not isinstance(error, (ContainerRunning, ContainerNotRunning)):
+                self._undo(error)
+        finally:
+            self.__exit__(None, None, None)
+
+    def _undo(self, error: BaseException) -> None:
+        engine, container = self.engine, self.container
+        try:
+            engine.driver.delete(container.id, force=True)
+        except TeulError:
+            pass
+        if self.monitor:
+            wait(self.monitor)
+            self.monitor = 0
+        if self._joined is not None:
+            self._joined.undo()
+            self._joined = None
+        code = getattr(error, "exit_code", 128)
+        self.container = replace(
+            container,
+            status=CREATED,
+            pid=0,
+            process_start="",
+            monitor_pid=0,
+            monitor_start="",
+            started_at=0.0,
+            exit_code=code if isinstance(code, int) else 128,
+            error=str(error),
+            networks=tuple(replace(place, address="", mac="") for place in container.networks),
+            ports=(),
+        )
+        rows.update(engine.db, container.id, status=self.container.status, data=self.container.data())
+
+
+def start(engine: Engine, container: str) -> Container:
+    """Start a container that is not running, in the background.
+
+    Raises:
+        ContainerNotFound, ContainerRunning, PortInUse.
+        RuntimeFailed: its program cannot be started; `exit_code` is Docker's (125, 126, 127).
+    """
+    found = get(engine, container)
+    with Started(engine, found, is_attended=False) as started:
+        return started.go()
+
+
+def process_of(engine: Engine, container: Container, rootfs: str, *, args: tuple[str, ...], user: str = "") -> Process:
+    """The process of *container*, or one more of it, with the user looked up in *rootfs* (as seen from here)."""
+    found = users.resolve_user(rootfs, user or container.user, additional=container.group_add)
+    env = users.image_environment(container.env, hostname=container.hostname, home=found.home, terminal=container.tty)
+    if container.add_trust:
+        env = host_trust.fill(
+            env, host_trust.trust_env(engine.settings, shares_network=container.network_mode == "host")
+        )
+    capabilities = None
+    no_new_privileges = False
+    if container.cap_add or container.cap_drop or container.security_options:
+        from teul.runtime import security
+
+        capabilities = security.capabilities(container.cap_add, container.cap_drop)
+        no_new_privileges = security.parse_security(container.security_options).no_new_privileges
+    return Process(
+        args=args,
+        env=env,
+        cwd=container.working_dir or "/",
+        uid=found.uid,
+        gid=found.gid,
+        groups=found.groups,
+        terminal=container.tty,
+        capabilities=capabilities,
+        no_new_privileges=no_new_privileges,
+        rlimits=container.ulimits,
+        oom_score_adj=container.oom_score_adj,
+    )
+
+
+def exit_command(folder: str, container: str) -> tuple[str, ...]:
+    """What the monitor runs when the container has ended; nothing, at the price of a `flock`, while somebody attends."""
+    code = "from teul.engine.containers.settlement import main; main()"
+    settle = (sys.executable, "-c", code, container)
+    for path in ("/usr/bin/flock", "/bin/flock"):
+        if os.access(path, os.X_OK):
+            return (path, "--nonblock", "--conflict-exit-code", "0", f"{folder}/{ATTENDED}", *settle)
+    return settle
+
+
+def _environment(engine: Engine) -> dict[str, str]:
+    environ = engine.settings.environ or {}
+    made = {name: environ[name] for name in PASSED_ON if name in environ}
+    made["TEUL_ROOT"] = engine.settings.root
+    # The command must find the teul that started it, installed or not.
+    source = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
+    if source in sys.path and "PYTHONPATH" not in made and not source.endswith("site-packages"):
+        made["PYTHONPATH"] = source
+    return made
+
+
+def _mounts(engine: Engine, container: Container) -> tuple[Mount, ...]:
+    """The container's own mounts, with the sources of binds made where Docker makes them.
+
+    Raises:
+        InvalidInput: a source is missing.
+    """
+    made = []
+    for point in container.mounts:
+        access = ("ro",) if point.readonly else ()
+        if point.kind == "tmpfs":
+            made.append(Mount("tmpfs", "tmpfs", point.target, (*point.options, *access)))
+            continue
+        if not os.path.lexists(point.source):
+            if point.kind == "bind" and not point.make_source:
+                raise InvalidInput(
+                    text(
+                        "invalid mount config for type `bind`: bind source path does not exist: {path}",
+                        path=point.source,
+                    )
+                )
+            os.makedirs(point.source, mode=0o755, exist_ok=True)
+        made.append(Mount("bind", point.source, point.target, ("rbind", *(point.options or ("rprivate",)), *access)))
+    return tuple(made)
+
+
+def _security(container: Container) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
+    if not container.security_options:
+        default = Sandbox(process=Process(args=()), rootfs="")
+        return default.seccomp, default.masked_paths, default.readonly_paths
+    from teul.runtime.security import parse_security
+
+    found = parse_security(container.security_options)
+    return found.seccomp, found.masked_paths, found.readonly_paths
+
+
+def _shared(engine: Engine, kind: str, value: str) -> str:
+    """A namespace as the sandbox takes it: "private", "host", or the path of another container's."""
+    if not value:
+        return "private"
+    if not value.startswith("container:"):
+        return value
+    other = true(engine, get(engine, value.removeprefix("container:")))
+    if other.status != RUNNING:
+        raise ContainerNotRunning(other.name)
+    return f"/proc/{other.pid}/ns/{kind}"
+
+
+def _name_servers(engine: Engine, container: Container) -> list[str]:
+    """The DNS servers of the container's networks: the gateways of those that have one."""
+    from teul.engine import networks
+
+    found = [networks.get(engine, place.network) for place in container.networks]
+    return [network.gateway for network in found if network.dns]
+
+
+def _host_file(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read(1 << 20)
+    except OSError:
+        return ""
+
+
+__all__ = ["ATTENDED", "HostLacks", "Started", "exit_command", "process_of", "start"]

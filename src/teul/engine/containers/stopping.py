@@ -1,0 +1,144 @@
+"""`stop`, `kill`, `wait`: signals to a container's first process, and waiting for its end."""
+
+from __future__ import annotations
+
+import os
+import select
+import time
+
+from teul.containers import RUNNING, signal_number
+from teul.engine.containers.lookup import get, has_monitor, is_alive, reread
+from teul.errors import ContainerNotFound, ContainerNotRunning, TeulError, text
+from teul.state import containers as rows
+from teul.state.leases import process_start
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from teul.engine import Engine
+    from teul.engine.containers.record import Container
+
+STOP_TIMEOUT_S = 10
+KILL_WAIT_S = 10.0
+
+
+def stop(engine: Engine, container: str, *, timeout_s: int | None = None, signal: str = "") -> None:
+    """Ask a container to end, and kill it after *timeout_s* (-1 waits for ever; default: the container's own, or 10 s).
+
+    One that does not run is left alone.
+
+    Raises:
+        ContainerNotFound.
+    """
+    found = get(engine, container)
+    if found.status != RUNNING:
+        return
+    if timeout_s is None:
+        timeout_s = STOP_TIMEOUT_S if found.stop_timeout_s is None else found.stop_timeout_s
+    send(found, signal_number(signal or found.stop_signal or "TERM"))
+    if not wait_ended(found, None if timeout_s < 0 else float(timeout_s)):
+        send(found, 9)
+        if not wait_ended(found, KILL_WAIT_S):
+            raise TeulError(text("container `{name}` does not end, not even killed", name=found.name))
+    wait_settled(engine, found.id)
+
+
+def kill(engine: Engine, container: str, signal: str = "KILL") -> None:
+    """Send *signal* to the container's first process.
+
+    Raises:
+        ContainerNotFound. ContainerNotRunning: it does not run. InvalidInput: no such signal.
+    """
+    number = signal_number(signal)
+    found = get(engine, container)
+    if found.status != RUNNING or not send(found, number):
+        raise ContainerNotRunning(found.name)
+    if number == 9 and wait_ended(found, KILL_WAIT_S):
+        wait_settled(engine, found.id)
+
+
+def wait(engine: Engine, container: str, *, timeout_s: float | None = None) -> int:
+    """Wait for a container's end and return its exit code; a removed one's is known for an hour.
+
+    Raises:
+        ContainerNotFound. TimeoutError: it still runs after *timeout_s* seconds.
+    """
+    try:
+        found = get(engine, container)
+    except ContainerNotFound:
+        known = rows.find_exit(engine.db, container)
+        if known is None:
+            raise
+        return known[1]
+    if found.status != RUNNING:
+        return found.exit_code
+    if not wait_ended(found, timeout_s):
+        raise TimeoutError(f"container {found.name} still runs")
+    settled = wait_settled(engine, found.id)
+    if settled is not None:
+        return settled.exit_code
+    known = rows.find_exit(engine.db, found.id)
+    if known is None:
+        raise ContainerNotFound(container)
+    return known[1]
+
+
+def send(container: Container, number: int) -> bool:
+    """Send a signal to the first process, and to no other that may have its pid now; False when it is gone."""
+    import signal
+
+    try:
+        descriptor = os.pidfd_open(container.pid)
+    except (ProcessLookupError, OSError):
+        return False
+    try:
+        if process_start(container.pid) != container.process_start:
+            return False
+        signal.pidfd_send_signal(descriptor, number)
+    except ProcessLookupError:
+        return False
+    finally:
+        os.close(descriptor)
+    return True
+
+
+def wait_ended(container: Container, timeout_s: float | None) -> bool:
+    """Wait until the first process of a running container is gone; False when it is not within *timeout_s*."""
+    try:
+        descriptor = os.pidfd_open(container.pid)
+    except (ProcessLookupError, OSError):
+        return True
+    try:
+        if not is_alive(container):
+            return True
+        poll = select.poll()
+        poll.register(descriptor, select.POLLIN)
+        return bool(poll.poll(None if timeout_s is None else int(timeout_s * 1000)))
+    finally:
+        os.close(descriptor)
+
+
+def wait_settled(engine: Engine, container: str) -> Container | None:
+    """Wait until somebody has cleaned up after a container that ended, or do it; None when it is removed with that."""
+    from teul.engine.containers.settlement import settle
+
+    found = reread(engine, container)
+    if found is None or found.status != RUNNING:
+        return found
+    # The monitor's own command is about to do it, or a `teul` that attends; it costs nothing to let them.
+    deadline = time.monotonic() + 2.0
+    while has_monitor(found) and time.monotonic() < deadline:
+        descriptor = -1
+        try:
+            descriptor = os.pidfd_open(found.monitor_pid)
+            poll = select.poll()
+            poll.register(descriptor, select.POLLIN)
+            poll.poll(50)
+        except OSError:
+            break
+        finally:
+            if descriptor != -1:
+                os.close(descriptor)
+        now = reread(engine, container)
+        if now is None or now.status != RUNNING:
+            return now
+    return settle(engine, container)

@@ -1,0 +1,219 @@
+"""netavark: the program that makes a container's place on a network real. Must not choose addresses or names.
+
+Three observations that the engine rests on:
+
+1. A network namespace lives while something holds it. We hold it by a file descriptor until the container's first
+   process is in it; afterwards the processes do. When they are gone, so are the namespace and its end of the pair, and
+   with that the other end: nothing can be left behind by a kill.
+2. What is left then are the rules for published ports and the names in the DNS server. `teardown` in an *empty* namespace
+   takes exactly these away, complains that there is no interface, and leaves the bridge up, which saves the next
+   container of the network 130 ms. An endpoint without both needs no teardown at all.
+3. A network goes, bridge, rules and all, with a teardown in a namespace that has the last interface on it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+
+from teul.errors import CommandFailed, HostLacks, text
+from teul.host import launch
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from dataclasses import dataclass, field
+    from typing import Any
+
+    from teul.network.ports import PortMapping
+else:
+    from teul.values import dataclass, field
+
+FOLDERS = ("/usr/lib/podman", "/usr/libexec/podman", "/usr/local/lib/podman", "/usr/local/libexec/podman")
+DNS_PORT = 53
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Network:
+    """A bridge network. `subnet` as text, `gateway` an address in it."""
+
+    id: str
+    name: str
+    bridge: str
+    subnet: str
+    gateway: str
+    driver: str = "bridge"
+    internal: bool = False
+    dns: bool = True
+    labels: Mapping[str, str] = field(default_factory=dict)
+    options: Mapping[str, str] = field(default_factory=dict)
+    ip_range: str = ""
+    created_at: float = 0.0
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Network:
+        return cls(**value)
+
+    @property
+    def prefix(self) -> int:
+        return int(self.subnet.partition("/")[2])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """A container's place on a network; what is not known before it runs is "" until then."""
+
+    network: str
+    network_id: str = ""
+    aliases: tuple[str, ...] = ()
+    requested_address: str = ""
+    address: str = ""
+    prefix: int = 0
+    gateway: str = ""
+    mac: str = ""
+    interface: str = "eth0"
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Endpoint:
+        return cls(**{**value, "aliases": tuple(value["aliases"])})
+
+
+def find_netavark() -> tuple[str, str]:
+    """The paths of netavark and aardvark-dns ("" when that one is missing).
+
+    Raises:
+        HostLacks: no netavark.
+    """
+    found = {"netavark": "", "aardvark-dns": ""}
+    for name in found:
+        for folder in (*FOLDERS, *os.environ.get("PATH", "").split(":")):
+            if folder and os.access(f"{folder}/{name}", os.X_OK):
+                found[name] = f"{folder}/{name}"
+                break
+    if not found["netavark"]:
+        raise HostLacks("netavark", hint=text("apt-get install {package}", package="netavark"))
+    return found["netavark"], found["aardvark-dns"]
+
+
+def options_for(
+    container: str,
+    name: str,
+    places: Sequence[tuple[Network, Endpoint]],
+    ports: Sequence[PortMapping],
+    *,
+    mtu: int = 0,
+) -> dict[str, Any]:
+    """What netavark reads: the container, its places, its published ports; *mtu* 0 is the kernel's 1500."""
+    return {
+        "container_id": container,
+        "container_name": name,
+        "networks": {
+            network.name: {
+                "static_ips": [endpoint.address],
+                "aliases": [*endpoint.aliases, container[:12]],
+                "interface_name": endpoint.interface,
+            }
+            for network, endpoint in places
+        },
+        "network_info": {
+            network.name: {
+                "name": network.name,
+                "id": network.id,
+                "driver": "bridge",
+                "network_interface": network.bridge,
+                "subnets": [{"subnet": network.subnet, "gateway": network.gateway}],
+                "ipv6_enabled": False,
+                "internal": network.internal,
+                "dns_enabled": network.dns,
+                "ipam_options": {"driver": "host-local"},
+                "options": {"mtu": str(mtu)} if mtu else {},
+                "created": "1980-01-01T00:00:00Z",
+            }
+            for network, _ in places
+        },
+        "port_mappings": [
+            {
+                "container_port": port.container_port,
+                "host_port": port.host_port,
+                "host_ip": port.host_ip,
+                "protocol": port.protocol,
+                "range": 1,
+            }
+            for port in ports
+        ],
+    }
+
+
+class Setup:
+    """A set-up under way in the namespace behind *descriptor*; `wait` for it before anything runs in there."""
+
+    def __init__(self, folder: str, options: Mapping[str, Any], descriptor: int) -> None:
+        self._argv = _argv(folder, "setup", descriptor)
+        self._files = [launch.memory_file(json.dumps(options).encode()), launch.memory_file(), launch.memory_file()]
+        self._pid = launch.launch(
+            self._argv, env=_environment(), stdin=self._files[0], stdout=self._files[1], stderr=self._files[2]
+        )
+
+    def wait(self) -> dict[str, Any]:
+        """What netavark says it did, by network name.
+
+        Raises:
+            CommandFailed: it failed; what it said is the message.
+        """
+        try:
+            code = launch.wait(self._pid)
+            self._pid = 0
+            output, errors = launch.content(self._files[1]), launch.content(self._files[2])
+        finally:
+            self.close()
+        if code != 0:
+            raise CommandFailed(
+                text("network: {problem}", problem=_problem(output, errors)),
+                argv=self._argv,
+                exit_code=code,
+                stderr_tail=errors[-4096:].decode(errors="replace"),
+            )
+        made: dict[str, Any] = json.loads(output)
+        return made
+
+    def close(self) -> None:
+        """Wait for the program if nobody did, and let go of its files; idempotent."""
+        if self._pid:
+            launch.wait(self._pid)
+            self._pid = 0
+        for descriptor in self._files:
+            os.close(descriptor)
+        self._files = []
+
+
+def tear_down(folder: str, options: Mapping[str, Any], descriptor: int) -> str:
+    """Undo a set-up in the namespace behind *descriptor*; "" or what netavark complained about."""
+    done = launch.capture(_argv(folder, "teardown", descriptor), stdin=json.dumps(options).encode(), env=_environment())
+    return "" if done.exit_code == 0 else _problem(done.stdout, done.stderr)
+
+
+def needs_tear_down(options: Mapping[str, Any]) -> bool:
+    """Whether anything of an endpoint outlives its namespace (observation 2)."""
+    return bool(options["port_mappings"]) or any(info["dns_enabled"] for info in options["network_info"].values())
+
+
+def _argv(folder: str, verb: str, descriptor: int) -> tuple[str, ...]:
+    netavark, aardvark = find_netavark()
+    os.makedirs(folder, mode=0o700, exist_ok=True)
+    dns = ("--aardvark-binary", aardvark) if aardvark else ()
+    return (netavark, "--config", folder, *dns, verb, f"/proc/{os.getpid()}/fd/{descriptor}")
+
+
+def _environment() -> dict[str, str]:
+    return {"PATH": "/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin", "RUST_LOG": "error"}
+
+
+def _problem(output: bytes, errors: bytes) -> str:
+    for stream in (output, errors):
+        for line in stream.decode(errors="replace").splitlines():
+            if line.startswith("{"):
+                try:
+                    return str(json.loads(line).get("error", line))
+                except ValueError:
+                    return line
+    return (errors or output).decode(errors="replace").strip()

@@ -1,0 +1,209 @@
+"""conmon: the process that stands over one container. It creates it, keeps its streams, writes its log and exit code, and
+runs one command when it has ended, so that nothing of teul needs to stay. Must not know what that command does.
+
+A container's folder: `bundle/` (`config.json`, `attach`, `ctl`), `log`, `exit/<id>`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+
+from teul.runtime.driver import failure, message_in
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from types import TracebackType
+
+    from teul.host.launch import Stage
+    from teul.runtime.driver import Driver
+
+PROGRAM = "/usr/bin/conmon"
+RESIZE = 1
+
+
+class Channel:
+    """The two pipes to a monitor that is to be: one on which it waits, one on which it answers."""
+
+    def __init__(self) -> None:
+        self._answers, self.answers_in = os.pipe()
+        self.begin_out, self._begin = os.pipe()
+
+    @property
+    def kept(self) -> tuple[int, int]:
+        """The ends that belong to the monitor."""
+        return (self.answers_in, self.begin_out)
+
+    def __enter__(self) -> Channel:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for descriptor in (self._answers, self._begin):
+            os.close(descriptor)
+        self.hand_over()
+
+    def hand_over(self) -> None:
+        """Close the monitor's ends here; idempotent."""
+        for descriptor in (self.answers_in, self.begin_out):
+            if descriptor != -1:
+                os.close(descriptor)
+        self.answers_in = self.begin_out = -1
+
+    def begin(self) -> None:
+        """Let the monitor create the container."""
+        os.write(self._begin, b"\0")
+
+    def wait_created(self) -> int:
+        """The pid of the container's first process, which waits to be started.
+
+        Raises:
+            RuntimeFailed: the container could not be created.
+        """
+        said = b""
+        while b"\n" not in said:
+            more = os.read(self._answers, 65536)
+            if not more:
+                break
+            said += more
+        try:
+            answer = json.loads(said or b"{}")
+        except ValueError:
+            answer = {}
+        pid = answer.get("data", answer.get("pid", -1))
+        if isinstance(pid, int) and pid > 0:
+            return pid
+        message = str(answer.get("message") or "").strip()
+        raise failure(_unwrap(message) or "conmon ended without an answer")
+
+
+def become_monitor(
+    stage: Stage,
+    channel: Channel,
+    driver: Driver,
+    *,
+    id: str,  # noqa: A002
+    name: str,
+    folder: str,
+    terminal: bool = False,
+    stdin: bool = False,
+    leave_stdin_open: bool = False,
+    keep_log: bool = True,
+    is_child: bool = False,
+    exit_command: Sequence[str] = (),
+    environment: Mapping[str, str] | None = None,
+) -> int:
+    """Turn *stage* into the monitor of container *id*, whose bundle is ready, and let it begin.
+
+    Args:
+        is_child: it stays our child until it ends; otherwise the first process ends at once and is waited for here.
+        environment: what *exit_command* needs beside the runtime's own.
+    Returns: the pid of the stage's process, which is the monitor's when *is_child*.
+    """
+    bundle = f"{folder}/bundle"
+    argv = [
+        find_conmon(),
+        *("--api-version", "1", "--cid", id, "--cuuid", id, "--name", name),
+        *("--runtime", driver.path, "--bundle", bundle, "--full-attach"),
+        *("--container-pidfile", f"{bundle}/pid", "--conmon-pidfile", f"{bundle}/conmon.pid"),
+        *("--exit-dir", f"{folder}/exit", "--persist-dir", bundle),
+        # The log is written as it comes; a flush to the disk at the end would only make the last line late.
+        *("--log-path", f"k8s-file:{folder}/log" if keep_log else "none:", "--no-sync-log", "--log-level", "error"),
+    ]
+    for word in driver.argv()[1:]:
+        argv += ["--runtime-arg", word]
+    if terminal:
+        argv.append("--terminal")
+    if stdin:
+        argv.append("--stdin")
+    if leave_stdin_open:
+        argv.append("--leave-stdin-open")
+    if is_child:
+        argv.append("--sync")
+    if exit_command:
+        argv += ["--exit-command", exit_command[0]]
+        for word in exit_command[1:]:
+            argv += ["--exit-command-arg", word]
+    env = {
+        **driver.environment,
+        **(environment or {}),
+        "_OCI_SYNCPIPE": str(channel.answers_in),
+        "_OCI_STARTPIPE": str(channel.begin_out),
+    }
+    pid = stage.become(argv, env)
+    channel.hand_over()
+    channel.begin()
+    return pid
+
+
+def find_conmon() -> str:
+    """Raises: HostLacks."""
+    if os.access(PROGRAM, os.X_OK):
+        return PROGRAM
+    from teul.host.process import require
+
+    return require("conmon")
+
+
+def monitor_pid(folder: str) -> int:
+    """The pid that the monitor wrote, or 0."""
+    return _number(f"{folder}/bundle/conmon.pid")
+
+
+def exit_code(folder: str, id: str) -> int | None:  # noqa: A002
+    """What the monitor wrote when the container ended, or None."""
+    try:
+        with open(f"{folder}/exit/{id}", "rb") as file:
+            return int(file.read().strip() or b"0")
+    except (OSError, ValueError):
+        return None
+
+
+def ended_at(folder: str, id: str) -> float:  # noqa: A002
+    """When the monitor wrote the exit code; 0 when it did not."""
+    try:
+        return os.stat(f"{folder}/exit/{id}").st_mtime
+    except OSError:
+        return 0.0
+
+
+def was_out_of_memory(folder: str) -> bool:
+    return os.path.exists(f"{folder}/bundle/oom")
+
+
+def resize(folder: str, *, rows: int, columns: int) -> None:
+    """Tell the container's terminal its size; quietly nothing when the container is gone."""
+    try:
+        descriptor = os.open(f"{folder}/bundle/ctl", os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return
+    try:
+        os.write(descriptor, f"{RESIZE} {rows} {columns}\n".encode())
+    except OSError:
+        pass
+    finally:
+        os.close(descriptor)
+
+
+def forget(folder: str, id: str) -> None:  # noqa: A002
+    """Take away what an earlier run of the same container left, before it is started again."""
+    for path in (f"exit/{id}", "bundle/oom", "bundle/pid", "bundle/conmon.pid", "bundle/attach"):
+        try:
+            os.unlink(f"{folder}/{path}")
+        except FileNotFoundError:
+            pass
+
+
+def _number(path: str) -> int:
+    try:
+        with open(path, "rb") as file:
+            return int(file.read().strip() or b"0")
+    except (OSError, ValueError):
+        return 0
+
+
+def _unwrap(message: str) -> str:
+    """The runtime's own message, without the time and the level that it was logged with."""
+    return message_in(message.encode()).removeprefix("container_linux.go: ")
