@@ -542,6 +542,14 @@ class ArtifactNotFound(NotFound):
         self.path = path
 
 
+class ExperimentNotFound(NotFound):
+    code = "experiment-not-found"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(text("experiment `{name}` not found", name=name), hint=text("teul runs"))
+        self.name = name
+
+
 class RunNotFound(NotFound):
     code = "run-not-found"
 

@@ -11,20 +11,20 @@ if TYPE_CHECKING:
 
 USAGE = "[OPTIONS]"
 FLAGS = (
-    Flag("host", help="address to listen on; a token is needed on any but loopback", default="127.0.0.1"),
-    Flag("port", short="p", kind="int", help="port to listen on; 0 takes a free one", default=5000),
-    Flag("any-port", kind="bool", help="take the port of last time, or a free one when that is held"),
-    Flag("insecure", kind="bool", help="answer without tokens on every address"),
+    Flag("host", help="Address to listen on; a token is needed on any but loopback", default="127.0.0.1"),
+    Flag("port", short="p", kind="int", help="Port to listen on; 0 takes a free one", default=5000),
+    Flag("any-port", kind="bool", help="Take the port of last time, or a free one when that is held"),
+    Flag("insecure", kind="bool", help="Answer without tokens on every address"),
 )
 
 
 def run(arguments: Arguments, context: Context) -> int:
     """Serve until Ctrl-C."""
-    from teul.errors import PortInUse, UsageError, text
+    from teul.cli.positionals import expect
+    from teul.errors import PortInUse, text
     from teul.ml.tracking.server import remembered_port, serve
 
-    if arguments.rest:
-        raise UsageError(text("`{command}` takes no arguments", command="tracking serve"))
+    expect(arguments, "tracking serve", exactly=0)
     host = arguments.string("host")
     port = arguments.integer("port") or 0
     trusts = arguments.flag("insecure")

@@ -8,11 +8,11 @@ MESSAGES = {
         "모델 `{name}` 버전 {version}: 게이트를 통과하지 못해 `{alias}`가 될 수 없습니다"
     ),
     "run `{run_id}` not found": "실행 `{run_id}`를 찾을 수 없습니다",
-    "`{command}` takes no arguments": "`{command}`는 인자를 받지 않습니다",
     "a token is needed here: set MLFLOW_TRACKING_TOKEN to the one of the run": (
         "여기서는 토큰이 필요합니다. MLFLOW_TRACKING_TOKEN에 실행의 토큰을 넣으세요"
     ),
     "another process": "다른 프로세스",
+    "experiment `{name}` not found": "실험 `{name}`을(를) 찾을 수 없습니다",
     "host `{host}`: expected an address or localhost": "호스트 `{host}`: 주소나 localhost여야 합니다",
     "origin `{origin}` may not write here": "출처 `{origin}`는 여기에 쓸 수 없습니다",
     "presigned URLs are not supported: artifacts go through this server": (
@@ -30,4 +30,31 @@ MESSAGES = {
     "tracking server on {host}, port {port}; Ctrl-C ends it": "추적 서버: {host}, 포트 {port}. Ctrl-C로 끝냅니다",
     "teul models show {name}": "teul models show {name}",
     "teul runs": "teul runs",
+    # options
+    "Address to listen on; a token is needed on any but loopback": "들을 주소. 루프백이 아니면 토큰이 필요합니다",
+    "Port to listen on; 0 takes a free one": "들을 포트. 0이면 빈 포트를 고릅니다",
+    "Take the port of last time, or a free one when that is held": "지난번 포트를 쓰고, 이미 쓰이고 있으면 빈 포트를 고릅니다",
+    "Answer without tokens on every address": "모든 주소에서 토큰 없이 응답합니다",
+    "Only runs of this experiment (name or id)": "이 실험(이름 또는 번호)의 실행만",
+    "Only runs that match, such as \"metrics.recall > 0.9 and params.depth = '6'\"": (
+        "조건에 맞는 실행만. 예: \"metrics.recall > 0.9 and params.depth = '6'\""
+    ),
+    'Order, such as "metrics.recall DESC"; default: newest first': '정렬. 예: "metrics.recall DESC". 기본은 최신순',
+    "Show at most this many runs": "최대 이만큼만 보여 줍니다",
+    "Show deleted runs too": "지운 실행도 보여 줍니다",
+    "Only display run IDs": "실행 ID만 보여 줍니다",
+    "Output format: json, or a Go template for each line such as {{.ID}} {{.Metrics}}": (
+        "출력 형식: json, 또는 {{.ID}} {{.Metrics}} 같은 Go 템플릿"
+    ),
+    "Output format: json, or a Go template such as {{.Params.depth}}": (
+        "출력 형식: json, 또는 {{.Params.depth}} 같은 Go 템플릿"
+    ),
+    "Only models that match, such as \"name LIKE 'churn%'\"": "조건에 맞는 모델만. 예: \"name LIKE 'churn%'\"",
+    "Only display model names": "모델 이름만 보여 줍니다",
+    "Output format: json, or a Go template for each line such as {{.Name}} {{.Production}}": (
+        "출력 형식: json, 또는 {{.Name}} {{.Production}} 같은 Go 템플릿"
+    ),
+    "Output format: json, or a Go template such as {{.Production}}": (
+        "출력 형식: json, 또는 {{.Production}} 같은 Go 템플릿"
+    ),
 }

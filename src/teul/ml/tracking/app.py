@@ -271,9 +271,12 @@ def _loads_loosely(data: bytes) -> object:
     import json
 
     try:
-        return json.loads(data)
-    except ValueError as error:
+        body: object = json.loads(data)
+        # Half of a surrogate pair is no text; the database would say so too late.
+        orjson.dumps(body)
+    except (ValueError, RecursionError) as error:
         raise TrackingInvalid(f"Bad Request. The body is not JSON: {error}") from error
+    return body
 
 
 def _headers(scope: Scope) -> dict[bytes, bytes]:

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from urllib.parse import unquote
 
 from teul.content import Reader, Store, Writer
-from teul.errors import ArtifactNotFound, TrackingInvalid, TrackingNotFound, Unavailable, text
+from teul.errors import ArtifactNotFound, TeulError, TrackingInvalid, TrackingNotFound, Unavailable, text
 from teul.ml.tracking.clock import now_ms
 from teul.ml.tracking.database import Database
 from teul.ml.tracking.values import FileInfo
@@ -236,6 +236,27 @@ def collect(db: Database, store: Store) -> tuple[int, int]:
                 count += 1
                 size_bytes += info.size_bytes
     return count, size_bytes
+
+
+def check(db: Database, store: Store) -> Iterator[tuple[str, str]]:
+    """Read every artifact; gives (path, what is wrong) for each one that is not what was stored."""
+    seen: dict[str, str] = {}
+    for path, digest, size_bytes in db.all("SELECT path, digest, size_bytes FROM artifacts ORDER BY path"):
+        if digest not in seen:
+            seen[digest] = _fault(store, Digest(digest), size_bytes)
+        if seen[digest]:
+            yield path, seen[digest]
+
+
+def _fault(store: Store, digest: Digest, size_bytes: int) -> str:
+    read = 0
+    try:
+        with store.open(digest) as reader:
+            while data := reader.read(1 << 20):
+                read += len(data)
+    except TeulError as error:
+        return str(error.message)
+    return "" if read == size_bytes else f"expected {size_bytes} bytes, got {read}"
 
 
 def _copy(reader: Reader, writer: Writer) -> None:

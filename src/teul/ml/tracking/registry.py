@@ -251,6 +251,18 @@ def latest_versions(db: Database, name: str, stages: Sequence[str] = ()) -> list
     return sorted(found, key=lambda version: version.version)
 
 
+def versions_of(db: Database, name: str) -> list[ModelVersion]:
+    """All versions of a model, newest first. Raises: TrackingNotFound."""
+    with db.read():
+        number = model_number(db, name)
+        rows = db.all(
+            f"SELECT {VERSION_COLUMNS} FROM {VERSION_TABLES} WHERE v.model = ? AND v.current_stage != ?"
+            " ORDER BY v.version DESC",
+            (number, DELETED_STAGE),
+        )
+        return load_versions(db, rows)
+
+
 def set_version_tag(db: Database, name: str, version: str | int, key: str, value: str) -> None:
     limits.check_model_name(name)
     limits.check_registry_tag(key, value)

@@ -307,6 +307,10 @@ class TrackingStore:
         """Raises: TrackingNotFound."""
         return registry.get_version(self.db, name, version)
 
+    def versions_of(self, name: str) -> list[ModelVersion]:
+        """All versions of a model, newest first. Raises: TrackingNotFound."""
+        return registry.versions_of(self.db, name)
+
     def search_model_versions(
         self, *, filter_text: str = "", max_results: int = 10_000, order_by: Sequence[str] = (), token: str = ""
     ) -> Page[ModelVersion]:
@@ -356,6 +360,10 @@ class TrackingStore:
     def collect(self) -> tuple[int, int]:
         """Remove artifact content that nothing names; returns how many blobs and bytes went."""
         return artifacts.collect(self.db, self.content)
+
+    def check(self) -> list[tuple[str, str]]:
+        """Read every artifact: (path, what is wrong) for each one that is damaged or gone."""
+        return list(artifacts.check(self.db, self.content))
 
     def _artifact_root(self, run_id: str) -> str:
         uri = runs.get(self.db, run_id).artifact_uri
