@@ -1,0 +1,1 @@
+"""Python environments as layers: one for each large wheel, from whatever command installed it."""

@@ -1,0 +1,211 @@
+"""Post-split: cut what a command wrote into one layer for each large wheel, sixteen buckets, and a remainder on top.
+
+The command runs unmodified; afterwards the snapshot's upper folder is cut by ownership: a file belongs to the
+distribution whose `*.dist-info/RECORD` names it. Must not know which command ran, and must not mount or commit.
+
+Always valid, because whatever is not a plain new file of exactly one distribution stays in the remainder, which lies on
+top with every folder's own entry: whiteouts, links, files with extended attributes, files that two distributions
+claim, everything below an opaque folder. The flattened tree is therefore the same as without the cut.
+
+The rule which distribution gets a layer of its own looks at nothing but the distribution itself (its size) and the
+number of layers, so it gives the same on every machine, and one more wheel changes one layer.
+
+Source: PyPA "Recording installed projects" (RECORD, dist-info); image-spec v1.1 layer.md.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import os
+import re
+import stat
+from dataclasses import dataclass
+
+OWN_LAYER_BYTES = 4 << 20
+"""A distribution whose installed files are at least this large has a layer of its own."""
+BUCKETS = 16
+LAYER_BUDGET = 100
+"""At most so many layers below the remainder, those of the stage included: Docker stops at 125."""
+RECORD_LIMIT_BYTES = 32 << 20
+_DIST_INFO = re.compile(r"(?P<name>[A-Za-z0-9][A-Za-z0-9._]*)-(?P<version>[^-]+)\.dist-info")
+
+
+@dataclass(frozen=True, slots=True)
+class Distribution:
+    """An installed distribution: its name (normalised as PEP 503 says), version, and the files that are its alone."""
+
+    name: str
+    version: str
+    files: tuple[str, ...]
+    """Paths relative to the upper folder, sorted."""
+    size_bytes: int
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.version}"
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The content of one layer: what it is called and which files go into it."""
+
+    name: str
+    files: tuple[str, ...]
+    size_bytes: int
+
+
+def find_distributions(upper: str) -> list[Distribution]:
+    """The distributions whose RECORD is in *upper*, sorted by name, each with the plain files that only it claims."""
+    records = _records(upper)
+    claims: dict[str, int] = {}
+    claimed: list[tuple[str, str, set[str]]] = []
+    for name, version, site, data in records:
+        paths = _paths(site, data)
+        claimed.append((name, version, paths))
+        for path in paths:
+            claims[path] = claims.get(path, 0) + 1
+    made = []
+    folders: dict[str, bool] = {}
+    for name, version, paths in claimed:
+        size_bytes = 0
+        files = []
+        for path in sorted(paths):
+            if claims[path] == 1 and (found := _plain_size(upper, path, folders)) is not None:
+                files.append(path)
+                size_bytes += found
+        if files:
+            made.append(Distribution(name, version, tuple(files), size_bytes))
+    return sorted(made, key=lambda item: (item.name, item.version))
+
+
+def group(distributions: list[Distribution], *, layers_below: int = 0) -> list[Group]:
+    """Decide the layers, bottom first: large distributions by name, then the buckets that have anything in them.
+
+    When the budget is too small for all the large ones, the largest keep their layer and the others go to buckets.
+    """
+    room = max(0, LAYER_BUDGET - BUCKETS - layers_below)
+    large = sorted(
+        (item for item in distributions if item.size_bytes >= OWN_LAYER_BYTES),
+        key=lambda item: (-item.size_bytes, item.name),
+    )[:room]
+    own = {(item.name, item.version) for item in large}
+    made = [Group(str(item), item.files, item.size_bytes) for item in sorted(large, key=lambda item: item.name)]
+    buckets: dict[int, list[Distribution]] = {}
+    for item in distributions:
+        if (item.name, item.version) not in own:
+            buckets.setdefault(bucket(item.name), []).append(item)
+    for _, members in sorted(buckets.items()):
+        made.append(
+            Group(
+                ", ".join(str(item) for item in members),
+                tuple(sorted(path for item in members for path in item.files)),
+                sum(item.size_bytes for item in members),
+            )
+        )
+    return made
+
+
+def bucket(name: str) -> int:
+    """Which of the sixteen buckets a small distribution belongs to, by its name alone."""
+    return hashlib.sha256(name.encode()).digest()[0] % BUCKETS
+
+
+def move(upper: str, files: tuple[str, ...], target: str, *, mtime_s: int) -> None:
+    """Move *files* from *upper* to the empty folder *target* of the same filesystem, below folders of their own.
+
+    The folders are 0755, of root and of the time *mtime_s*: they must not depend on what else is installed beside
+    them. The true entries stay in *upper*, which becomes the layer on top.
+    """
+    made: set[str] = set()
+    for path in files:
+        parent = os.path.dirname(path)
+        if parent not in made:
+            _make_folders(target, parent, made)
+        os.rename(f"{upper}/{path}", f"{target}/{path}")
+    for folder in sorted(made, key=len, reverse=True):
+        os.utime(f"{target}/{folder}", (mtime_s, mtime_s))
+    os.utime(target, (mtime_s, mtime_s))
+
+
+def _make_folders(target: str, folder: str, made: set[str]) -> None:
+    parts = folder.split("/")
+    for length in range(1, len(parts) + 1):
+        path = "/".join(parts[:length])
+        if path not in made:
+            os.mkdir(f"{target}/{path}")
+            os.chmod(f"{target}/{path}", 0o755)
+            made.add(path)
+
+
+def _records(upper: str) -> list[tuple[str, str, str, str]]:
+    """(name, version, site folder relative to *upper*, RECORD's text) of every RECORD that is a plain file."""
+    found = []
+    for folder, folders, _ in os.walk(upper, followlinks=False):
+        for entry in folders:
+            match = _DIST_INFO.fullmatch(entry)
+            record = f"{folder}/{entry}/RECORD"
+            if match is None or os.path.islink(f"{folder}/{entry}"):
+                continue
+            try:
+                status = os.lstat(record)
+            except OSError:
+                continue
+            if stat.S_ISREG(status.st_mode) and status.st_size <= RECORD_LIMIT_BYTES:
+                with open(record, encoding="utf-8", errors="surrogateescape", newline="") as file:
+                    text = file.read()
+                name = re.sub(r"[-_.]+", "-", match["name"]).lower()
+                found.append((name, match["version"], os.path.relpath(folder, upper), text))
+    return sorted(found)
+
+
+def _paths(site: str, record: str) -> set[str]:
+    """The files that a RECORD names, relative to the upper folder; what would leave it is not a claim."""
+    paths: set[str] = set()
+    try:
+        rows = list(csv.reader(io.StringIO(record)))
+    except csv.Error:
+        return paths
+    for row in rows:
+        if not row or not row[0] or "\0" in row[0]:
+            continue
+        path = row[0]
+        joined = os.path.normpath(path.lstrip("/") if path.startswith("/") else f"{site}/{path}")
+        if joined != ".." and not joined.startswith("../") and joined != ".":
+            paths.add(joined)
+    return paths
+
+
+def _plain_size(upper: str, path: str, folders: dict[str, bool]) -> int | None:
+    """The size (bytes) of a regular file that may leave the remainder, else None."""
+    parent = os.path.dirname(path)
+    if not _is_plain_folder(upper, parent, folders):
+        return None
+    try:
+        status = os.lstat(f"{upper}/{path}")
+        if (
+            not stat.S_ISREG(status.st_mode)
+            or status.st_nlink != 1
+            or os.listxattr(f"{upper}/{path}", follow_symlinks=False)
+        ):
+            return None
+    except OSError:
+        return None
+    return status.st_size
+
+
+def _is_plain_folder(upper: str, folder: str, known: dict[str, bool]) -> bool:
+    """Whether *folder* and all above it, up to *upper*, are real folders that hide nothing below them."""
+    if not folder:
+        return True
+    if folder not in known:
+        known[folder] = False
+        if _is_plain_folder(upper, os.path.dirname(folder), known):
+            try:
+                status = os.lstat(f"{upper}/{folder}")
+                known[folder] = stat.S_ISDIR(status.st_mode) and not any(
+                    name.endswith("overlay.opaque") for name in os.listxattr(f"{upper}/{folder}", follow_symlinks=False)
+                )
+            except OSError:
+                known[folder] = False
+    return known[folder]
