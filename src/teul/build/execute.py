@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from teul.build.dockerfile.parser import Node
+    from teul.build.python.cut import Piece
     from teul.config import Settings
     from teul.runtime.driver import Driver
     from teul.snapshots.protocol import Snapshotter
@@ -173,10 +174,24 @@ class BuildWorker:
             else:
                 with active.mounted() as rootfs:
                     normalise(rootfs, lower, epoch=op.epoch, is_upper=False)
+        pieces = self._cut(op, below, active)
         packed = pack(self.snapshots.upper(active.key))
         self.snapshots.commit(active.key, packed.diff_id, tar_size_bytes=packed.tar_size_bytes)
         created = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-        return tree_result((*below.data["diff_ids"], packed.diff_id), size_bytes=packed.size_bytes, created=created)
+        return tree_result(
+            (*below.data["diff_ids"], *(piece.diff_id for piece in pieces), packed.diff_id),
+            size_bytes=packed.size_bytes + sum(piece.size_bytes for piece in pieces),
+            created=created,
+            pieces=tuple(piece.name for piece in pieces),
+        )
+
+    def _cut(self, op: ops.Run | ops.Copy | ops.MakeFolder, below: Result, active: _Active) -> list[Piece]:
+        """The layers of the wheels that a RUN installed, committed; what is left goes on top of them."""
+        if not isinstance(op, ops.Run) or not op.normalise or self.snapshots.kind != "overlay":
+            return []
+        from teul.build.python.cut import cut
+
+        return cut(self.snapshots, active.key, layers_below=len(below.data["diff_ids"]), epoch=op.epoch, hold=self.hold)
 
     # RUN
 
@@ -451,10 +466,13 @@ class _Active:
             yield rootfs
 
 
-def tree_result(diff_ids: Sequence[str], *, size_bytes: int = 0, created: str = "") -> Result:
-    """The result of an op: a stack of layers, bottom first."""
+def tree_result(
+    diff_ids: Sequence[str], *, size_bytes: int = 0, created: str = "", pieces: Sequence[str] = ()
+) -> Result:
+    """The result of an op: a stack of layers, bottom first; *pieces* says what the layers below its last one hold."""
     digest = str(chain_id([Digest(item) for item in diff_ids])) if diff_ids else SCRATCH_DIGEST
-    return Result(digest, {"diff_ids": list(diff_ids), "size_bytes": size_bytes, "created": created})
+    data = {"diff_ids": list(diff_ids), "size_bytes": size_bytes, "created": created}
+    return Result(digest, data | {"pieces": list(pieces)} if pieces else data)
 
 
 def build_folder(settings: Settings) -> str:

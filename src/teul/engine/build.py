@@ -278,12 +278,20 @@ class _Session:
     def _config(self, solution: Solution) -> ImageConfig:
         from dataclasses import replace
 
+        from teul.oci.image import History
+
         config = self.lowered.config
         created = ""
         history = list(config.history)
         for line in self.lowered.lines:
             if line.vertex is not None:
-                created = str(solution.result(line.vertex).data.get("created") or created)
+                data = solution.result(line.vertex).data
+                created = str(data.get("created") or created)
+                # One line a layer (image-spec config.md, "history"); the layer's own says what it holds.
+                history += [
+                    History(line.history.created or created, created_by=line.history.created_by, comment=str(piece))
+                    for piece in data.get("pieces") or ()
+                ]
             history.append(
                 line.history if line.history.created else replace(line.history, created=created or _rfc3339(self.epoch))
             )

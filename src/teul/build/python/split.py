@@ -115,14 +115,19 @@ def move(upper: str, files: tuple[str, ...], target: str, *, mtime_s: int) -> No
     """Move *files* from *upper* to the empty folder *target* of the same filesystem, below folders of their own.
 
     The folders are 0755, of root and of the time *mtime_s*: they must not depend on what else is installed beside
-    them. The true entries stay in *upper*, which becomes the layer on top.
+    them. The true entries stay in *upper*, which becomes the layer on top; their times stay as they are.
     """
     made: set[str] = set()
+    left: dict[str, os.stat_result] = {}
     for path in files:
         parent = os.path.dirname(path)
-        if parent not in made:
-            _make_folders(target, parent, made)
+        if parent not in left:
+            left[parent] = os.stat(f"{upper}/{parent}")
+            if parent:
+                _make_folders(target, parent, made)
         os.rename(f"{upper}/{path}", f"{target}/{path}")
+    for parent, status in left.items():
+        os.utime(f"{upper}/{parent}", ns=(status.st_atime_ns, status.st_mtime_ns))
     for folder in sorted(made, key=len, reverse=True):
         os.utime(f"{target}/{folder}", (mtime_s, mtime_s))
     os.utime(target, (mtime_s, mtime_s))
