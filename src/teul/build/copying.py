@@ -124,7 +124,7 @@ class Copier:
             break
         for full in reversed(made):
             os.mkdir(full, 0o755)
-            os.chmod(full, 0o755)  # noqa: S103  (whatever the caller's umask is)
+            os.chmod(full, 0o755)
             os.chown(full, *self.made_owner)
         return bool(made)
 

@@ -118,7 +118,7 @@ def main() -> None:
         os.symlink(target, "/usr/local/bin/" + name)
     with open("/usr/local/bin/pydoc3", "w") as file:
         file.write("#!" + PYTHON + "\nimport pydoc\n\npydoc.cli()\n")
-    os.chmod("/usr/local/bin/pydoc3", 0o755)  # noqa: S103
+    os.chmod("/usr/local/bin/pydoc3", 0o755)
     compile_library()
     subprocess.run([PYTHON, "-B", "-c", CHECK], check=True)
     shutil.rmtree(EXTRACTED)
