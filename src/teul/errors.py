@@ -360,6 +360,16 @@ class MalformedLayer(Corrupt):
         self.reason = reason
 
 
+class MalformedArchive(Corrupt):
+    """An archive of images that is none, or is damaged."""
+
+    code = "malformed-archive"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(text("archive: {reason}", reason=reason))
+        self.reason = reason
+
+
 class UnsafePath(Corrupt):
     code = "unsafe-path"
 

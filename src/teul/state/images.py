@@ -146,3 +146,14 @@ def users(db: Database, image: str) -> list[tuple[str, str, str]]:
 
 def _like(value: str) -> str:
     return value.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+
+
+def is_document(db: Database, digest: str) -> bool:
+    """Whether *digest* is an image's id, its manifest, or what a registry knows it by."""
+    return (
+        db.one(
+            "SELECT 1 FROM images WHERE id = ? OR manifest = ? UNION SELECT 1 FROM image_digests WHERE digest = ?",
+            (digest, digest, digest),
+        )
+        is not None
+    )

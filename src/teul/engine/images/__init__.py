@@ -10,7 +10,11 @@ from teul.events import silent
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import IO
+
     from teul.engine import Engine
+    from teul.engine.images.looking import Past
     from teul.events import Sink
     from teul.images import Image
     from teul.oci.digest import Digest
@@ -102,6 +106,56 @@ def remove(engine: Engine, name: str, *, force: bool = False, prune: bool = True
     from teul.engine.images import removing
 
     return removing.remove(engine, name, force=force, prune=prune)
+
+
+def save(engine: Engine, names: Sequence[str], write: Callable[[bytes], object], *, events: Sink = silent) -> None:
+    """Write images as one tar that docker, podman, skopeo and containerd load. The same images give the same bytes.
+
+    Args:
+        names: images by name or id; one that is named keeps that name in the archive.
+        write: takes the archive piece by piece.
+    Raises:
+        ImageNotFound.
+    """
+    from teul.engine.images import archiving
+
+    archiving.save(engine, names, write, events=events)
+
+
+def load(engine: Engine, source: IO[bytes] | str, *, events: Sink = silent) -> list[Image]:
+    """Read what `save`, `docker save` or any OCI tool wrote: a stream (perhaps compressed), or a layout's folder.
+
+    Raises:
+        MalformedArchive, Corrupt: nothing of it is visible but the images before the damage.
+    """
+    from teul.engine.images import archiving
+
+    return archiving.load(engine, source, events=events)
+
+
+def export(engine: Engine, name: str, folder: str, *, compression: str = "gzip", events: Sink = silent) -> Digest:
+    """Write an image as an OCI layout into *folder* (new or empty); returns the digest of its manifest, which is the
+    one that `push` makes.
+
+    Args:
+        compression: "gzip", "zstd", or "" for none.
+    Raises:
+        ImageNotFound, AlreadyExists.
+    """
+    from teul.engine.images import archiving
+
+    return archiving.export(engine, name, folder, compression=compression, events=events)
+
+
+def history(engine: Engine, name: str) -> list[Past]:
+    """How an image was made, newest line first.
+
+    Raises:
+        ImageNotFound.
+    """
+    from teul.engine.images import looking
+
+    return looking.history(engine, name)
 
 
 def bootstrap(engine: Engine, reference: str, *, mirror: str = "", events: Sink = silent) -> Image:
