@@ -90,4 +90,42 @@ MESSAGES = {
         "설정과 같이 레이어가 {expected}개여야 하는데 {actual}개입니다"
     ),
     "one blob cannot be two layers: `{digest}`": "블롭 하나가 두 레이어일 수 없습니다: `{digest}`",
+    "cancelled": "취소되었습니다",
+    # teul.images.archive
+    "archive: {reason}": "아카이브: {reason}",
+    "expected `manifest.json` or `index.json`": "`manifest.json`이나 `index.json`이 있어야 합니다",
+    "`{path}` is missing": "`{path}`가 없습니다",
+    "not a tar archive, or damaged: {problem}": "tar 아카이브가 아니거나 손상되었습니다: {problem}",
+    "`{path}`: {problem}": "`{path}`: {problem}",
+    "blob `{digest}` is missing": "블롭 `{digest}`가 없습니다",
+    # teul.engine.images
+    "image `{name}`: an index within an index": "이미지 `{name}`: 인덱스 안에 인덱스가 있습니다",
+    "image `{name}` cannot be pulled: {problem}": "이미지 `{name}`를 받을 수 없습니다: {problem}",
+    "image `{name}` not found: {problem}": "이미지 `{name}`를 찾을 수 없습니다: {problem}",
+    "`{name}` is not an image: its config is `{media_type}`": (
+        "`{name}`는 이미지가 아닙니다. 설정의 타입이 `{media_type}`입니다"
+    ),
+    "teul pull --platform {platform} {name}": "teul pull --platform {platform} {name}",
+    "compression `{name}`: expected gzip or zstd": "압축 `{name}`: gzip이나 zstd여야 합니다",
+    "several repositories (use --force to remove all its names)": (
+        "여러 저장소에 이름이 있습니다 (--force를 붙이면 모든 이름을 지웁니다)"
+    ),
+    "container {name} ({status})": "컨테이너 {name} ({status})",
+    "`{path}` exists and is not an empty folder": "`{path}`가 이미 있고 빈 폴더가 아닙니다",
+    "saving {name}": "{name} 저장",
+    "reading the archive": "아카이브 읽기",
+    "{digest}: Loading layer": "{digest}: 레이어 풀기",
+    "layer {digest}": "레이어 {digest}",
+    "Debian {suite}, from signed packages": "데비안 {suite}, 서명된 패키지로",
+    "Python {version} in /usr/local, pip {pip}": "파이썬 {version}을 /usr/local에, pip {pip}",
+    # commands
+    "tag can't be used with --all-tags/-a": "--all-tags/-a에는 태그를 함께 쓸 수 없습니다",
+    "cowardly refusing to save to a terminal. Use the -o flag or redirect": (
+        "터미널에는 저장하지 않습니다. -o를 쓰거나 출력을 파일로 돌리세요"
+    ),
+    "`{path}`: no such folder": "`{path}`: 그런 폴더가 없습니다",
+    "`{path}`: no such file": "`{path}`: 그런 파일이 없습니다",
+    "requested load from stdin, but stdin is empty": "표준 입력에서 읽으라고 했지만 표준 입력이 비어 있습니다",
+    '"teul {command}" requires at most {count} argument(s)': '"teul {command}"에는 인자가 {count}개까지만 필요합니다',
+    "invalid filter '{name}'": "잘못된 필터 '{name}'",
 }

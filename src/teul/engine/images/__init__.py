@@ -39,6 +39,19 @@ def pull(
     return pulling.pull(engine, reference, platform=platform, keep_blobs=keep_blobs, events=events)
 
 
+def tags(engine: Engine, repository: str) -> list[str]:
+    """All tags that the registry has of *repository*.
+
+    Raises:
+        NotFound, RegistryUnavailable, Denied.
+    """
+    from teul.engine.images.pulling import open_client
+    from teul.oci.reference import Reference
+
+    with open_client(engine) as client:
+        return client.tags(Reference.parse(repository))
+
+
 def ensure(
     engine: Engine, reference: str, *, platform: str = "", pull: str = "missing", events: Sink = silent
 ) -> Image:

@@ -48,7 +48,7 @@ def save(engine: Engine, names: Sequence[str], write: Callable[[bytes], object],
             sizes = [(info.diff_id, info.tar_size_bytes) for info in map(engine.snapshots.layer, layers)]
             entries.append(Entry(plain_manifest(image.config_bytes, sizes), image.config_bytes, tags))
         for (image, _), entry in zip(chosen, entries, strict=True):
-            step = f"saving {image.name}"
+            step = text("saving {name}", name=image.name)
             events(Step(image.id, step, "started"))
             archive.put_blob(entry.config)
             for name in engine.images.layers(image):
@@ -96,7 +96,7 @@ def export(engine: Engine, name: str, folder: str, *, compression: str = "gzip",
         descriptors = []
         for layer in _held_layers(engine, held, image):
             info = engine.snapshots.layer(layer)
-            step = f"layer {info.diff_id.short}"
+            step = text("layer {digest}", digest=info.diff_id.short)
             events(Step(info.diff_id.short, step, "started"))
             descriptors.append(_export_layer(engine, layer, compression, blobs))
             events(Step(info.diff_id.short, step, "done"))
@@ -136,17 +136,17 @@ def load(engine: Engine, source: IO[bytes] | str, *, events: Sink = silent) -> l
     store = engine.store
     blobs: frozenset[Digest] = frozenset()
     with lease(engine.db):
-        events(Step("read", "reading the archive", "started"))
+        events(Step("read", text("reading the archive"), "started"))
         try:
             if isinstance(source, str):
                 found = read_folder(source, store)
             else:
                 found = read_stream(source, store, on_bytes=lambda count: events(Advance("read", count)))
             blobs = found.blobs
-            events(Step("read", "reading the archive", "done"))
+            events(Step("read", text("reading the archive"), "done"))
             return [_load_one(engine, item, events) for item in found.images]
         except BaseException as error:
-            events(Step("read", "reading the archive", "failed", error=str(error)))
+            events(Step("read", text("reading the archive"), "failed", error=str(error)))
             raise
         finally:
             # Layers are unpacked by now; the documents are the images' own. What a damaged archive left goes with gc.
@@ -169,7 +169,7 @@ def _load_one(engine: Engine, item: Loaded, events: Sink) -> Image:
     for number, (diff_id, blob) in enumerate(zip(config.diff_ids, item.layers, strict=True)):
         if snapshots.has(config.diff_ids[: number + 1]):
             continue
-        step = f"{diff_id.short}: Loading layer"
+        step = text("{digest}: Loading layer", digest=diff_id.short)
         events(Step(diff_id.short, step, "started"))
         try:
             with engine.store.open(blob) as reader:

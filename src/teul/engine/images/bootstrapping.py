@@ -90,7 +90,7 @@ def _debian(
     mirror: str,
     events: Sink,
 ) -> Digest:
-    step = f"Debian {recipe.suite}, from signed packages"
+    step = text("Debian {suite}, from signed packages", suite=recipe.suite)
     events(Step("debian", step, "started"))
     try:
         key = _prepare(engine, held, keys, ())
@@ -126,7 +126,7 @@ def _python(
     """The layer with Python; returns its digest and Python's version in full."""
     (package,) = glob.glob(f"{folder}/debs/python{recipe.python}-minimal_*.deb")
     version = os.path.basename(package).partition("_")[2].partition("-")[0]
-    step = f"Python {version} in /usr/local, pip {WHEELS[recipe.python][0].version}"
+    step = text("Python {version} in /usr/local, pip {pip}", version=version, pip=WHEELS[recipe.python][0].version)
     events(Step("python", step, "started", parents=("debian",)))
     try:
         key = _prepare(engine, held, keys, engine.snapshots.resolve((below,)))
