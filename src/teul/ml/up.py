@@ -22,7 +22,8 @@ from teul.ml.serving import ServiceSpec
 from teul.ml.steps import PipelineWorker
 from teul.oci.digest import Digest
 from teul.oci.reference import Reference
-from teul.solver import Result, Solution, Vertex, key_of, solve
+from teul.solver import Planned, Solution, solve
+from teul.solver import plan as plan_steps
 from teul.state import projects
 from teul.state.cache import SolverCache
 from teul.state.leases import lease
@@ -189,9 +190,7 @@ class _Up:
         """The project's image, by the builder."""
         from teul.engine.build import build
 
-        result: BuildResult = build(
-            self.engine, build_options(self.engine, self.folder, self.project), events=self.events
-        )
+        result: BuildResult = build(self.engine, build_options(self.folder, self.project), events=self.events)
         self.report.image = str(result.image.id)
         self.report.image_cached = result.cached
         return result.image
@@ -208,14 +207,12 @@ class _Up:
             image,
             tracking_uri=self.tracking_uri,
         )
-        solution = solve(
-            pipeline.targets,
-            worker,
-            SolverCache(self.engine.db),
-            scope=f"project {self.project.name}",
-            events=self.events,
-            threads=1,
-        )
+        cache = SolverCache(self.engine.db)
+        scope = scope_of(self.project)
+        solution = solve(pipeline.targets, worker, cache, scope=scope, events=self.events, threads=1)
+        row = {"key": str(solution.result(pipeline.serve).data["image"]) if pipeline.serve else "", "folder": self.folder}
+        if cache.explained(scope).get("") != row:
+            cache.explain(scope, {"": row}, gone=())
         for name, vertex in pipeline.steps.items():
             outcome = solution.outcomes[vertex]
             if outcome.cached:
@@ -333,19 +330,23 @@ class _Up:
 
 
 def plan(engine: Engine, folder: str, project: ModelProject) -> list[Text]:
-    """What `up` would do as far as can be told without doing it, each line with its cause. Changes nothing."""
+    """What `up` would do as far as can be told without doing it, each line with its cause. Runs nothing."""
+    from teul.engine.build import plan as plan_build
     from teul.ml.served_image import server_digest
     from teul.ml.tracking import TrackingStore
 
-    lines = [text("build the image from {path}", path=build_source(project))]
+    planned, _ = plan_build(engine, build_options(folder, project))
+    lines = [_planned(step) for step in planned if step.vertex.name]
     image = engine.images.find(f"{project.name}:latest")
     with TrackingStore.of(engine.settings) as tracking:
-        if image is None:
-            lines += [text("run {vertex}: there is no image yet", vertex=step.name) for step in project.steps]
+        if image is None or any(step.state != "cached" for step in planned):
+            why = text("the image is to be built first")
+            lines += [text("run {vertex}: {why}", vertex=f"[{step.name}]", why=why) for step in project.steps]
         else:
             pipeline = lower(project, image=str(image.id), server=server_digest())
             worker = PipelineWorker(engine, tracking, project, folder, image)
-            lines += _plan_steps(engine, pipeline, worker, f"project {project.name}")
+            cache = SolverCache(engine.db)
+            lines += [_planned(step) for step in plan_steps(pipeline.targets, worker, cache, scope=scope_of(project))]
         if project.model is not None:
             lines += [text("check {gate}", gate=gate) for gate in project.model.gates]
             version = promotion.in_production(tracking, project.model.name)
@@ -354,34 +355,20 @@ def plan(engine: Engine, folder: str, project: ModelProject) -> list[Text]:
     return lines
 
 
-def _plan_steps(engine: Engine, pipeline: Pipeline, worker: PipelineWorker, scope: str) -> list[Text]:
-    cache = SolverCache(engine.db)
-    before = cache.explained(scope)
-    known: dict[Vertex, Result] = {}
-    lines = []
-    for vertex in pipeline.targets:
-        waits = [source.place for source in vertex.inputs if source not in known]
-        if waits:
-            lines.append(text("run {vertex}: after {names}", vertex=vertex.name, names=", ".join(waits)))
-            continue
-        inputs = [known[source] for source in vertex.inputs]
-        found = worker.inspect(vertex, inputs, content=True)
-        remembered = cache.find(key_of(vertex, inputs, found))
-        if remembered is not None and worker.is_present(vertex, Result.from_json(remembered)):
-            known[vertex] = Result.from_json(remembered)
-            lines.append(text("keep {vertex}: nothing has changed", vertex=vertex.name))
-            continue
-        last = before.get(vertex.place)
-        changed = [name for name, digest in found.items() if last and last["parts"].get(name) != digest]
-        why = text("{names} changed", names=", ".join(changed)) if changed else text("it has not run like this before")
-        lines.append(text("run {vertex}: {why}", vertex=vertex.name, why=why))
-    return lines
+def _planned(step: Planned) -> Text:
+    name = step.vertex.name
+    if step.state == "cached":
+        return text("keep {vertex}: nothing has changed", vertex=name)
+    if step.state == "unknown":
+        return text("run {vertex}: {why}", vertex=name, why=text("it depends on what comes before"))
+    parts = ", ".join(cause.part for cause in step.causes)
+    why = text("{names} changed", names=parts) if parts else text("it has not run like this before")
+    return text("run {vertex}: {why}", vertex=name, why=why)
 
 
-def build_source(project: ModelProject) -> str:
-    """What the image is made from, for people."""
-    image = project.image
-    return image.requirements or f"python {image.python}" if image.is_generated else image.dockerfile
+def scope_of(project: ModelProject) -> str:
+    """What the solver remembers the project's steps under, for `why`."""
+    return f"project {project.name}"
 
 
 def service_spec(project: ModelProject, options: ServeOptions, version: ModelVersion) -> ServiceSpec:
@@ -398,27 +385,25 @@ def service_spec(project: ModelProject, options: ServeOptions, version: ModelVer
     )
 
 
-def build_options(engine: Engine, folder: str, project: ModelProject) -> BuildOptions:
-    """How the project's image is built; a Dockerfile that teul makes itself is written below the state folder."""
+def build_options(folder: str, project: ModelProject) -> BuildOptions:
+    """How the project's image is built.
+
+    Raises:
+        ProjectError: there is no Dockerfile.
+    """
     from teul.engine.build import BuildOptions
 
     image = project.image
     dockerfile = os.path.normpath(f"{folder}/{image.dockerfile}")
-    if image.is_generated:
-        from teul.host.fs import write_atomic
-
-        place = f"{engine.settings.root}/projects/{project.name}"
-        os.makedirs(place, mode=0o711, exist_ok=True)
-        dockerfile = f"{place}/Dockerfile"
-        write_atomic(dockerfile, image.generated_dockerfile().encode(), mode=0o644)
-    elif not os.path.isfile(dockerfile):
+    if not image.is_generated and not os.path.isfile(dockerfile):
         raise ProjectError(
             text("{path} not found", path=dockerfile),
             hint=text('write one, or say `[image]` with `python = "3.11"` in {file}', file=FILE),
         )
     return BuildOptions(
         context=os.path.normpath(f"{folder}/{image.context}"),
-        dockerfile=dockerfile,
+        dockerfile=FILE if image.is_generated else dockerfile,
+        dockerfile_text=image.generated_dockerfile() if image.is_generated else None,
         target=image.target,
         build_args=dict(image.build_args),
         tags=(f"{project.name}:latest",),

@@ -14,7 +14,7 @@ build of one project), so that for any vertex that ran the solver can say which 
 
 from teul.solver.graph import Op, Result, Vertex, walk
 from teul.solver.protocol import Cache, Task, Worker
-from teul.solver.solve import Cause, Explained, Outcome, Planned, Solution, compare, key_of, plan, solve
+from teul.solver.solve import Cause, Explained, Outcome, Planned, Solution, plan, solve
 
 __all__ = [
     "Cache",
@@ -28,8 +28,6 @@ __all__ = [
     "Task",
     "Vertex",
     "Worker",
-    "compare",
-    "key_of",
     "plan",
     "solve",
     "walk",
