@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from teul.errors import NotReady, text
@@ -121,18 +121,23 @@ def start(engine: Engine, spec: ServiceSpec, *, publish: bool = True, events: Si
     return container.id
 
 
-def replace(engine: Engine, old: str, spec: ServiceSpec, *, events: Sink = silent) -> str:
+def replace(
+    engine: Engine, old: str, spec: ServiceSpec, *, on_ready: Callable[[], None] = lambda: None, events: Sink = silent
+) -> str:
     """Let a new container take the place of *old* ("" for none); returns its id.
 
     A trial of the new one, without the port, has to become ready first; should the new one then still not come up with
-    the port, the old one is started again.
+    the port, the old one is started again. *on_ready* is called when it has shown that it serves.
     """
     from teul.engine import containers
 
     if not old:
-        return start(engine, spec, events=events)
+        made = start(engine, spec, events=events)
+        on_ready()
+        return made
     trial = start(engine, spec, publish=False, events=events)
     take_away(engine, trial)
+    on_ready()
     containers.stop(engine, old, timeout_s=STOP_TIMEOUT_S)
     try:
         made = start(engine, spec, events=events)
