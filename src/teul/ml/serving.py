@@ -26,7 +26,7 @@ PROJECT_LABEL, ROLE_LABEL = "io.teul.project", "io.teul.role"
 VERSION_LABEL, SPEC_LABEL = "io.teul.version", "io.teul.spec"
 SERVE_ROLE = "serve"
 READY_TIMEOUT_S = 120.0
-STOP_TIMEOUT_S = 10.0
+STOP_TIMEOUT_S = 10
 TAIL_LINES = 20
 ANSWER_LIMIT_BYTES = 1 << 20
 
@@ -71,7 +71,7 @@ def present(engine: Engine, project: str) -> tuple[Service, ...]:
             name=item.name,
             version=item.labels.get(VERSION_LABEL, ""),
             spec=item.labels.get(SPEC_LABEL, ""),
-            is_running=item.status == "running",
+            is_running=item.is_running,
         )
         for item in containers.list_containers(engine, all=True)
         if item.labels.get(PROJECT_LABEL) == project and item.labels.get(ROLE_LABEL) == SERVE_ROLE
@@ -170,7 +170,7 @@ def wait_ready(engine: Engine, container: str, *, timeout_s: float = READY_TIMEO
         if ask(address(engine, container), PORT, "/v2/health/ready")[0] == 200:
             return
         found = containers.get(engine, container)
-        if found.status != "running":
+        if not found.is_running:
             tail = last_lines(engine, container)
             raise NotReady(
                 text(
@@ -220,8 +220,7 @@ def address(engine: Engine, container: str) -> str:
     """Where *container* is on its network, "" when it has no address."""
     from teul.engine import containers
 
-    found = containers.get(engine, container)
-    return next((place.ip for place in found.networks.values() if place.ip), "")
+    return next(iter(containers.get(engine, container).addresses.values()), "")
 
 
 def last_lines(engine: Engine, container: str) -> str:
