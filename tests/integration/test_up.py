@@ -9,13 +9,13 @@ import urllib.request
 
 import pytest
 
+from tests.integration import host_python
 from teul.engine import Engine, containers
 from teul.errors import BuildStepFailed, GateFailed, NotReady, PortInUse, ProjectError, StepFailed
 from teul.events import Step
 from teul.ml import up as use_case
 from teul.ml.tracking import TrackingStore, service
 from teul.state import projects
-from tests.integration import host_python
 
 pytestmark = [
     pytest.mark.needs_root,
@@ -49,7 +49,7 @@ gate = ["score >= 0.5", "score >= production - 0.1"]
 [serve]
 port = PORT
 """
-TRAIN = '''
+TRAIN = """
 import json, os, sys, time, urllib.request
 
 def call(path, body):
@@ -71,8 +71,8 @@ if factor == 13:
 os.mkdir("model")
 json.dump({"factor": factor}, open("model/weights.json", "w"))
 json.dump({"score": 1.0 / factor}, open("metrics.json", "w"))
-'''
-PREDICT = '''
+"""
+PREDICT = """
 import json, os
 
 class Scale:
@@ -89,7 +89,7 @@ class Scale:
 
     def predict(self, rows):
         return [{"y": row["x"] * self.factor} for row in rows]
-'''
+"""
 
 
 def free_port():
@@ -174,24 +174,24 @@ def toy(engine, tmp_path, request):
 def test_the_first_up_serves_a_prediction_and_records_everything(toy):
     report = toy.up()
 
-    assert 14.0 == toy.ask(7)
+    assert toy.ask(7) == 14.0
     assert ("1", "promote", "start", f"http://localhost:{toy.port}") == (
         report.version,
         report.promotion,
         report.serve_action,
         report.url,
     )
-    assert {"x": 2.0} == report.example
+    assert report.example == {"x": 2.0}
     assert [f"{toy.name}-v1"] == toy.running()
     with toy.tracking() as tracking:
         run = tracking.get_run(report.steps[0].run)
-        assert ("FINISHED", {"factor": "2"}) == (run.status, dict(run.params))
-        assert (4.0, 0.5) == (run.metric("rows"), run.metric("score"))
+        assert (run.status, dict(run.params)) == ("FINISHED", {"factor": "2"})
+        assert (run.metric("rows"), run.metric("score")) == (4.0, 0.5)
         version = tracking.get_model_version(toy.name, 1)
-        assert ("passed", ("production",)) == (version.gate, version.aliases)
-        assert ["weights.json"] == [path for path, _, _ in tracking.version_files(version)]
+        assert (version.gate, version.aliases) == ("passed", ("production",))
+        assert [path for path, _, _ in tracking.version_files(version)] == ["weights.json"]
     (deployment,) = projects.deployments(toy.engine.db, toy.name)
-    assert ("1", None) == (deployment.version, deployment.ended_at)
+    assert (deployment.version, deployment.ended_at) == ("1", None)
     served = toy.engine.images.get(deployment.image)
     trained = toy.engine.images.get(report.image)
     assert trained.config.diff_ids == served.config.diff_ids[:-2]
@@ -212,40 +212,42 @@ def test_the_second_up_does_nothing(toy):
     report = toy.up()
 
     assert report.is_cached
-    assert [] == toy.started()
+    assert toy.started() == []
     assert before == blobs(toy.engine)
     assert container == report.container
     assert sum(report.seconds.values()) < 3
-    assert 1 == len(projects.deployments(toy.engine.db, toy.name))
+    assert len(projects.deployments(toy.engine.db, toy.name)) == 1
 
 
 def test_a_better_version_takes_the_place_of_the_one_that_serves(toy):
     toy.up()
     report = toy.up(factor=1)
 
-    assert ("2", "2", "promote", "replace") == (
+    assert (
         report.candidate,
         report.version,
         report.promotion,
         report.serve_action,
-    )
-    assert 7.0 == toy.ask(7)
+    ) == ("2", "2", "promote", "replace")
+    assert toy.ask(7) == 7.0
     assert [f"{toy.name}-v2"] == toy.running()
     first, second = projects.deployments(toy.engine.db, toy.name)
-    assert ("1", "2", None) == (first.version, second.version, second.ended_at)
-    assert "version 2 takes the place of version 1" == second.reason
+    assert (first.version, second.version, second.ended_at) == ("1", "2", None)
+    assert second.reason == "version 2 takes the place of version 1"
 
 
 def test_a_gate_that_fails_says_by_how_much_and_the_version_in_production_stays(toy):
     toy.up()
-    with pytest.raises(GateFailed, match=r"version 2: gate `score >= 0\.5`: 0\.333333 against 0\.5: missed by 0\.166667"):
+    with pytest.raises(
+        GateFailed, match=r"version 2: gate `score >= 0\.5`: 0\.333333 against 0\.5: missed by 0\.166667"
+    ):
         toy.up(factor=3)
 
-    assert 14.0 == toy.ask(7)
-    assert ("2", "1", "keep") == (toy.report.candidate, toy.report.version, toy.report.serve_action)
+    assert toy.ask(7) == 14.0
+    assert (toy.report.candidate, toy.report.version, toy.report.serve_action) == ("2", "1", "keep")
     with toy.tracking() as tracking:
-        assert "failed" == tracking.get_model_version(toy.name, 2).gate
-        assert 1 == tracking.alias(toy.name, "production").version
+        assert tracking.get_model_version(toy.name, 2).gate == "failed"
+        assert tracking.alias(toy.name, "production").version == 1
 
 
 def test_what_somebody_rolled_back_is_not_promoted_again(toy):
@@ -255,22 +257,22 @@ def test_what_somebody_rolled_back_is_not_promoted_again(toy):
         tracking.set_alias(toy.name, "production", 1, who="somebody")
     report = toy.up(factor=1)
 
-    assert ("2", "1", "keep", "replace") == (report.candidate, report.version, report.promotion, report.serve_action)
-    assert 14.0 == toy.ask(7)
+    assert (report.candidate, report.version, report.promotion, report.serve_action) == ("2", "1", "keep", "replace")
+    assert toy.ask(7) == 14.0
 
 
 def test_a_step_that_exits_3_registers_nothing(toy):
     with pytest.raises(StepFailed) as caught:
         toy.up(factor=13)
 
-    assert 3 == caught.value.exit_code
+    assert caught.value.exit_code == 3
     assert "trained on 4 rows" in caught.value.stderr_tail
-    assert [] == toy.running()
+    assert toy.running() == []
     with toy.tracking() as tracking:
         assert tracking.alias(toy.name, "production") is None
         experiment = tracking.find_experiment(toy.name)
-        assert ["FAILED"] == [run.status for run in tracking.search_runs([experiment.id]).items]
-        assert [] == list(tracking.search_model_versions(filter_text=f"name = '{toy.name}'").items)
+        assert [run.status for run in tracking.search_runs([experiment.id]).items] == ["FAILED"]
+        assert list(tracking.search_model_versions(filter_text=f"name = '{toy.name}'").items) == []
 
 
 def test_a_port_that_is_held_is_named_with_its_holder(toy):
@@ -282,9 +284,9 @@ def test_a_port_that_is_held_is_named_with_its_holder(toy):
 
     assert toy.port == caught.value.port
     assert str(os.getpid()) in str(caught.value)
-    assert [] == toy.running()
+    assert toy.running() == []
     toy.up()
-    assert 14.0 == toy.ask(7)
+    assert toy.ask(7) == 14.0
 
 
 def test_a_model_that_does_not_load_leaves_the_old_one_serving(toy):
@@ -293,7 +295,7 @@ def test_a_model_that_does_not_load_leaves_the_old_one_serving(toy):
     with pytest.raises(NotReady, match="no_such_module"):
         toy.up()
 
-    assert 14.0 == toy.ask(7)
+    assert toy.ask(7) == 14.0
     assert [f"{toy.name}-v1"] == toy.running()
 
 
@@ -301,12 +303,12 @@ def test_down_stops_it_and_up_starts_it_without_a_step(toy):
     toy.up()
 
     assert f"{toy.name}-v1" in use_case.down(toy.engine, toy.name)
-    assert [] == toy.running()
+    assert toy.running() == []
     report = toy.up()
     assert all(step.cached for step in report.steps)
-    assert "start" == report.serve_action
-    assert 14.0 == toy.ask(7)
-    assert [] == use_case.down(toy.engine, "no-such-project")
+    assert report.serve_action == "start"
+    assert toy.ask(7) == 14.0
+    assert use_case.down(toy.engine, "no-such-project") == []
 
 
 def test_a_change_of_settings_replaces_the_container(toy):
@@ -314,7 +316,7 @@ def test_a_change_of_settings_replaces_the_container(toy):
     toy.change("teul.toml", "[serve]\n", '[serve]\nenv = { TEUL_ACCESS_LOG = "1" }\n')
     report = toy.up()
 
-    assert ("1", "replace") == (report.version, report.serve_action)
+    assert (report.version, report.serve_action) == ("1", "replace")
     assert [f"{toy.name}-v1-2"] == toy.running()
 
 
@@ -324,7 +326,7 @@ def test_a_broken_dockerfile_changes_nothing(toy):
     with pytest.raises(BuildStepFailed):
         toy.up()
 
-    assert 14.0 == toy.ask(7)
+    assert toy.ask(7) == 14.0
 
 
 def test_a_folder_without_a_project_says_what_to_write(tmp_path):

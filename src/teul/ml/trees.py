@@ -121,7 +121,10 @@ def hash_file(path: str) -> str:
 
 
 class FileDigests:
-    """Digests of files below one folder, remembered in the database while a file's status stays the same."""
+    """Digests of files below one folder, remembered in the database while a file's status stays the same.
+
+    The builder remembers its contexts' files in the same table, as bare hexadecimal digits.
+    """
 
     def __init__(self, db: Database, folder: str) -> None:
         from teul.state.cache import file_digests
@@ -134,12 +137,12 @@ class FileDigests:
         key = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
         known = self._known.get(path)
         if known is not None and known[0] == key:
-            return known[1]
+            return "sha256:" + known[1]
         made = hash_file(path)
         after = os.lstat(path)
         same = key == (after.st_dev, after.st_ino, after.st_size, after.st_mtime_ns, after.st_ctime_ns)
         if same and time.time() - after.st_ctime > SETTLED_S:
-            self._known[path] = self._new[path] = (key, made)
+            self._known[path] = self._new[path] = (key, made.removeprefix("sha256:"))
         return made
 
     def save(self) -> None:
