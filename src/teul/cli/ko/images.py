@@ -128,4 +128,36 @@ MESSAGES = {
     "requested load from stdin, but stdin is empty": "표준 입력에서 읽으라고 했지만 표준 입력이 비어 있습니다",
     '"teul {command}" requires at most {count} argument(s)': '"teul {command}"에는 인자가 {count}개까지만 필요합니다',
     "invalid filter '{name}'": "잘못된 필터 '{name}'",
+    # flags
+    "Download all tagged images in the repository": "저장소의 모든 태그를 받습니다",
+    "Keep the compressed layers beside the unpacked ones": "압축된 레이어도 함께 남겨 둡니다",
+    "Set platform if server is multi-platform capable": "여러 플랫폼이 있을 때 받을 플랫폼을 고릅니다",
+    "Type of progress output (auto, plain, tty, json, quiet)": "진행 표시 방식 (auto, plain, tty, json, quiet)",
+    "Suppress verbose output": "자세한 출력을 하지 않습니다",
+    "Push all tags of an image to the repository": "저장소에 이미지의 모든 태그를 올립니다",
+    "Compression of the layers: gzip or zstd": "레이어 압축 방식: gzip 또는 zstd",
+    "Force removal of the image": "이미지를 강제로 지웁니다",
+    "Do not delete layers that nothing else needs": "아무도 쓰지 않는 레이어를 지우지 않습니다",
+    "Format output using a custom template: table, json, or a Go template": ("출력 형식: table, json 또는 Go 템플릿"),
+    "Print sizes and dates in human readable format": "크기와 날짜를 읽기 쉽게 표시합니다",
+    "Don't truncate output": "출력을 줄이지 않습니다",
+    "Only show image IDs": "이미지 ID만 보여 줍니다",
+    "Write to a file, instead of STDOUT": "표준 출력 대신 파일에 씁니다",
+    "Read from a tar archive file or an OCI layout's folder, instead of STDIN": (
+        "표준 입력 대신 tar 파일이나 OCI 레이아웃 폴더에서 읽습니다"
+    ),
+    "Suppress the load output": "불러오는 과정을 출력하지 않습니다",
+    "Show all images (default hides intermediate images, of which there are none)": (
+        "모든 이미지를 보여 줍니다 (기본으로 숨기는 중간 이미지는 여기에 없습니다)"
+    ),
+    "Show digests": "다이제스트를 보여 줍니다",
+    "Filter output: dangling, label, before, since, reference": (
+        "조건으로 거릅니다: dangling, label, before, since, reference"
+    ),
+    "Compression of the layers: gzip, zstd or none": "레이어 압축 방식: gzip, zstd 또는 none",
+    "An OCI layout (the default, and the only form there is)": "OCI 레이아웃 (기본이며 유일한 형식)",
+    "Where Debian's packages come from (default: where this host gets them)": (
+        "데비안 패키지를 받을 곳 (기본: 이 호스트가 쓰는 곳)"
+    ),
+    "Print only the image's id": "이미지 ID만 출력합니다",
 }

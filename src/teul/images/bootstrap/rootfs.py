@@ -129,13 +129,15 @@ def make_rootfs(
 
 
 def _run(argv: list[str], env: Mapping[str, str], name: str, step: str, events: Sink) -> None:
-    import subprocess
-
-    child = process.spawn(argv, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, new_session=True)
-    assert child.stdout is not None
+    reading, writing = os.pipe()
+    try:
+        child = process.spawn(argv, env=env, stdout=writing, stderr=writing, new_session=True)
+    finally:
+        os.close(writing)
+    output = os.fdopen(reading, "rb")
     tail: list[str] = []
     try:
-        for line in child.stdout:
+        for line in output:
             events(Line(step, "stderr", line))
             tail = [*tail, line.decode(errors="replace").rstrip()][-40:]
         code = child.wait()
@@ -145,7 +147,7 @@ def _run(argv: list[str], env: Mapping[str, str], name: str, step: str, events: 
         child.wait()
         raise
     finally:
-        child.stdout.close()
+        output.close()
     if code != 0:
         said = "\n".join(tail)
         reason = next(
