@@ -94,7 +94,7 @@ class IgnoreMatcher:
     """Patterns in order; the last one that matches decides."""
 
     def __init__(self, patterns: Sequence[str]) -> None:
-        self.patterns = tuple(Pattern(pattern.strip()) for pattern in patterns if pattern.strip())
+        self.patterns = tuple(Pattern(clean(pattern.strip())) for pattern in patterns if pattern.strip())
         self._negated = tuple(pattern for pattern in self.patterns if pattern.negated)
 
     def __bool__(self) -> bool:

@@ -1,0 +1,218 @@
+from __future__ import annotations
+
+import pytest
+
+from teul.build.dockerfile.lower import BaseImage, Lowered, LowerOptions, NamedContext, lower
+from teul.build.dockerfile.parser import parse
+from teul.errors import DockerfileError, ImageNotFound, OptionUnsupported, TeulError, Unsupported
+from teul.oci.descriptor import Platform
+from teul.oci.digest import Digest
+from teul.oci.image import ExecutionConfig, ImageConfig
+from teul.solver import walk
+
+AMD64, ARM64 = Platform("linux", "amd64"), Platform("linux", "arm64", "v8")
+
+
+class Images:
+    """Resolves every reference, and remembers which were asked for."""
+
+    def __init__(self, **config: object) -> None:
+        self.asked: list[tuple[str, Platform]] = []
+        self.settings = ExecutionConfig(**{"env": ("PATH=/bin",), **config})  # type: ignore[arg-type]
+
+    def __call__(self, reference: str, platform: Platform) -> BaseImage:
+        self.asked.append((reference, platform))
+        config = ImageConfig(platform=platform, config=self.settings, diff_ids=(Digest.of(reference.encode()),))
+        return BaseImage(id=Digest.of(config.to_bytes()), config=config)
+
+
+def lowered(source: str, images: Images | None = None, **options: object) -> Lowered:
+    given = {"platform": AMD64, "build_platform": AMD64, **options}
+    return lower(parse(source), LowerOptions(**given), images or Images())  # type: ignore[arg-type]
+
+
+def test_stages_that_the_target_does_not_need_are_not_looked_at() -> None:
+    images = Images()
+
+    made = lowered("FROM one AS a\nFROM two AS b\nRUN x\nFROM three\nCOPY --from=a /x /\n", images)
+
+    assert [reference for reference, _ in images.asked] == ["three", "one"]
+    assert "run" not in str(made)
+
+
+def test_a_target_may_be_named_or_numbered() -> None:
+    source = "FROM one AS a\nFROM two AS b\n"
+
+    assert lowered(source, target="A").bases[0][0].reference == "one" or lowered(source, target="a").bases
+    assert str(lowered(source, target="1")).splitlines()[:1] == ["#1 base two"]
+
+
+def test_a_target_that_is_not_there_gets_a_suggestion() -> None:
+    with pytest.raises(DockerfileError) as caught:
+        lowered("FROM one AS builder\nFROM two", target="bulider")
+
+    assert "could not be found" in str(caught.value)
+    assert caught.value.hint == "--target builder"
+
+
+def test_an_image_that_is_not_there_is_shown_at_its_from() -> None:
+    def resolve(reference: str, platform: Platform) -> BaseImage:
+        raise ImageNotFound(reference)
+
+    with pytest.raises(ImageNotFound) as caught:
+        lower(parse("ARG X\nFROM nowhere:1"), LowerOptions(platform=AMD64, build_platform=AMD64), resolve)
+
+    assert caught.value.span is not None
+    assert (caught.value.span.line, caught.value.span.column) == (2, 6)
+
+
+def test_an_empty_variable_in_from_says_how_to_give_it_a_value() -> None:
+    with pytest.raises(DockerfileError) as caught:
+        lowered("ARG BASE\nFROM ${BASE}")
+
+    assert str(caught.value) == "base name (${BASE}) should not be blank"
+    assert "--build-arg" in str(caught.value.hint)
+
+
+def test_build_arguments_win_over_defaults_and_env_wins_over_arg_in_the_config() -> None:
+    made = lowered("FROM a\nARG V=1\nENV W=$V\nRUN x", build_args={"V": "2", "UNUSED": "3"})
+
+    assert "W=2" in made.config.config.env
+    assert "V=2" not in made.config.config.env
+    assert "|1 V=2" in str(made)
+    assert "UNUSED" not in str(made)
+
+
+def test_a_proxy_argument_reaches_run_and_neither_history_nor_key() -> None:
+    plain = lowered("FROM a\nRUN x")
+    made = lowered("FROM a\nRUN x", build_args={"HTTP_PROXY": "http://user:secret@p"})
+
+    assert plain.vertex.digest == made.vertex.digest
+    assert "secret" not in str(made)
+    assert made.vertex.op.proxy == ("HTTP_PROXY=http://user:secret@p",)  # type: ignore[attr-defined]
+
+
+def test_equal_stages_are_one_vertex() -> None:
+    made = lowered("FROM a AS x\nRUN same\nFROM a AS y\nRUN same\nFROM a\nCOPY --from=x /1 /\nCOPY --from=y /2 /")
+
+    assert sum(str(vertex.op).startswith("run") for vertex in walk([made.vertex])) == 1
+
+
+def test_names_say_stage_and_number() -> None:
+    made = lowered("FROM a AS build\nWORKDIR /w\nRUN x\nFROM a\nCOPY --from=build /x /\n")
+
+    assert [vertex.name for vertex in walk([made.vertex])] == [
+        "",
+        "[build 2/3] WORKDIR /w",
+        "[build 3/3] RUN x",
+        "[stage-1 2/2] COPY --from=build /x /",
+    ]
+
+
+def test_a_base_with_triggers_runs_them_first_and_keeps_none() -> None:
+    images = Images(on_build=("RUN one", "COPY a /b"))
+
+    made = lowered("FROM a\nRUN two", images)
+
+    assert [
+        str(vertex.op)[: len(expected)]
+        for vertex, expected in zip(
+            list(walk([made.vertex]))[1:],
+            ["run '/bin/sh -c one'", "copy /a from con", "run '/bin/sh -c two'"],
+            strict=True,
+        )
+    ] == ["run '/bin/sh -c one'", "copy /a from con", "run '/bin/sh -c two'"]
+    assert made.config.config.on_build == ()
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("FROM a AS x\nCOPY --from=y /a /b\nFROM b AS y\nFROM a\nCOPY --from=x /a /", "needs to be defined before"),
+        ("FROM a AS x\nCOPY --from=x /a /b", "copies from itself"),
+        ("FROM a\nCOPY --from=3 /a /b", "invalid stage index 3"),
+        ("FROM a\nARG S=x\nCOPY --from=$S /a /b", "not supported for --from"),
+        ("FROM a\nCOPY --chmod=9999 a b", "invalid chmod parameter"),
+        ("FROM a\nCOPY --chmod=u=q a b", "invalid chmod parameter"),
+        ("FROM a\nCOPY https://x/y /b", "source can't be a URL for COPY"),
+        ("FROM a\nEXPOSE 99999", "invalid containerPort"),
+        ("FROM a\nEXPOSE 80/xyz", "invalid proto"),
+        ("FROM a\nSTOPSIGNAL SIGNOPE", "invalid signal"),
+        ("FROM a\nENV A=${B", "syntax error" if False else "unsupported modifier"),
+        ("FROM a\nRUN --mount=type=bnid,target=/x y", "did you mean bind?"),
+        ("FROM a\nRUN --mount=type=cache,tagret=/x y", "did you mean target?"),
+        ("FROM a\nRUN --mount=type=cache y", "mount target is required"),
+        ("FROM a\nRUN --mount=from=$X,target=/x y", "doesn't support variable expansion"),
+        ("FROM a\nRUN --mount=type=bind,target=/x,mode=0700 y", "mode not allowed for 'bind'"),
+    ],
+)
+def test_what_means_nothing_is_named_with_its_line(source: str, message: str) -> None:
+    with pytest.raises(DockerfileError) as caught:
+        lowered(source)
+
+    assert message in str(caught.value)
+    assert caught.value.span is not None
+    assert caught.value.span.line > 1
+
+
+@pytest.mark.parametrize(
+    "line", ["ADD https://x/y /b", "ADD https://x/y.git /b", "RUN --security=insecure x", "RUN --mount=type=ssh x"]
+)
+def test_what_docker_has_and_we_do_not_is_refused_by_name(line: str) -> None:
+    with pytest.raises(OptionUnsupported) as caught:
+        lowered(f"FROM a\n{line}")
+
+    assert caught.value.span is not None
+
+
+def test_run_on_another_architecture_is_refused_and_copy_is_not() -> None:
+    assert lowered("FROM --platform=linux/arm64 a\nCOPY x /").vertex
+
+    with pytest.raises(Unsupported) as caught:
+        lowered("FROM --platform=linux/arm64 a\nRUN x")
+    assert "linux/arm64" in str(caught.value)
+    assert lowered("FROM --platform=linux/arm64 a\nRUN x", runnable=frozenset({"arm64"})).vertex
+
+
+def test_a_named_context_stands_for_an_image_however_it_is_written() -> None:
+    images = Images()
+    contexts = {"docker.io/library/python:3.12-slim": NamedContext(kind="image", value="python:3.11-slim")}
+
+    lowered("FROM python:3.12-slim", images, contexts=contexts)
+
+    assert [reference for reference, _ in images.asked] == ["python:3.11-slim"]
+
+
+def test_a_named_context_replaces_a_stage() -> None:
+    images = Images()
+    contexts = {"build": NamedContext(kind="image", value="made:1")}
+
+    made = lowered("FROM a AS build\nRUN x\nFROM b\nCOPY --from=build /x /", images, contexts=contexts)
+
+    assert [reference for reference, _ in images.asked] == ["b", "made:1"]
+    assert "run" not in str(made)
+
+
+def test_a_folder_context_can_be_built_upon() -> None:
+    made = lowered("FROM root", contexts={"root": NamedContext(kind="folder", value="/r")})
+
+    assert str(made).splitlines()[:2] == ["#1 base scratch", "#2 copy / from root to / <#1"]
+
+
+def test_labels_of_the_command_line_come_last() -> None:
+    made = lowered("FROM a\nLABEL a=1 b=2", labels={"b": "3"})
+
+    assert dict(made.config.config.labels) == {"a": "1", "b": "3"}
+
+
+def test_the_platform_is_the_targets() -> None:
+    assert lowered("FROM scratch", platform=ARM64).config.platform == ARM64
+
+
+def test_an_error_of_any_kind_has_the_place_of_its_instruction() -> None:
+    with pytest.raises(TeulError) as caught:
+        lowered("FROM a\n\nWORKDIR ${X:?set X}")
+
+    assert str(caught.value) == "X: set X"
+    assert caught.value.span is not None
+    assert caught.value.span.line == 3
