@@ -320,6 +320,16 @@ class PortInUse(Conflict):
         self.free = free
 
 
+class ContextChanged(Conflict):
+    """A file of a build's context was written to between the look at its content and the copy of it."""
+
+    code = "context-changed"
+
+    def __init__(self, path: str) -> None:
+        super().__init__(text("`{path}` changed while it was copied", path=path))
+        self.path = path
+
+
 class GateFailed(Conflict):
     code = "gate-failed"
 

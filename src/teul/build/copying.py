@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from teul.build.modes import apply_mode
 from teul.build.tree import Tree, shown, signature
-from teul.errors import Conflict, InvalidInput, text
+from teul.errors import ContextChanged, InvalidInput, text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class Copier:
 
         Raises:
             InvalidInput: the destination does not take it.
-            Conflict: a file changed since its content was looked at.
+            ContextChanged: a file changed since its content was looked at.
         """
         source = Tree.absolute(tree, path)
         if stat.S_ISDIR(os.lstat(source).st_mode):
@@ -203,8 +203,9 @@ class Copier:
                 _copy(source, made, entry.status.st_size)
             finally:
                 os.close(made)
-            if signature(os.fstat(source)) != signature(entry.status):
-                raise Conflict(text("`{path}` changed while it was copied", path=shown(entry.path)))
+            seen = tree.seen.get(entry.path) or signature(entry.status)
+            if signature(os.fstat(source)) != seen:
+                raise ContextChanged(shown(entry.path))
         finally:
             os.close(source)
         self.copied.size_bytes += entry.status.st_size

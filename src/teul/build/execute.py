@@ -85,6 +85,17 @@ class BuildWorker:
                 return self._inspect_sources(vertex, op, self.contexts[op.context])
             return self._inspect_tree(vertex, op, inputs[1], content=content)
 
+    def check(self, vertex: Vertex) -> None:
+        """Say what is wrong before anything runs: a source that the context has not got.
+
+        Raises:
+            DockerfileError: with its place.
+        """
+        op = vertex.op
+        if isinstance(op, ops.Copy) and op.context:
+            with self._placed(vertex):
+                self._find_sources(vertex, op, self.contexts[op.context])
+
     def is_present(self, vertex: Vertex, result: Result) -> bool:
         """Whether all layers of a tree are here."""
         return self.snapshots.has([Digest(item) for item in result.data["diff_ids"]])
@@ -297,6 +308,9 @@ class BuildWorker:
         return self.contexts[context]
 
     def _inspect_sources(self, vertex: Vertex, op: ops.Copy, tree: Tree) -> dict[str, str]:
+        return tree.inspect(self._find_sources(vertex, op, tree), _hidden(op))
+
+    def _find_sources(self, vertex: Vertex, op: ops.Copy, tree: Tree) -> list[str]:
         paths: list[str] = []
         for source in op.sources:
             found = tree.select(source)
@@ -304,7 +318,7 @@ class BuildWorker:
                 where = f"the context {tree.root}" if op.context else f"`{vertex.roles[1].removeprefix('from ')}`"
                 raise self._missing(source, tree, where)
             paths += [path for _, path in found]
-        return tree.inspect(paths, _hidden(op))
+        return paths
 
     def _inspect_tree(self, vertex: Vertex, op: ops.Copy, source: Result, *, content: bool) -> dict[str, str] | None:
         """As `_inspect_sources`, for another stage's tree: remembered by that tree's digest."""

@@ -69,6 +69,8 @@ class Tree:
         self.known: Mapping[str, tuple[Signature, str]] = {}
         """Digests from before, by absolute path."""
         self.learned: dict[str, tuple[Signature, str]] = {}
+        self.seen: dict[str, Signature] = {}
+        """What files were like when their content was looked at, by path; a copy of anything else would be another."""
 
     def absolute(self, path: str) -> str:
         return f"{self.root}/{path}" if path else self.root
@@ -226,7 +228,7 @@ class Tree:
             InvalidInput: it cannot be read.
         """
         path = self.absolute(entry.path)
-        now = signature(entry.status)
+        now = self.seen[entry.path] = signature(entry.status)
         known = self.known.get(path) or self.learned.get(path)
         if known is not None and known[0] == now:
             return known[1]

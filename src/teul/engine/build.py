@@ -11,7 +11,7 @@ from teul.build.dockerfile.lower import BaseImage, LowerOptions, NamedContext, l
 from teul.build.dockerfile.parser import parse
 from teul.build.dockerignore import IgnoreMatcher, read_ignore_file
 from teul.build.tree import Tree
-from teul.errors import DockerfileError, InvalidInput, OptionUnsupported, SnapshotNotFound, Span, text
+from teul.errors import ContextChanged, DockerfileError, InvalidInput, OptionUnsupported, SnapshotNotFound, Span, text
 from teul.events import Warn, silent
 from teul.oci.descriptor import Platform
 from teul.oci.digest import Digest
@@ -39,6 +39,7 @@ else:
 
 DEFAULT_EPOCH = 315532800
 """1980-01-01T00:00:00Z (see `teul.build.normalise`)."""
+ATTEMPTS = 3
 ARCHITECTURES = {"aarch64": "arm64", "arm": "arm", "ppc64le": "ppc64le", "s390x": "s390x", "riscv64": "riscv64", "x86_64": "amd64"}  # fmt: skip
 
 
@@ -105,14 +106,15 @@ def build(engine: Engine, options: BuildOptions, *, events: Sink = silent) -> Bu
         InvalidInput: the context.
     """
     names = [_tag(name) for name in options.tags]
-    # Another process may take a layer away between our look and our claim; then the second look runs the step again.
-    for attempt in (1, 2):
+    # Another process may take a layer away between our look and our claim, or write to the context between our look and
+    # the copy; then another look is right about it.
+    for attempt in range(ATTEMPTS):
         session = _Session(engine, options, events)
         try:
             solution = session.solve()
             return session.finish(solution, names)
-        except SnapshotNotFound:
-            if attempt == 2:
+        except (SnapshotNotFound, ContextChanged):
+            if attempt == ATTEMPTS - 1:
                 raise
         finally:
             session.close()
@@ -240,6 +242,10 @@ class _Session:
         return self.options.no_cache and not isinstance(vertex.op, ops.Base)
 
     def solve(self) -> Solution:
+        from teul.solver.graph import walk
+
+        for vertex in walk([self.lowered.vertex]):
+            self.worker.check(vertex)
         try:
             return solve(
                 [self.lowered.vertex],

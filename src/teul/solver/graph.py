@@ -48,7 +48,7 @@ class Result:
 class Vertex:
     """An op, and the vertices whose results it takes, in order. Immutable; equal when digest is equal."""
 
-    __slots__ = ("digest", "inputs", "name", "op", "place", "roles")
+    __slots__ = ("digest", "inputs", "loose", "name", "op", "place", "roles")
 
     digest: str
     inputs: tuple[Vertex, ...]
@@ -61,6 +61,7 @@ class Vertex:
         name: str = "",
         place: str = "",
         roles: Sequence[str] = (),
+        loose: Sequence[int] = (),
     ) -> None:
         """Put it together; the digest is taken once.
 
@@ -69,11 +70,14 @@ class Vertex:
             place: names the vertex among its graph's, the same when its definition changes (`builder 2`);
                 "" for the name. What the last build had at this place is what `why` compares with.
             roles: what each input is to this vertex (`base`, `dataset`); "" or missing for "input N".
+            loose: the numbers (from 0) of inputs whose digests do not count in the key, because what the worker finds
+                when it inspects the vertex says all that is taken from them.
         """
         self.op = op
         self.inputs = tuple(inputs)
         self.name = name
         self.place = place or name
+        self.loose = frozenset(loose)
         self.roles = tuple(roles) + ("",) * (len(self.inputs) - len(roles))
         self.digest = digest_of([dict(op.definition), [vertex.digest for vertex in self.inputs]])
 

@@ -214,15 +214,17 @@ def _inspect(worker: Worker, vertex: Vertex, inputs: Sequence[Result], *, conten
     if found is None:
         return None
     parts = _flatten(vertex.op.definition)
-    for number, (role, result) in enumerate(zip(vertex.roles, inputs, strict=True), start=1):
-        parts[f"input {role or number}"] = result.digest
+    for number, (role, result) in enumerate(zip(vertex.roles, inputs, strict=True)):
+        if number not in vertex.loose:
+            parts[f"input {role or number + 1}"] = result.digest
     parts |= found
     return _Known(key_of(vertex, inputs, found), parts, tuple(result.digest for result in inputs))
 
 
 def key_of(vertex: Vertex, inputs: Sequence[Result], found: Mapping[str, str]) -> str:
     """The cache key of *vertex* when its inputs gave *inputs* and the worker found *found*."""
-    return digest_of([dict(vertex.op.definition), [result.digest for result in inputs], dict(found)])
+    counted = ["" if number in vertex.loose else result.digest for number, result in enumerate(inputs)]
+    return digest_of([dict(vertex.op.definition), counted, dict(found)])
 
 
 def _flatten(definition: Mapping[str, Any]) -> dict[str, str]:

@@ -459,6 +459,8 @@ class _StageBody:
             name=f"[{stage}{self.done:{width}}/{self.total}] {'ONBUILD ' if is_trigger else ''}{shown}",
             place=f"{self.stage.shown} {self.done}",
             roles=("base", *(role for role, _ in more)),
+            # A COPY takes some files of another stage, and only those decide whether it runs again.
+            loose=(1,) if isinstance(op, ops.Copy) and more else (),
         )
         self.all.nodes.setdefault(vertex.digest, node)
         self.state.vertex = vertex
