@@ -14,7 +14,9 @@ Notes on meaning, where a layer by itself must give what the merged tree gives:
 3. A parent that has no entry of its own is looked up below: a folder gives its mode and owner, a link is followed.
    Whatever the answer was, the layer then holds only on those below: it does not *stand alone*.
 4. A hard link to a file that only the layers below have copies it up first. Such a layer does not stand alone either.
-5. A character device 0/0 would be a whiteout that the tar's readers elsewhere do not see. It is refused.
+5. Overlay shows the whiteouts of a folder that only one layer has, as names that cannot be opened. So none is made for
+   what the layers below do not have (the layer then holds only on those), nor inside an opaque folder.
+6. A character device 0/0 would be a whiteout that the tar's readers elsewhere do not see. It is refused.
 """
 
 from __future__ import annotations
@@ -73,7 +75,7 @@ def apply(
     stream: Source,
     folder: str,
     *,
-    lower: Sequence[str] = (),
+    lower: Sequence[str] | None = None,
     recipe: RecipeWriter | None = None,
     aside: str = "",
     device_marks: bool = True,
@@ -83,7 +85,8 @@ def apply(
     Args:
         stream: uncompressed tar, at byte 0; read to its end, not closed.
         folder: ends up in overlay's format.
-        lower: the folders of the layers below, bottom first; only looked into, see notes 3 and 4.
+        lower: the folders of the layers below, bottom first; only looked into, see notes 3, 4 and 5. None: not known,
+            and the layer is extracted as it stands.
         recipe: gets what `replay` needs to give the same tar again; it is not finished here.
         aside: a folder (exists, empty, same filesystem) for payloads that a later member of the tar replaces; needed
             with *recipe*.
@@ -97,7 +100,7 @@ def apply(
     Spec: image-spec v1.1 layer.md, "Applying Changesets".
     """
     source = HashingInput(stream)
-    applier = _Applier(folder, Lower(lower), recipe, aside, device_marks)
+    applier = _Applier(folder, lower, recipe, aside, device_marks)
     try:
         _members(source, applier, recipe)
         applier.finish()
@@ -146,9 +149,12 @@ def _drop(_: memoryview) -> None:
 
 
 class _Applier:
-    def __init__(self, folder: str, lower: Lower, recipe: RecipeWriter | None, aside: str, device_marks: bool) -> None:
-        self._place = Descent(folder, lower, self._implied)
-        self._lower = lower
+    def __init__(
+        self, folder: str, lower: Sequence[str] | None, recipe: RecipeWriter | None, aside: str, device_marks: bool
+    ) -> None:
+        self._lower = Lower(lower or ())
+        self._knows_lower = lower is not None
+        self._place = Descent(folder, self._lower, self._implied)
         self._recipe = recipe
         self._aside = aside
         self._device_marks = device_marks
@@ -156,13 +162,15 @@ class _Applier:
         """Folders whose mode, owner and time are set at the end: what is made in them changes the time."""
         self._payloads: dict[bytes, int] = {}
         self._implied_folders: set[bytes] = set()
-        self._copied_up = False
+        self._opaque: set[bytes] = set()
+        self._whiteouts: set[bytes] = set()
+        self._depends = False
         self.size_bytes = 0
         self.inodes = 0
 
     @property
     def stands_alone(self) -> bool:
-        return not (self._copied_up or self._implied_folders or self._place.followed_lower)
+        return not (self._depends or self._implied_folders or self._place.followed_lower)
 
     def close(self) -> None:
         self._place.close()
@@ -220,6 +228,7 @@ class _Applier:
 
     def finish(self) -> None:
         """Set what folders are like, now that nothing is made in them any more."""
+        self._drop_hidden_whiteouts()
         for path, entry in self._folders.items():
             at = self._place.open(path)
             try:
@@ -250,7 +259,7 @@ class _Applier:
             entry.xattrs = copied_attributes(below[0])
         os.mkdir(name, 0o700, dir_fd=at)
         if is_opaque:
-            self._set_opaque(at, name)
+            self._set_opaque(at, name, path)
         else:
             self._implied_folders.add(path)
         self._folders[path] = entry
@@ -285,6 +294,7 @@ class _Applier:
         for known in [known for known in self._folders if known == path or known.startswith(inside)]:
             del self._folders[known]
             self._implied_folders.discard(known)
+            self._opaque.discard(known)
         remove_tree(f"/proc/self/fd/{self._place.at}/{os.fsdecode(name)}")
 
     def _save(self, at: int, name: bytes, path: bytes) -> None:
@@ -304,7 +314,7 @@ class _Applier:
             if not stat.S_ISDIR(status.st_mode):
                 self._clear(name)
                 os.mkdir(name, 0o700, dir_fd=self._place.at)
-                self._set_opaque(self._place.at, name)
+                self._set_opaque(self._place.at, name, path)
         self._implied_folders.discard(path)
         self._folders.pop(path, None)
         self._folders[path] = entry
@@ -374,7 +384,7 @@ class _Applier:
                 )
             )
         full, status = found
-        self._copied_up = True
+        self._depends = True
         copied = Entry()
         copied.mode, copied.uid, copied.gid = stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid
         copied.mtime_ns = status.st_mtime_ns
@@ -412,19 +422,45 @@ class _Applier:
         self._place.enter(parent)
         if name == OPAQUE:
             # The folder itself is meant: its descriptor has a name only through /proc.
-            self._set_opaque(self._place.at, b".")
+            self._set_opaque(self._place.at, b".", self._place.here)
             return
         try:
             status = os.stat(hidden, dir_fd=self._place.at, follow_symlinks=False)
         except FileNotFoundError:
+            path = self._place.path(hidden)
+            if self._knows_lower and self._lower.find(path) is None:
+                self._depends = True
+                return
             if self._device_marks:
                 os.mknod(hidden, stat.S_IFCHR, 0, dir_fd=self._place.at)
+                self._whiteouts.add(path)
             else:
                 self._mark_file(name)
             self.inodes += 1
             return
         if stat.S_ISDIR(status.st_mode):
-            self._set_opaque(self._place.at, hidden)
+            self._set_opaque(self._place.at, hidden, self._place.path(hidden))
+
+    def _drop_hidden_whiteouts(self) -> None:
+        for path in self._whiteouts if self._opaque else ():
+            parent, _, name = path.rpartition(b"/")
+            above = parent
+            while above not in self._opaque and above:
+                above = above.rpartition(b"/")[0]
+            if above not in self._opaque:
+                continue
+            try:
+                at = self._place.open(parent)
+            except OSError:
+                continue  # a later member took the folder's place
+            try:
+                if is_whiteout(os.stat(name, dir_fd=at, follow_symlinks=False)):
+                    os.unlink(name, dir_fd=at)
+                    self.inodes -= 1
+            except FileNotFoundError:
+                pass
+            finally:
+                os.close(at)
 
     def _mark_file(self, name: bytes) -> None:
         try:
@@ -432,7 +468,8 @@ class _Applier:
         except FileExistsError:
             pass
 
-    def _set_opaque(self, at: int, name: bytes) -> None:
+    def _set_opaque(self, at: int, name: bytes, path: bytes) -> None:
+        self._opaque.add(path)
         if not self._device_marks:
             descriptor = os.open(name, _AT, dir_fd=at)
             try:

@@ -17,7 +17,11 @@ class Lower:
 
     def __init__(self, folders: Sequence[str]) -> None:
         """*folders*: bottom first."""
-        self._folders = [os.fsencode(folder) for folder in reversed(folders)]
+        self._folders: list[bytes] = []
+        for folder in reversed(folders):
+            self._folders.append(os.fsencode(folder))
+            if is_opaque(self._folders[-1]):
+                break
 
     def find(self, path: bytes) -> tuple[bytes, os.stat_result] | None:
         """Where the entry at *path* (clean, relative; links are not followed) lies, and its status; None when absent."""

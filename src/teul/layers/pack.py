@@ -79,18 +79,20 @@ class _Packer:
     def folder(self, folder: bytes, path: bytes) -> None:
         """All that *folder* holds; *path* is its name in the tar with a slash at the end, or empty."""
         # An explicit stack: folders may be nested deeper than Python recurses.
-        pending = [(folder, path, iter(_listed(folder)))]
+        pending = [(folder, path, iter(_listed(folder)), False)]
         while pending:
-            folder, path, names = pending[-1]
+            folder, path, names, is_hidden = pending[-1]
             for name in names:
                 full = folder + b"/" + name
                 status = os.lstat(full)
                 if stat.S_ISDIR(status.st_mode):
                     inside = path + name + b"/"
-                    self._folder(full, inside, status)
-                    pending.append((full, inside, iter(_listed(full))))
+                    is_opaque = self._folder(full, inside, status)
+                    pending.append((full, inside, iter(_listed(full)), is_hidden or is_opaque))
                     break
-                self._member(full, path, name, status)
+                # Below an opaque folder there is nothing that a whiteout could hide.
+                if not (is_hidden and stat.S_ISCHR(status.st_mode) and status.st_rdev == 0):
+                    self._member(full, path, name, status)
             else:
                 pending.pop()
 
@@ -98,7 +100,7 @@ class _Packer:
         self.entries += 1
         self._output.put(format_entry(entry))
 
-    def _folder(self, full: bytes, path: bytes, status: os.stat_result) -> None:
+    def _folder(self, full: bytes, path: bytes, status: os.stat_result) -> bool:
         entry = _entry(path, FOLDER, status)
         names = os.listxattr(full, follow_symlinks=False)
         if names:
@@ -106,6 +108,8 @@ class _Packer:
         self._put(entry)
         if any(name in names and os.getxattr(full, name) == b"y" for name in OPAQUE_ATTRIBUTES):
             self._put(_mark(path + OPAQUE))
+            return True
+        return False
 
     def _member(self, full: bytes, path: bytes, name: bytes, status: os.stat_result) -> None:
         mode = status.st_mode

@@ -112,6 +112,7 @@ class FolderSnapshotter:
         """
         from teul.host.fs import sync_filesystem
         from teul.layers import RecipeWriter, apply
+        from teul.layers.lower import is_opaque
 
         chain = chain_id([*(Digest(name.partition("@")[0]) for name in below), diff_id])
         lower = [self._fs(folder) for folder in rows.folders(self.db, below)]
@@ -140,6 +141,9 @@ class FolderSnapshotter:
                     recipe.abandon()
                 if not os.listdir(f"{folder}/aside"):
                     os.rmdir(f"{folder}/aside")
+                data: dict[str, object] = {"tar": "recipe", "tar_size_bytes": applied.tar_size_bytes}
+                if is_opaque(os.fsencode(f"{folder}/fs")):
+                    data["hides_all"] = True
                 sync_filesystem(folder)
                 crash_point("unpack-flushed")
                 name = str(diff_id) if applied.stands_alone else f"{diff_id}@{chain}"
@@ -151,7 +155,7 @@ class FolderSnapshotter:
                         folder=place,
                         size_bytes=applied.size_bytes,
                         inodes=applied.inodes,
-                        data={"tar": "recipe", "tar_size_bytes": applied.tar_size_bytes},
+                        data=data,
                     )
                 except AlreadyExists:
                     self.touch(name)
@@ -380,7 +384,7 @@ class OverlaySnapshotter(FolderSnapshotter):
         from teul.host.mount import OVERLAY_OPTIONS, join_layers
 
         row = rows.get(self.db, key, "active")
-        lower = [self._fs(folder) for folder in reversed(rows.folders(self.db, row.parents))]
+        lower = self._lower(row.parents)
         options = (
             f"lowerdir={join_layers(lower or [self._empty()])}",
             f"upperdir={self._fs(row.folder)}",
@@ -392,7 +396,7 @@ class OverlaySnapshotter(FolderSnapshotter):
         """How to mount a stack of layers read-only; makes nothing."""
         from teul.host.mount import OVERLAY_OPTIONS, join_layers
 
-        lower = [self._fs(folder) for folder in reversed(rows.folders(self.db, parents))]
+        lower = self._lower(parents)
         # Overlay wants two lower folders when there is no upper one.
         lower.append(self._empty())
         if not parents:
@@ -425,6 +429,15 @@ class OverlaySnapshotter(FolderSnapshotter):
             self.remove(key)
         crash_point("snapshot-committed")
         return name
+
+    def _lower(self, parents: Sequence[str]) -> list[str]:
+        """The folders of a stack, upper-most first. Overlay pays no heed to an opaque root, so the stack ends there."""
+        lower = []
+        for folder, hides_all in reversed(rows.stack(self.db, parents)):
+            lower.append(self._fs(folder))
+            if hides_all:
+                break
+        return lower
 
     def _empty(self) -> str:
         path = f"{self.root}/empty"

@@ -54,14 +54,21 @@ def folders(db: Database, names: Sequence[str]) -> list[str]:
     Raises:
         SnapshotNotFound: the first that is not here.
     """
-    if len(names) == 1:
-        return [get(db, names[0], "committed").folder]
-    known: dict[str, str] = {}
+    return [folder for folder, _ in stack(db, names)]
+
+
+def stack(db: Database, names: Sequence[str]) -> list[tuple[str, bool]]:
+    """As `folders`, each with whether it hides all that is below (its root folder is opaque)."""
+    known: dict[str, tuple[str, bool]] = {}
     for start in range(0, len(names), 500):
         part = names[start : start + 500]
         marks = ",".join("?" * len(part))
-        rows = db.all(f"SELECT name, folder FROM snapshots WHERE kind = 'committed' AND name IN ({marks})", tuple(part))
-        known.update(rows)
+        rows = db.all(
+            "SELECT name, folder, json_extract(data, '$.hides_all') FROM snapshots"
+            f" WHERE kind = 'committed' AND name IN ({marks})",
+            tuple(part),
+        )
+        known.update((name, (folder, bool(hides_all))) for name, folder, hides_all in rows)
     for name in names:
         if name not in known:
             raise SnapshotNotFound(name)
