@@ -42,7 +42,6 @@ MESSAGES = {
     "expected `rootfs.type` to be `layers`": "`rootfs.type`은 `layers`여야 합니다",
     "expected schema version 2, got {version}": "스키마 버전이 2여야 하는데 {version}입니다",
     "expected `layers` to be a list": "`layers`는 목록이어야 합니다",
-    "unknown media type `{media_type}`": "알 수 없는 미디어 타입 `{media_type}`",
     "expected schema version 2 and a list of manifests": "스키마 버전 2와 매니페스트 목록이어야 합니다",
     "a field has the wrong type: {problem}": "필드의 타입이 잘못되었습니다: {problem}",
     "expected a repository name": "저장소 이름이 없습니다",
