@@ -102,7 +102,13 @@ def run_command(name: str, words: list[str], context: Context) -> int:
     from teul.cli.table import COMMANDS
 
     module = importlib.import_module(f"teul.cli.{COMMANDS[name][1]}")
-    arguments = parse(module.FLAGS, words, interspersed=getattr(module, "INTERSPERSED", True), command=name)
+    try:
+        arguments = parse(module.FLAGS, words, interspersed=getattr(module, "INTERSPERSED", True), command=name)
+    except UsageError as error:
+        if not hasattr(module, "USAGE_EXIT_CODE"):
+            raise
+        report(error, context)
+        return int(module.USAGE_EXIT_CODE)
     if "help" in arguments.given:
         from teul.cli.help import show_command
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from contextlib import contextmanager
 
 from teul.containers import is_id_prefix, new_id
 from teul.errors import Conflict, InvalidInput, NameInUse, NetworkNotFound, OptionUnsupported, TeulError, text
@@ -17,19 +18,20 @@ from teul.host.netns import open_network_namespace
 from teul.network import addresses, holders, netavark
 from teul.network.netavark import Endpoint, Network
 from teul.state import networks as rows
+from teul.state.leases import process_start
 from teul.values import fields
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from dataclasses import replace
+    from collections.abc import Iterator, Mapping, Sequence
+    from dataclasses import dataclass, replace
 
     from teul.engine import Engine
     from teul.engine.containers.record import Container
     from teul.network.ports import PortMapping
     from teul.state.networks import Row
 else:
-    from teul.values import replace
+    from teul.values import dataclass, replace
 
 DEFAULT = "bridge"
 PREDEFINED = ("bridge", "host", "none")
@@ -177,7 +179,7 @@ def prune(engine: Engine) -> tuple[str, ...]:
     from teul.state import containers
 
     sweep(engine)
-    wanted = {place.network for row in containers.every(engine.db) for place in Container.from_row(row).networks}
+    wanted = {place.network for row in containers.every(engine.db) for place in Container.from_row(row).places}
     removed = []
     for network in list_networks(engine):
         if network.name in PREDEFINED or network.name in wanted:
@@ -247,14 +249,14 @@ def join(engine: Engine, container: Container) -> Joined:
         NetworkNotFound, PortInUse, Conflict (no address left).
     """
     sweep(engine)
-    networks = [get(engine, place.network) for place in container.networks]
+    networks = [get(engine, place.network) for place in container.places]
     places: list[Endpoint] = []
     ports, sockets = _reserve(engine, container.publish)
     joined = Joined(engine, container.id, (), ports)
     joined.port_sockets = sockets
     try:
         with engine.db:
-            for index, (network, place) in enumerate(zip(networks, container.networks, strict=True)):
+            for index, (network, place) in enumerate(zip(networks, container.places, strict=True)):
                 taken = rows.addresses(engine.db, network.id) | {network.gateway}
                 address = _address(network, place.requested_address, taken)
                 places.append(
@@ -282,6 +284,41 @@ def join(engine: Engine, container: Container) -> Joined:
         joined.undo()
         raise
     return joined
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A namespace on a network that no container has (yet). `path` is for a sandbox' `network`."""
+
+    path: str
+    address: str
+    gateway: str
+
+
+@contextmanager
+def session(engine: Engine, key: str, *, network: str = DEFAULT) -> Iterator[Session]:
+    """A network namespace on *network*, set up, for as long as the block: what a build or pipeline step runs in.
+
+    *key* names it among the network's endpoints, as a container's id does. A kill leaves a row, which is swept.
+    """
+    sweep(engine)
+    found = get(engine, network)
+    with engine.db:
+        address = _address(found, "", rows.addresses(engine.db, found.id) | {found.gateway})
+        place = Endpoint(network=found.name, network_id=found.id, address=address)
+        options = netavark.options_for(key, key[:32], [(found, place)], (), mtu=addresses.host_mtu())
+        options["owner"] = [os.getpid(), process_start(os.getpid())]
+        rows.add_endpoint(engine.db, (found.id, key, address, json.dumps(options)))
+    namespace = -1
+    try:
+        namespace = open_network_namespace()
+        setup = netavark.Setup(f"{engine.settings.run_root}/networks", options, namespace)
+        setup.wait()
+        yield Session(f"/proc/{os.getpid()}/fd/{namespace}", address, found.gateway)
+    finally:
+        if namespace != -1:
+            os.close(namespace)
+        leave(engine, key)
 
 
 def leave(engine: Engine, container: str) -> None:
@@ -314,7 +351,10 @@ def leaves_something(engine: Engine, container: str) -> bool:
 
 def sweep(engine: Engine) -> None:
     """Finish the tear-downs that were left: of containers that ended while nobody looked, or by a kill."""
-    for container in rows.orphans(engine.db):
+    for container, data in rows.orphans(engine.db):
+        pid, started = json.loads(data).get("owner", (0, ""))
+        if pid and process_start(pid) == started:
+            continue
         folder = f"{engine.settings.containers}/{container}"
         lock = None
         if os.path.isdir(folder):
@@ -327,7 +367,7 @@ def sweep(engine: Engine) -> None:
                     # Somebody is starting or settling it this moment.
                     continue
         try:
-            if container in rows.orphans(engine.db):
+            if any(container == row[0] for row in rows.orphans(engine.db)):
                 leave(engine, container)
         finally:
             if lock is not None:

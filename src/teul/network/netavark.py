@@ -73,6 +73,11 @@ class Endpoint:
     mac: str = ""
     interface: str = "eth0"
 
+    @property
+    def ip(self) -> str:
+        """The address, "" while there is none."""
+        return self.address
+
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Endpoint:
         return cls(**{**value, "aliases": tuple(value["aliases"])})

@@ -67,15 +67,12 @@ def endpoints(db: Database, *, network: str = "", container: str = "") -> list[E
     return db.all("SELECT network, container, address, data FROM endpoints ORDER BY container")
 
 
-def orphans(db: Database) -> list[str]:
-    """Containers that hold an address though they do not run (or are gone)."""
-    return [
-        row[0]
-        for row in db.all(
-            "SELECT DISTINCT e.container FROM endpoints e LEFT JOIN containers c ON c.id = e.container"
-            " WHERE c.id IS NULL OR c.status != 'running'"
-        )
-    ]
+def orphans(db: Database) -> list[tuple[str, str]]:
+    """(container, data) of those that hold an address though they do not run, or are gone, or never were containers."""
+    return db.all(
+        "SELECT e.container, min(e.data) FROM endpoints e LEFT JOIN containers c ON c.id = e.container"
+        " WHERE c.id IS NULL OR c.status != 'running' GROUP BY e.container"
+    )
 
 
 def remove_endpoints(db: Database, container: str) -> None:

@@ -211,7 +211,7 @@ def _settle(engine: Engine, container: Container, defer: Callable[[Callable[[Eng
     from teul.engine.containers.settlement import UNKNOWN_EXIT_CODE, settle
 
     settled = settle(engine, container.id, defer_network=defer is not None)
-    if defer is not None and container.networks:
+    if defer is not None and container.places:
         from teul.engine import networks
 
         if networks.leaves_something(engine, container.id):

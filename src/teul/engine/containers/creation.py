@@ -104,7 +104,7 @@ def plan(engine: Engine, options: ContainerOptions, image: Image, *, events: Sin
         add_trust=options.add_trust,
         mounts=_mount_points(options, config),
         network_mode=mode,
-        networks=places,
+        places=places,
         publish=publish,
         extra_hosts=options.extra_hosts,
         dns=options.dns,

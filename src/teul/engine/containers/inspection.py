@@ -158,7 +158,7 @@ def _network_settings(container: Container) -> dict[str, Any]:
             "DNSNames": [container.name, *place.aliases, container.short_id],
             "IPAMConfig": {"IPv4Address": place.requested_address} if place.requested_address else None,
         }
-        for place in container.networks
+        for place in container.places
     }
     if not places and container.network_mode in ("host", "none"):
         empty = {"NetworkID": "", "EndpointID": "", "Gateway": "", "IPAddress": "", "IPPrefixLen": 0, "MacAddress": ""}

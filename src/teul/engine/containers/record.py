@@ -28,7 +28,7 @@ _COLUMNS = ("id", "name", "image", "status", "created_at")
 class Container:
     """One container. Times are seconds since 1970, 0 is "never"; `status` is one of `teul.containers.STATUSES`.
 
-    `networks` are its places on bridge networks; `network_mode` is "bridge", "none", "host", "container:<id>" or the name
+    `places` are where it is on bridge networks; `network_mode` is "bridge", "none", "host", "container:<id>" or the name
     of the first network. `publish` is what was asked for, `ports` what holds while it runs.
     """
 
@@ -60,7 +60,7 @@ class Container:
 
     mounts: tuple[MountPoint, ...] = ()
     network_mode: str = "bridge"
-    networks: tuple[Endpoint, ...] = ()
+    places: tuple[Endpoint, ...] = ()
     publish: tuple[PortMapping, ...] = ()
     ports: tuple[PortMapping, ...] = ()
     extra_hosts: tuple[str, ...] = ()
@@ -108,9 +108,9 @@ class Container:
         return self.status == RUNNING
 
     @property
-    def addresses(self) -> dict[str, str]:
-        """Network name → address, while it runs."""
-        return {place.network: place.address for place in self.networks if place.address}
+    def networks(self) -> dict[str, Endpoint]:
+        """Network name → its place there (`ip` and `gateway` while it runs)."""
+        return {place.network: place for place in self.places}
 
     @classmethod
     def from_row(cls, row: Row) -> Container:
@@ -148,7 +148,7 @@ def _plain(value: object) -> object:
     return dict(value) if hasattr(value, "keys") else value  # type: ignore[call-overload]
 
 
-_NESTED: dict[str, Any] = {"mounts": MountPoint, "networks": Endpoint, "publish": PortMapping, "ports": PortMapping}
+_NESTED: dict[str, Any] = {"mounts": MountPoint, "places": Endpoint, "publish": PortMapping, "ports": PortMapping}
 _DEFAULTS: dict[str, object] = {
     name: {} if name in ("labels", "sysctls", "annotations") else value
     for name, value in Container.__value_defaults__.items()  # type: ignore[attr-defined]

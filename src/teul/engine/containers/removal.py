@@ -45,7 +45,7 @@ def remove(engine: Engine, container: str, *, force: bool = False, with_volumes:
     finally:
         if lock is not None:
             lock.release()
-    if found.networks:
+    if found.places:
         from teul.engine import networks
 
         networks.leave(engine, found.id)

@@ -60,7 +60,7 @@ def settle(engine: Engine, container: str, *, defer_network: bool = False) -> Co
             error="" if code is not None else "nobody saw it end",
             oom_killed=monitor.was_out_of_memory(folder),
             finished_at=monitor.ended_at(folder, container) or time.time(),
-            networks=tuple(replace(place, address="", mac="") for place in found.networks),
+            places=tuple(replace(place, address="", mac="") for place in found.places),
             ports=(),
         )
         engine.driver.delete(container, force=True)
@@ -72,7 +72,7 @@ def settle(engine: Engine, container: str, *, defer_network: bool = False) -> Co
         else:
             rows.update(engine.db, container, status=ended.status, data=ended.data())
         crash_point("container-settled")
-        if found.networks:
+        if found.places:
             from teul.engine import networks
 
             if not defer_network or not networks.leaves_something(engine, container):

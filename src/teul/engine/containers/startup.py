@@ -136,11 +136,11 @@ class Started:
         for path in (rootfs, f"{self._folder}/exit"):
             os.makedirs(path, mode=0o755, exist_ok=True)
         monitor.forget(self._folder, container.id)
-        if container.networks:
+        if container.places:
             from teul.engine import networks
 
             self._joined = networks.join(engine, container)
-            container = replace(container, networks=self._joined.places, ports=self._joined.ports)
+            container = replace(container, places=self._joined.places, ports=self._joined.ports)
         mounts = _mounts(engine, container)
         taken = [mount.target for mount in mounts]
         mounts += self._name_files(container, taken)
@@ -169,7 +169,7 @@ class Started:
             self.monitor = self._watch(stage, channel)
             if self._joined is not None:
                 self._joined.finish()
-                container = replace(container, networks=self._joined.places)
+                container = replace(container, places=self._joined.places)
                 self._joined.close_sockets()
             process = channel.wait_created()
         watcher = self.monitor
@@ -223,8 +223,8 @@ class Started:
             )
         full = f"{container.hostname}.{container.domainname}" if container.domainname else ""
         own = [full, container.hostname] if full else [container.hostname]
-        places = [(place.address, own) for place in container.networks if place.address]
-        gateway = container.networks[0].gateway if container.networks else ""
+        places = [(place.address, own) for place in container.places if place.address]
+        gateway = container.places[0].gateway if container.places else ""
         base = _host_file("/etc/hosts") if shares_network else ""
         servers = list(container.dns)
         options = list(container.dns_options)
@@ -330,7 +330,7 @@ class Started:
             started_at=0.0,
             exit_code=code if isinstance(code, int) else 128,
             error=str(error),
-            networks=tuple(replace(place, address="", mac="") for place in container.networks),
+            places=tuple(replace(place, address="", mac="") for place in container.places),
             ports=(),
         )
         rows.update(engine.db, container.id, status=self.container.status, data=self.container.data())
@@ -450,7 +450,7 @@ def _name_servers(engine: Engine, container: Container) -> list[str]:
     """The DNS servers of the container's networks: the gateways of those that have one."""
     from teul.engine import networks
 
-    found = [networks.get(engine, place.network) for place in container.networks]
+    found = [networks.get(engine, place.network) for place in container.places]
     return [network.gateway for network in found if network.dns]
 
 

@@ -21,7 +21,7 @@ STOP_TIMEOUT_S = 10
 KILL_WAIT_S = 10.0
 
 
-def stop(engine: Engine, container: str, *, timeout_s: int | None = None, signal: str = "") -> None:
+def stop(engine: Engine, container: str, *, timeout_s: float | None = None, signal: str = "") -> None:
     """Ask a container to end, and kill it after *timeout_s* (-1 waits for ever; default: the container's own, or 10 s).
 
     One that does not run is left alone.

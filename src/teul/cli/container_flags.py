@@ -1,0 +1,293 @@
+"""The flags that `run` and `create` share, all of Docker's, and the options they come to.
+
+A flag of Docker's that teul does not honour is known here by name, so that it is refused and never dropped.
+"""
+
+from __future__ import annotations
+
+import os
+
+from teul.cli.flags import Flag
+from teul.errors import InvalidInput, OptionUnsupported, UsageError, text
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from teul.cli.flags import Arguments
+    from teul.engine.containers.options import ContainerOptions
+    from teul.runtime.spec import Limits, Rlimit
+
+SHARED = (
+    Flag("add-host", kind="list", help="Add a custom host-to-IP mapping (host:ip)", metavar="list"),
+    Flag("annotation", kind="list", help="Add an annotation to the container", metavar="map"),
+    Flag("cap-add", kind="list", help="Add Linux capabilities", metavar="list"),
+    Flag("cap-drop", kind="list", help="Drop Linux capabilities", metavar="list"),
+    Flag("cidfile", help="Write the container ID to the file", metavar="string"),
+    Flag("cpu-shares", "c", "int", help="CPU shares (relative weight)", metavar="int"),
+    Flag("cpus", help="Number of CPUs", metavar="decimal"),
+    Flag("cpuset-cpus", help="CPUs in which to allow execution (0-3, 0,1)", metavar="string"),
+    Flag("cpuset-mems", help="MEMs in which to allow execution (0-3, 0,1)", metavar="string"),
+    Flag("device", kind="list", help="Add a host device to the container", metavar="list"),
+    Flag("dns", kind="list", help="Set custom DNS servers", metavar="list"),
+    Flag("dns-option", kind="list", help="Set DNS options", metavar="list"),
+    Flag("dns-opt", kind="list", hidden=True),
+    Flag("dns-search", kind="list", help="Set custom DNS search domains", metavar="list"),
+    Flag("domainname", help="Container NIS domain name", metavar="string"),
+    Flag("entrypoint", help="Overwrite the default ENTRYPOINT of the image", metavar="string"),
+    Flag("env", "e", "list", help="Set environment variables", metavar="list"),
+    Flag("env-file", kind="list", help="Read in a file of environment variables", metavar="list"),
+    Flag("expose", kind="list", help="Expose a port or a range of ports", metavar="list"),
+    Flag("group-add", kind="list", help="Add additional groups to join", metavar="list"),
+    Flag("hostname", "h", help="Container host name", metavar="string"),
+    Flag("init", kind="bool", help="Run an init inside the container that forwards signals and reaps processes"),
+    Flag("interactive", "i", "bool", help="Keep STDIN open even if not attached"),
+    Flag("ip", help="IPv4 address (e.g., 172.30.100.104)", metavar="string"),
+    Flag("ipc", help="IPC mode to use", metavar="string"),
+    Flag("label", "l", "list", help="Set meta data on a container", metavar="list"),
+    Flag("label-file", kind="list", help="Read in a line delimited file of labels", metavar="list"),
+    Flag("log-driver", help="Logging driver for the container: k8s-file or none", metavar="string"),
+    Flag("memory", "m", help="Memory limit", metavar="bytes"),
+    Flag("memory-reservation", help="Memory soft limit", metavar="bytes"),
+    Flag("memory-swap", help="Swap limit equal to memory plus swap: '-1' to enable unlimited swap", metavar="bytes"),
+    Flag("mount", kind="list", help="Attach a filesystem mount to the container", metavar="mount"),
+    Flag("name", help="Assign a name to the container", metavar="string"),
+    Flag("network", kind="list", help="Connect a container to a network", metavar="network"),
+    Flag("net", kind="list", hidden=True),
+    Flag("network-alias", kind="list", help="Add network-scoped alias for the container", metavar="list"),
+    Flag("net-alias", kind="list", hidden=True),
+    Flag("no-healthcheck", kind="bool", help="Disable any container-specified HEALTHCHECK"),
+    Flag(
+        "no-host-trust", kind="bool", help="Keep the host's certificates, proxies and pip settings out of the container"
+    ),
+    Flag("oom-score-adj", kind="int", help="Tune host's OOM preferences (-1000 to 1000)", metavar="int"),
+    Flag("pid", help="PID namespace to use", metavar="string"),
+    Flag("pids-limit", kind="int", help="Tune container pids limit (set -1 for unlimited)", metavar="int"),
+    Flag("platform", help="Set platform if server is multi-platform capable", metavar="string"),
+    Flag("privileged", kind="bool", help="Give extended privileges to this container"),
+    Flag("publish", "p", "list", help="Publish a container's port(s) to the host", metavar="list"),
+    Flag("publish-all", "P", "bool", help="Publish all exposed ports to random ports"),
+    Flag("pull", help='Pull image before running ("always", "missing", "never")', default="missing", metavar="string"),
+    Flag("quiet", "q", "bool", help="Suppress the pull output"),
+    Flag("read-only", kind="bool", help="Mount the container's root filesystem as read only"),
+    Flag("restart", help='Restart policy to apply when a container exits: "no"', metavar="string"),
+    Flag("rm", kind="bool", help="Automatically remove the container and its anonymous volumes when it exits"),
+    Flag("security-opt", kind="list", help="Security Options", metavar="list"),
+    Flag("shm-size", help="Size of /dev/shm; half of the memory (limit) unless given", metavar="bytes"),
+    Flag("stop-signal", help="Signal to stop the container", metavar="string"),
+    Flag("stop-timeout", kind="int", help="Timeout (in seconds) to stop a container", metavar="int"),
+    Flag("sysctl", kind="list", help="Sysctl options", metavar="map"),
+    Flag("tmpfs", kind="list", help="Mount a tmpfs directory", metavar="list"),
+    Flag("tty", "t", "bool", help="Allocate a pseudo-TTY"),
+    Flag("ulimit", kind="list", help="Ulimit options", metavar="ulimit"),
+    Flag("user", "u", help="Username or UID (format: <name|uid>[:<group|gid>])", metavar="string"),
+    Flag("uts", help="UTS namespace to use", metavar="string"),
+    Flag("volume", "v", "list", help="Bind mount a volume", metavar="list"),
+    Flag("workdir", "w", help="Working directory inside the container", metavar="string"),
+)
+REFUSED = (
+    *("blkio-weight", "blkio-weight-device", "cgroup-parent", "cgroupns", "cpu-count", "cpu-percent", "cpu-period"),
+    *("cpu-quota", "cpu-rt-period", "cpu-rt-runtime", "device-cgroup-rule", "device-read-bps", "device-read-iops"),
+    *("device-write-bps", "device-write-iops", "gpus", "health-cmd", "health-interval", "health-retries"),
+    *("health-start-interval", "health-start-period", "health-timeout", "io-maxbandwidth", "io-maxiops", "ip6"),
+    *("isolation", "kernel-memory", "link", "link-local-ip", "log-opt", "mac-address", "memory-swappiness", "runtime"),
+    *("storage-opt", "userns", "volume-driver", "volumes-from"),
+)
+REFUSED_SWITCHES = ("oom-kill-disable", "use-api-socket")
+REFUSED_FLAGS = (
+    *(Flag(name, kind="list", hidden=True) for name in REFUSED),
+    *(Flag(name, kind="bool", hidden=True) for name in REFUSED_SWITCHES),
+    Flag("disable-content-trust", kind="bool", default=True, hidden=True),
+)
+HINTS = {
+    "log-driver": text("leave it out; `teul logs` reads the log"),
+    "volume-driver": text("only local volumes are there"),
+}
+
+
+def to_options(arguments: Arguments, *, detach: bool, environ: Mapping[str, str]) -> ContainerOptions:
+    """The options that a command line comes to.
+
+    Raises:
+        OptionUnsupported, UsageError, InvalidInput.
+    """
+    from teul.engine.containers.options import ContainerOptions
+
+    refuse(arguments)
+    image, *command = arguments.rest
+    entrypoint = arguments.optional("entrypoint")
+    return ContainerOptions(
+        image=image,
+        command=tuple(command) if command else None,
+        entrypoint=None if entrypoint is None else (entrypoint,),
+        name=arguments.string("name"),
+        env=environment(arguments, environ),
+        working_dir=arguments.string("workdir"),
+        user=arguments.string("user"),
+        group_add=tuple(arguments.strings("group-add")),
+        volumes=tuple(arguments.strings("volume")),
+        mounts=tuple(arguments.strings("mount")),
+        tmpfs=tuple(arguments.strings("tmpfs")),
+        publish=tuple(arguments.strings("publish")),
+        publish_all=arguments.flag("publish-all"),
+        expose=tuple(arguments.strings("expose")),
+        network=(*arguments.strings("network"), *arguments.strings("net")),
+        aliases=(*arguments.strings("network-alias"), *arguments.strings("net-alias")),
+        address=arguments.string("ip"),
+        hostname=arguments.string("hostname"),
+        domainname=arguments.string("domainname"),
+        extra_hosts=tuple(arguments.strings("add-host")),
+        dns=tuple(arguments.strings("dns")),
+        dns_search=tuple(arguments.strings("dns-search")),
+        dns_options=(*arguments.strings("dns-option"), *arguments.strings("dns-opt")),
+        interactive=arguments.flag("interactive"),
+        tty=arguments.flag("tty"),
+        detach=detach,
+        remove=arguments.flag("rm"),
+        labels=pairs([*_lines(arguments.strings("label-file")), *arguments.strings("label")]),
+        limits=_limits(arguments),
+        shm_size_bytes=_size(arguments, "shm-size"),
+        ulimits=tuple(parse_ulimit(word) for word in arguments.strings("ulimit")),
+        readonly=arguments.flag("read-only"),
+        privileged=arguments.flag("privileged"),
+        cap_add=tuple(arguments.strings("cap-add")),
+        cap_drop=tuple(arguments.strings("cap-drop")),
+        security_options=tuple(arguments.strings("security-opt")),
+        devices=tuple(arguments.strings("device")),
+        sysctls=pairs(arguments.strings("sysctl")),
+        annotations=pairs(arguments.strings("annotation")),
+        ipc=arguments.string("ipc"),
+        pid=arguments.string("pid"),
+        uts=arguments.string("uts"),
+        stop_signal=arguments.string("stop-signal"),
+        stop_timeout_s=arguments.integer("stop-timeout"),
+        init=arguments.flag("init"),
+        keep_log=arguments.string("log-driver") != "none",
+        oom_score_adj=arguments.integer("oom-score-adj"),
+        platform=arguments.string("platform"),
+        pull=_pull(arguments),
+        add_trust=not arguments.flag("no-host-trust"),
+    )
+
+
+def refuse(arguments: Arguments) -> None:
+    """Raises: OptionUnsupported, for the first given flag that would not be honoured."""
+    for name in (*REFUSED, *REFUSED_SWITCHES):
+        if name in arguments.given:
+            raise OptionUnsupported(f"--{name}", hint=HINTS.get(name))
+    restart = arguments.string("restart")
+    if restart not in ("", "no"):
+        raise OptionUnsupported(f"--restart {restart}", hint=text("teul start NAME, when it has ended"))
+    driver = arguments.string("log-driver")
+    if driver not in ("", "k8s-file", "none"):
+        raise OptionUnsupported(f"--log-driver {driver}", hint=HINTS["log-driver"])
+
+
+def environment(arguments: Arguments, environ: Mapping[str, str]) -> tuple[str, ...]:
+    """`--env-file` lines, then `-e` words; a name alone takes its value from here, and is left out if it has none.
+
+    Raises:
+        InvalidInput: a file is missing, or a line is not a variable.
+    """
+    made = []
+    for entry in (*_lines(arguments.strings("env-file")), *arguments.strings("env")):
+        name, equals, _ = entry.partition("=")
+        if not name or (" " in name and not equals):
+            raise InvalidInput(text("invalid environment variable: {entry}", entry=entry))
+        if equals:
+            made.append(entry)
+        elif name in environ:
+            made.append(f"{name}={environ[name]}")
+    return tuple(made)
+
+
+def parse_ulimit(word: str) -> Rlimit:
+    """`nofile=1024:2048`, `core=0`, `memlock=-1`.
+
+    Raises:
+        InvalidInput: with Docker's words.
+    """
+    from teul.runtime.spec import RLIMITS, Rlimit
+
+    name, equals, value = word.partition("=")
+    if not equals:
+        raise InvalidInput(text("invalid ulimit argument: {word}", word=word))
+    if name not in RLIMITS:
+        raise InvalidInput(text("invalid ulimit type: {name}", name=name))
+    soft, _, hard = value.partition(":")
+    try:
+        low = int(soft)
+        high = int(hard) if hard else low
+    except ValueError:
+        raise InvalidInput(text("invalid ulimit argument: {word}", word=word)) from None
+    if high != -1 and (low == -1 or low > high):
+        raise InvalidInput(
+            text("ulimit soft limit must be less than or equal to hard limit: {soft} > {hard}", soft=low, hard=high)
+        )
+    return Rlimit(name, low, high)
+
+
+def _limits(arguments: Arguments) -> Limits:
+    from teul.runtime.spec import Limits
+
+    memory_swap = arguments.string("memory-swap")
+    memory = _size(arguments, "memory")
+    if memory_swap and memory_swap != "-1" and not memory:
+        raise InvalidInput(text("You should always set the Memory limit when using Memoryswap limit, see usage"))
+    try:
+        cpus = float(arguments.string("cpus") or 0)
+    except ValueError:
+        raise InvalidInput(
+            text("invalid argument `{value}` for `{flag}` flag: expected a number",
+                 value=arguments.string("cpus"), flag="--cpus")
+        ) from None  # fmt: skip
+    return Limits(
+        memory_bytes=memory,
+        memory_swap_bytes=-1 if memory_swap == "-1" else _size(arguments, "memory-swap"),
+        memory_reservation_bytes=_size(arguments, "memory-reservation"),
+        cpus=cpus,
+        cpu_shares=arguments.integer("cpu-shares") or 0,
+        cpuset=arguments.string("cpuset-cpus"),
+        cpuset_memory=arguments.string("cpuset-mems"),
+        pids=max(arguments.integer("pids-limit") or 0, 0),
+    )
+
+
+def _size(arguments: Arguments, name: str) -> int:
+    value = arguments.string(name)
+    if not value or value == "-1":
+        return 0
+    from teul.volumes import parse_size
+
+    return parse_size(value)
+
+
+def _pull(arguments: Arguments) -> str:
+    value = arguments.string("pull")
+    if value not in ("always", "missing", "never"):
+        raise UsageError(
+            text('invalid pull option: \'{value}\': must be one of "always", "missing" or "never"', value=value),
+            hint=text("teul run --help"),
+        )
+    return value
+
+
+def pairs(words: Sequence[str]) -> dict[str, str]:
+    """`NAME=value` words as a mapping; a name alone has the value ""."""
+    made = {}
+    for word in words:
+        name, _, value = word.partition("=")
+        made[name] = value
+    return made
+
+
+def _lines(paths: Sequence[str]) -> list[str]:
+    made: list[str] = []
+    for path in paths:
+        try:
+            with open(os.path.expanduser(path), encoding="utf-8") as file:
+                lines = file.read().splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise InvalidInput(text("file `{path}`: {problem}", path=path, problem=error)) from error
+        made += [line.lstrip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
+    return made

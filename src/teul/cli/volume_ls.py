@@ -1,0 +1,67 @@
+"""`teul volume ls`: Docker's table of volumes."""
+
+from __future__ import annotations
+
+from teul.cli.flags import Flag
+from teul.errors import InvalidInput, text
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from teul.cli.context import Context
+    from teul.cli.flags import Arguments
+    from teul.engine.volumes import Volume
+
+USAGE = "[OPTIONS]"
+FLAGS = (
+    Flag("filter", "f", "list", help='Provide filter values (e.g. "dangling=true")', metavar="filter"),
+    Flag("format", help="Output format: table, json, or a Go template such as {{.Name}}", metavar="string"),
+    Flag("quiet", "q", "bool", help="Only display volume names"),
+)
+HEADINGS = {"Driver": "DRIVER", "Name": "VOLUME NAME"}
+
+
+def run(arguments: Arguments, context: Context) -> int:
+    from teul.cli.templates import render_records
+    from teul.engine import volumes
+
+    engine = context.engine
+    filters = arguments.strings("filter")
+    used = volumes.in_use(engine) if any(word.startswith("dangling=") for word in filters) else set()
+    found = [volume for volume in volumes.list_volumes(engine) if _fits(volume, filters, used)]
+    if arguments.flag("quiet"):
+        for volume in found:
+            context.print(volume.name)
+        return 0
+    records: list[dict[str, object]] = [
+        {
+            "Driver": "local",
+            "Name": volume.name,
+            "Mountpoint": volume.mountpoint,
+            "Scope": "local",
+            "Labels": ",".join(f"{name}={value}" for name, value in volume.labels.items()),
+        }
+        for volume in found
+    ]
+    shown = render_records(arguments.string("format"), HEADINGS, records)
+    if shown:
+        context.print(shown)
+    return 0
+
+
+def _fits(volume: Volume, filters: list[str], used: set[str]) -> bool:
+    for word in filters:
+        key, _, value = word.partition("=")
+        if key == "dangling":
+            fits = (volume.name not in used) == (value in ("true", "1"))
+        elif key == "name":
+            fits = value in volume.name
+        elif key == "driver":
+            fits = value == "local"
+        elif key == "label":
+            name, equals, wanted = value.partition("=")
+            fits = name in volume.labels and (not equals or volume.labels[name] == wanted)
+        else:
+            raise InvalidInput(text("invalid filter '{key}'", key=key))
+        if not fits:
+            return False
+    return True
