@@ -142,21 +142,11 @@ class StepContainer:
 
 @contextmanager
 def attached(engine: Engine, key: str) -> Iterator[tuple[str, str]]:
-    """A network namespace on the default network: its path, and the gateway's address. *key* is the container's id.
-
-    The caller holds the lock on the container's folder: that is how others know that the address is in use.
-    """
+    """A network namespace on the default network: its path, and the gateway's address."""
     from teul.engine import networks
-    from teul.engine.containers import Container
-    from teul.network.netavark import Endpoint
 
-    container = Container(id=key, name=key, image="", image_name="", networks=(Endpoint(network=networks.DEFAULT),))
-    joined = networks.join(engine, container)
-    try:
-        joined.finish()
-        yield joined.path, joined.places[0].gateway
-    finally:
-        joined.undo()
+    with networks.session(engine, key) as session:
+        yield session.path, session.gateway
 
 
 def _make_ready(root: str, working_dir: str, clear: Sequence[str], owner: tuple[int, int]) -> None:

@@ -112,6 +112,11 @@ class Container:
         """Network name → its place there (`ip` and `gateway` while it runs)."""
         return {place.network: place for place in self.places}
 
+    @property
+    def addresses(self) -> dict[str, str]:
+        """Network name → address, while it runs."""
+        return {place.network: place.address for place in self.places if place.address}
+
     @classmethod
     def from_row(cls, row: Row) -> Container:
         value: dict[str, Any] = json.loads(row[4])
