@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from teul.cli.context import Context
     from teul.cli.flags import Arguments
     from teul.errors import Text
-    from teul.ml.up import Report
+    from teul.ml.stages import Report
 
 USAGE = "[OPTIONS] [FOLDER]"
 FLAGS = (
@@ -26,6 +26,7 @@ FLAGS = (
 def run(arguments: Arguments, context: Context) -> int:
     """Build, train, check, register and serve."""
     from teul.ml import up as use_case
+    from teul.ml.stages import Report
 
     if len(arguments.rest) > 1:
         raise UsageError(text("expected one folder, got {count}", count=len(arguments.rest)), hint="teul up --help")
@@ -36,7 +37,7 @@ def run(arguments: Arguments, context: Context) -> int:
             context.print(context.translate(line))
         return 0
     sink = context.sink(arguments.string("progress"), title="up")
-    report = use_case.Report(project.name)
+    report = Report(project.name)
     try:
         use_case.up(context.engine, folder, project, events=sink, report=report)
     except CommandFailed as error:

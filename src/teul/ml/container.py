@@ -16,7 +16,7 @@ from types import TracebackType
 from teul.errors import InvalidInput, text
 from teul.host.fs import FolderLock, open_in_root, remove_tree
 from teul.oci.runtime import Mount
-from teul.state.leases import lease
+from teul.state.leases import lease, protected
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,10 +25,14 @@ if TYPE_CHECKING:
     from teul.runtime.spec import Sandbox
 
 
+PREFIX = "step-"
+
+
 class StepContainer:
     """`working_dir` is the image's working directory, `folder` is on the host and goes with the container."""
 
-    def __init__(self, engine: Engine, image: Image, key: str) -> None:
+    def __init__(self, engine: Engine, image: Image, name: str) -> None:
+        key = PREFIX + name
         self._engine = engine
         self._image = image
         self._key = key
@@ -138,6 +142,26 @@ class StepContainer:
         target = posixpath.normpath(posixpath.join(self.working_dir, path))
         _refuse_links(upper, posixpath.dirname(target))
         return upper + target
+
+
+def sweep(engine: Engine) -> None:
+    """Remove what steps left whose teul was killed: snapshots that no living lease names, folders that nobody holds."""
+    living = {name for kind, name in protected(engine.db) if kind == "snapshot"}
+    for key in list(engine.snapshots.keys()):
+        if key.startswith(PREFIX) and key not in living:
+            engine.snapshots.remove(key)
+    try:
+        names = [name for name in os.listdir(engine.settings.containers) if name.startswith(PREFIX)]
+    except FileNotFoundError:
+        return
+    for name in names:
+        try:
+            lock = FolderLock.take(f"{engine.settings.containers}/{name}", wait=False)
+        except FileNotFoundError:
+            continue
+        if lock is not None:
+            with lock:
+                remove_tree(lock.path)
 
 
 @contextmanager

@@ -161,6 +161,21 @@ class _Reader:
             return default
         return value
 
+    def address(self, table: Mapping[str, Any], at: Path) -> str:
+        """An IPv4 address of this machine to listen on; `0.0.0.0` is all of them."""
+        value = self.string(table, at, "127.0.0.1")
+        if value == "localhost":
+            return "127.0.0.1"
+        parts = value.split(".")
+        if len(parts) != 4 or not all(part.isascii() and part.isdigit() and int(part) < 256 for part in parts):
+            name = ".".join(map(str, at))
+            self.problem(
+                at,
+                text("`{name}`: expected an IPv4 address, got `{value}`", name=name, value=value),
+                hint=text('"0.0.0.0" listens on every address'),
+            )
+        return value
+
     def environment(self, table: Mapping[str, Any], at: Path) -> dict[str, str]:
         """A table of strings; numbers and booleans are written as their text."""
         made = {}
@@ -418,7 +433,7 @@ class _Reader:
         self.keys(table, at, ("port", "host", "workers", "env"))
         return ServeOptions(
             port=self.integer(table, (*at, "port"), 8000, 1, 65535),
-            host=self.string(table, (*at, "host"), "127.0.0.1"),
+            host=self.address(table, (*at, "host")),
             workers=self.integer(table, (*at, "workers"), 1, 1, 256),
             env=self.environment(table, (*at, "env")),
         )

@@ -21,6 +21,7 @@ from teul.solver.graph import digest_of
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from teul.engine import Engine
+    from teul.engine.containers import Container
 
 PROJECT_LABEL, ROLE_LABEL = "io.teul.project", "io.teul.role"
 VERSION_LABEL, SPEC_LABEL = "io.teul.version", "io.teul.spec"
@@ -63,8 +64,6 @@ class ServiceSpec:
 
 def present(engine: Engine, project: str) -> tuple[Service, ...]:
     """The serving containers of *project*, running or not."""
-    from teul.engine import containers
-
     return tuple(
         Service(
             container=item.id,
@@ -73,9 +72,25 @@ def present(engine: Engine, project: str) -> tuple[Service, ...]:
             spec=item.labels.get(SPEC_LABEL, ""),
             is_running=item.is_running,
         )
+        for item in _containers(engine, project)
+    )
+
+
+def has_port(engine: Engine, project: str, port: int) -> bool:
+    """Whether a serving container of *project* has *port* of this machine now."""
+    return any(
+        mapping.host_port == port for item in _containers(engine, project) if item.is_running for mapping in item.ports
+    )
+
+
+def _containers(engine: Engine, project: str) -> list[Container]:
+    from teul.engine import containers
+
+    return [
+        item
         for item in containers.list_containers(engine, all=True)
         if item.labels.get(PROJECT_LABEL) == project and item.labels.get(ROLE_LABEL) == SERVE_ROLE
-    )
+    ]
 
 
 def start(engine: Engine, spec: ServiceSpec, *, publish: bool = True, events: Sink = silent) -> str:

@@ -14,6 +14,7 @@ from teul.ml import decisions, promotion, serving
 from teul.ml.gate import Verdict
 from teul.ml.pipeline import Pipeline, lower
 from teul.ml.project import FILE, ModelProject, ServeOptions
+from teul.ml.served_image import PORT
 from teul.ml.serving import ServiceSpec
 from teul.ml.steps import PipelineWorker
 from teul.oci.digest import Digest
@@ -102,6 +103,21 @@ class Stages:
             yield
         finally:
             self.report.seconds[name] = monotonic() - started
+
+    def check_port(self) -> None:
+        """Find out before the work, not after it, that the port is somebody else's.
+
+        Raises:
+            PortInUse: names the holder and a free port.
+        """
+        options = self.project.serve
+        if options is not None and not serving.has_port(self.engine, self.project.name, options.port):
+            from teul.network.holders import reserve
+            from teul.network.ports import PortMapping
+
+            _, sockets = reserve([PortMapping(PORT, options.port, options.host)])
+            for descriptor in sockets:
+                os.close(descriptor)
 
     def build(self) -> Image:
         """The project's image, by the builder."""

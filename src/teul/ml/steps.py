@@ -234,7 +234,7 @@ class PipelineWorker:
         step = op.step
         argv = step.argv(self._project.params)
         log = _Log(task)
-        with StepContainer(self._engine, self._image, f"step-{run_id}") as container:
+        with StepContainer(self._engine, self._image, run_id) as container:
             env = (
                 f"MLFLOW_TRACKING_URI={self._tracking_uri(container.gateway)}",
                 f"MLFLOW_TRACKING_TOKEN={self._tracking.issue_run_token(run_id)}",

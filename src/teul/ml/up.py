@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 from teul.errors import GateFailed, ProjectError, Text, text
 from teul.events import Sink, Warn, silent
-from teul.ml import promotion, record, serving
+from teul.ml import container, promotion, record, serving
 from teul.ml.pipeline import lower
 from teul.ml.project import FILE, ModelProject, parse
 from teul.ml.stages import Report, Stages, build_options, scope_of
@@ -85,8 +85,10 @@ def up(
         lease(engine.db),
         TrackingStore.of(engine.settings) as tracking,
     ):
-        record.close_abandoned(tracking, project.name)
+        if record.close_abandoned(tracking, project.name):
+            container.sweep(engine)
         stages = Stages(engine, folder, project, tracking, events, made)
+        stages.check_port()
         with stages.stage("image"):
             image = stages.build()
         with stages.stage("steps"):
@@ -154,10 +156,10 @@ def down(engine: Engine, project: str, *, events: Sink = silent) -> list[str]:
 
     stopped = []
     with locked(engine, project, events):
-        for container in serving.present(engine, project):
-            serving.take_away(engine, container.container)
-            if container.is_running:
-                stopped.append(container.name)
+        for found in serving.present(engine, project):
+            serving.take_away(engine, found.container)
+            if found.is_running:
+                stopped.append(found.name)
         projects.end_deployment(engine.db, project)
     if not projects.has_deployments(engine.db) and service.stop(engine.settings):
         stopped.append("tracking server")

@@ -116,6 +116,10 @@ def test_the_smallest_project_has_a_name():
             HEAD + '[model]\npath = "m"\n[serve]\nport = 99999\n',
             ["6:8 `serve.port`: expected a number from 1 to 65535"],
         ),
+        (
+            HEAD + '[model]\npath = "m"\n[serve]\nhost = "my.host"\n',
+            ['6:8 `serve.host`: expected an IPv4 address, got `my.host` | "0.0.0.0" listens on every address'],
+        ),
         (HEAD + "[params]\nx = [1]\n", ["4:5 `params.x`: expected a string, a number or true or false, got a list"]),
         ("a = \n", ["1:5 not TOML: invalid value"]),
         ("a = [1\n", ["1 not TOML: Unclosed array"]),

@@ -65,6 +65,8 @@ MESSAGES = {
     ),
     'metrics = ["metrics.json"]': 'metrics = ["metrics.json"]',
     "`[serve]`: there is no `[model]` to serve": "`[serve]`: 서빙할 `[model]`이 없습니다",
+    "`{name}`: expected an IPv4 address, got `{value}`": "`{name}`: IPv4 주소여야 하는데 `{value}`입니다",
+    '"0.0.0.0" listens on every address': '"0.0.0.0"은 모든 주소에서 듣습니다',
     "not TOML: {problem}": "TOML이 아닙니다: {problem}",
     "no `{file}` in {folder}": "{folder}에 `{file}`이 없습니다",
     "go to a project's folder, or write {path} with [project] and its name": (
