@@ -78,7 +78,7 @@ class BuildWorker:
         op = vertex.op
         with self._placed(vertex):
             if isinstance(op, ops.Run):
-                return {**self._pip_settings(), **self._bound(op)}
+                return {**self._pip_settings(), **self._bound(vertex, op)}
             if not isinstance(op, ops.Copy):
                 return {}
             if op.context:
@@ -290,7 +290,7 @@ class BuildWorker:
             self._pip = {"pip settings": digest_of(given)} if given else {}
         return self._pip
 
-    def _bound(self, op: ops.Run) -> dict[str, str]:
+    def _bound(self, vertex: Vertex, op: ops.Run) -> dict[str, str]:
         """What the bind mounts of contexts hold."""
         made: dict[str, str] = {}
         for mount in op.mounts:
@@ -298,7 +298,7 @@ class BuildWorker:
                 tree = self._tree_of(mount.identity)
                 paths = tree.select(mount.source or "/")
                 if not paths:
-                    raise self._missing(mount.source, tree, f"context `{mount.identity}`")
+                    raise self._missing(mount.source, tree, text("the context {path}", path=tree.root), vertex)
                 made |= tree.inspect([path for _, path in paths])
         return made
 
@@ -315,8 +315,12 @@ class BuildWorker:
         for source in op.sources:
             found = tree.select(source)
             if not found and not _is_pattern(source):
-                where = f"the context {tree.root}" if op.context else f"`{vertex.roles[1].removeprefix('from ')}`"
-                raise self._missing(source, tree, where)
+                where = (
+                    text("the context {path}", path=tree.root)
+                    if op.context
+                    else f"`{vertex.roles[1].removeprefix('from ')}`"
+                )
+                raise self._missing(source, tree, where, vertex)
             paths += [path for _, path in found]
         return paths
 
@@ -333,7 +337,7 @@ class BuildWorker:
         self.cache.put(key, vertex.digest, "", {"digest": key, "data": parts})
         return parts
 
-    def _missing(self, source: str, tree: Tree, where: str) -> InvalidInput:
+    def _missing(self, source: str, tree: Tree, where: str, vertex: Vertex) -> DockerfileError:
         from teul.build.dockerfile.reader import nearest
 
         pattern = tree.why_missing(source)
@@ -348,8 +352,11 @@ class BuildWorker:
                 near = ""
             if near:
                 hint = text("did you mean `{name}`?", name=f"{folder.strip('/')}/{near}".lstrip("/"))
-        return InvalidInput(
-            text("`{source}` not found in {where}", source=source.lstrip("/") or "/", where=where), hint=hint
+        node = self.nodes.get(vertex.digest)
+        return DockerfileError(
+            text("`{source}` not found in {where}", source=source.lstrip("/") or "/", where=where),
+            span=node.span(source.lstrip("/")) if node else None,
+            hint=hint,
         )
 
     @contextmanager

@@ -81,7 +81,11 @@ class RunMounts:
             paths = tree.select(mount.source or "/")
             if not paths:
                 raise InvalidInput(
-                    text("`{source}` not found in {where}", source=mount.source, where=f"the context {tree.root}")
+                    text(
+                        "`{source}` not found in {where}",
+                        source=mount.source,
+                        where=text("the context {path}", path=tree.root),
+                    )
                 )
             source = self._without_ignored(tree, paths[0][1], number)
         if mount.is_readonly:

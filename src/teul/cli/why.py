@@ -65,17 +65,20 @@ def because(reason: str, causes: Sequence[Cause]) -> list[str]:
         elif cause.after is None:
             made.append(text("because {part} is gone", part=cause.part))
         else:
-            made.append(
-                text(
-                    "because {part} changed: {before} → {after}",
-                    part=cause.part,
-                    before=_short(cause.before),
-                    after=_short(cause.after),
-                )
-            )
+            before, after = _apart(cause.before, cause.after)
+            made.append(text("because {part} changed: {before} → {after}", part=cause.part, before=before, after=after))
     if len(causes) > SHOWN_CAUSES:
         made.append(text("and {count} more", count=len(causes) - SHOWN_CAUSES))
     return made
+
+
+def _apart(before: str, after: str) -> tuple[str, str]:
+    """Both shortened; where the modes of a file are the same, only what differs."""
+    old, new = before.split(" "), after.split(" ")
+    if len(old) == len(new) and len(old[-1]) == len(new[-1]) == 64:
+        while len(old) > 1 and old[0] == new[0]:
+            del old[0], new[0]
+    return _short(" ".join(old)), _short(" ".join(new))
 
 
 def _short(value: str | None) -> str:
