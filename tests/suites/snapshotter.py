@@ -159,6 +159,28 @@ class SnapshotterSuite:
                 assert file.read() == content
             assert self.tar(snapshots, name) == linked
 
+    def test_a_layer_may_come_before_those_below(self, snapshots, tmp_path):
+        upper = snapshots.unpack(io.BytesIO(UPPER), digest_of(UPPER), None)
+        (base,) = self.unpack(snapshots, BASE)
+        with self.seen(snapshots.view([base, upper]), tmp_path) as place:
+            assert sorted(os.listdir(place / "etc")) == ["hosts", "new"]
+
+        assert snapshots.fits(upper, [base])
+        assert not snapshots.fits(upper, [])
+        assert snapshots.fits(base, [])
+
+    def test_a_whiteout_of_nothing_is_not_seen(self, snapshots, tmp_path):
+        odd = archive(folder("d"), member("d/.wh.none"), member("d/x", b"1"))
+        (base,) = self.unpack(snapshots, BASE)
+        plain = snapshots.unpack(io.BytesIO(odd), digest_of(odd), None)
+        assert not snapshots.fits(plain, [base])
+        fitting = snapshots.unpack(io.BytesIO(odd), digest_of(odd), [base])
+
+        assert snapshots.resolve([digest_of(BASE), digest_of(odd)]) == (base, fitting)
+        with self.seen(snapshots.view([base, fitting]), tmp_path) as place:
+            assert os.listdir(place / "d") == ["x"]
+        assert self.tar(snapshots, plain) == self.tar(snapshots, fitting) == odd
+
     def test_tampering_shows_when_the_tar_is_asked_for(self, snapshots):
         (name,) = self.unpack(snapshots, BASE)
         path = f"{snapshots.layer(name).folder}/etc/hosts"

@@ -216,16 +216,16 @@ def prune(engine: Engine, *, is_all: bool = False, with_volumes: bool = False, e
 
 
 def _prune_containers(engine: Engine, events: Sink) -> tuple[tuple[str, ...], int]:
-    from teul.engine import containers
+    from teul.engine.containers import list_containers, remove
 
     removed: list[str] = []
     freed = 0
-    for container in containers.list_containers(engine, all=True):
+    for container in list_containers(engine, all=True):
         if container.status not in ("exited", "dead", "created"):
             continue
         size_bytes = _container_bytes(engine, container.id)
         try:
-            containers.remove(engine, container.id)
+            remove(engine, container.id)
         except TeulError as error:
             events(Warn("prune", error.code, error.message))
             continue
@@ -239,15 +239,15 @@ def _container_bytes(engine: Engine, container: str) -> int:
 
 
 def _prune_networks(engine: Engine) -> tuple[str, ...]:
-    from teul.engine import networks
+    from teul.engine.networks import prune as prune_networks
 
-    return networks.prune(engine)
+    return prune_networks(engine)
 
 
 def _prune_volumes(engine: Engine) -> tuple[tuple[str, ...], int]:
-    from teul.engine import volumes
+    from teul.engine.volumes import prune as prune_volumes
 
-    return volumes.prune(engine)
+    return prune_volumes(engine)
 
 
 def _prune_images(engine: Engine, *, is_all: bool) -> tuple[tuple[Digest, tuple[str, ...]], ...]:
@@ -397,10 +397,10 @@ def _image_usage(engine: Engine) -> Usage:
 
 
 def _container_usage(engine: Engine) -> Usage:
-    from teul.engine import containers
+    from teul.engine.containers import list_containers
 
     total = active = size = reclaimable = 0
-    for container in containers.list_containers(engine, all=True):
+    for container in list_containers(engine, all=True):
         size_bytes = _container_bytes(engine, container.id)
         total += 1
         size += size_bytes
@@ -412,11 +412,11 @@ def _container_usage(engine: Engine) -> Usage:
 
 
 def _volume_usage(engine: Engine) -> Usage:
-    from teul.engine import volumes
+    from teul.engine.volumes import in_use, list_volumes
     from teul.host.fs import disk_bytes
 
-    used = volumes.in_use(engine)
-    sizes = {volume.name: disk_bytes(volume.mountpoint) for volume in volumes.list_volumes(engine)}
+    used = in_use(engine)
+    sizes = {volume.name: disk_bytes(volume.mountpoint) for volume in list_volumes(engine)}
     return Usage(
         "Local Volumes",
         len(sizes),

@@ -61,7 +61,7 @@ _REFUSALS = frozenset({1, 2, 17, 20, 21, 22, 27, 31, 36, 39, 40})
 @dataclass(frozen=True, slots=True)
 class Applied:
     """What went in: the tar's digest and size (bytes), the sum of the files' sizes (bytes), inodes made; and whether
-    the folder means the same on top of any other layers.
+    the folder means the same on top of any other layers (its whiteouts apart, of which there are some).
     """
 
     diff_id: Digest
@@ -69,6 +69,7 @@ class Applied:
     size_bytes: int
     inodes: int
     stands_alone: bool
+    whiteouts: int = 0
 
 
 def apply(
@@ -110,6 +111,7 @@ def apply(
             applier.size_bytes,
             applier.inodes,
             applier.stands_alone,
+            applier.whiteouts,
         )
     finally:
         source.finish()
@@ -165,6 +167,7 @@ class _Applier:
         self._opaque: set[bytes] = set()
         self._whiteouts: set[bytes] = set()
         self._depends = False
+        self.whiteouts = 0
         self.size_bytes = 0
         self.inodes = 0
 
@@ -437,6 +440,7 @@ class _Applier:
             else:
                 self._mark_file(name)
             self.inodes += 1
+            self.whiteouts += 1
             return
         if stat.S_ISDIR(status.st_mode):
             self._set_opaque(self._place.at, hidden, self._place.path(hidden))

@@ -9,7 +9,7 @@ from teul.layers.pack import OPAQUE, OPAQUE_ATTRIBUTES, WHITEOUT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 
 class Lower:
@@ -75,3 +75,21 @@ def is_opaque(folder: bytes) -> bool:
 def is_missing_by_file(folder: bytes, name: bytes) -> bool:
     """Whether *folder* has the mark for "no *name* below" as a file (where whiteout devices cannot be made)."""
     return os.path.lexists(folder + b"/" + WHITEOUT + name)
+
+
+def whiteouts(folder: str) -> Iterator[bytes]:
+    """The paths that a layer's folder hides, by device or by file."""
+    top = os.fsencode(folder)
+    pending = [b""]
+    while pending:
+        inside = pending.pop()
+        with os.scandir(top + b"/" + inside) as entries:
+            for entry in entries:
+                path = inside + b"/" + entry.name if inside else entry.name
+                if entry.is_dir(follow_symlinks=False):
+                    pending.append(path)
+                elif entry.name.startswith(WHITEOUT):
+                    if entry.name != OPAQUE:
+                        yield (inside + b"/" if inside else b"") + entry.name[len(WHITEOUT) :]
+                elif not entry.is_file() and not entry.is_symlink() and is_whiteout(entry.stat(follow_symlinks=False)):
+                    yield path

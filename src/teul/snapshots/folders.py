@@ -100,9 +100,8 @@ class FolderSnapshotter:
 
     # Layers
 
-    def unpack(self, stream: Source, diff_id: Digest, below: Sequence[str]) -> str:
-        """Extract one uncompressed layer tar (a binary stream, read to its end, verified against *diff_id*) and commit
-        it with the recipe that gives the same tar again. *below*: the names of the layers under it. Idempotent.
+    def unpack(self, stream: Source, diff_id: Digest, below: Sequence[str] | None) -> str:
+        """Extract one uncompressed layer tar and commit it; see the protocol.
 
         Raises:
             DigestMismatch, MalformedLayer, UnsafePath: nothing is left behind.
@@ -112,8 +111,8 @@ class FolderSnapshotter:
         from teul.layers import RecipeWriter, apply
         from teul.layers.lower import is_opaque
 
-        chain = chain_id([*(Digest(name.partition("@")[0]) for name in below), diff_id])
-        lower = [self.fs(folder) for folder in rows.folders(self.db, below)]
+        chain = chain_id([*(Digest(name.partition("@")[0]) for name in below), diff_id]) if below is not None else ""
+        lower = [self.fs(folder) for folder in rows.folders(self.db, below)] if below is not None else None
         place, lock = self.new_folder()
         with lock:
             try:
@@ -140,6 +139,8 @@ class FolderSnapshotter:
                 if not os.listdir(f"{folder}/aside"):
                     os.rmdir(f"{folder}/aside")
                 data: dict[str, object] = {"tar": "recipe", "tar_size_bytes": applied.tar_size_bytes}
+                if applied.whiteouts:
+                    data["whiteouts"] = applied.whiteouts
                 if is_opaque(os.fsencode(f"{folder}/fs")):
                     data["hides_all"] = True
                 sync_filesystem(folder)
@@ -163,6 +164,16 @@ class FolderSnapshotter:
                 raise
         crash_point("unpack-committed")
         return name
+
+    def fits(self, name: str, below: Sequence[str]) -> bool:
+        """Whether every whiteout of layer *name* hides something in the layers *below*; see the protocol."""
+        from teul.layers.lower import Lower, whiteouts
+
+        row = rows.get(self.db, name, "committed")
+        if not row.data.get("whiteouts"):
+            return True
+        lower = Lower([self.fs(folder) for folder in rows.folders(self.db, below)])
+        return all(lower.find(path) is not None for path in whiteouts(self.fs(row.folder)))
 
     def tar(self, name: str, write: Callable[[bytes], object] | None = None) -> None:
         """Stream the layer's exact tar into *write*, verified against its diff id (without *write*: only verified).

@@ -75,12 +75,23 @@ class Snapshotter(Protocol):
         exactly the tar of that digest (`teul.layers.pack`). A layer that exists already is kept. Returns its name.
         """
 
-    def unpack(self, stream: Source, diff_id: Digest, below: Sequence[str]) -> str:
+    def unpack(self, stream: Source, diff_id: Digest, below: Sequence[str] | None) -> str:
         """Extract one uncompressed layer tar (a binary stream, read to its end, verified against *diff_id*) and commit
-        it with the recipe that gives the same tar again. *below*: the names of the layers under it. Idempotent.
+        it with the recipe that gives the same tar again. Idempotent. Returns its name, with `@` when it does not stand
+        alone.
+
+        Args:
+            below: the names of the layers under it, bottom first. None: not here yet; a layer that needs them is
+                refused as malformed, or gets a name that no stack resolves to; whiteouts are taken at their word
+                (see `fits`).
 
         Raises:
             DigestMismatch, MalformedLayer, UnsafePath: nothing is left behind.
+        """
+
+    def fits(self, name: str, below: Sequence[str]) -> bool:
+        """Whether every whiteout of layer *name* hides something in the layers *below*. (Overlay shows one that does
+        not.) If not, unpack it again on them, which gives it a name for that stack.
         """
 
     def tar(self, name: str, write: Callable[[bytes], object] | None = None) -> None:

@@ -243,9 +243,15 @@ class _Pull:
                 raise
         again = {operation.diff_id for future, operation in futures.items() if not future.result()}
         for number, operation in enumerate(operations):
-            if operation.diff_id in again:
+            is_new = operation.kind != KEEP
+            if operation.diff_id in again or (is_new and not self._fits(operation, diff_ids[:number])):
                 again.discard(operation.diff_id)
                 self._unpack_on(operation, diff_ids[:number])
+
+    def _fits(self, operation: PullOperation, below: tuple[Digest, ...]) -> bool:
+        snapshots = self.engine.snapshots
+        *names, name = snapshots.resolve((*below, operation.diff_id))
+        return snapshots.fits(name, names)
 
     def _layer(self, operation: PullOperation) -> bool:
         """Bring one layer here; False when it must wait for those below it (its blob is here then)."""
@@ -318,7 +324,7 @@ class _Pull:
         snapshots = self.engine.snapshots
         source = _Source(read)
         try:
-            name = snapshots.unpack(open_decoded(source, operation.descriptor.media_type), operation.diff_id, ())
+            name = snapshots.unpack(open_decoded(source, operation.descriptor.media_type), operation.diff_id, None)
         except MalformedLayer:
             if isinstance(source.error, BaseException):
                 raise source.error from None
