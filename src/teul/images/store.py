@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import dataclass
 
 from teul.errors import ImageNotFound, InvalidInput, InvalidReference, text
 from teul.oci.digest import Digest
@@ -19,10 +18,13 @@ from teul.state import images as rows
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from dataclasses import dataclass
 
     from teul.content.protocol import Store
     from teul.snapshots.protocol import Snapshotter
     from teul.state.db import Database
+else:
+    from teul.values import dataclass
 
 ORIGIN_LABEL = "io.teul.origin"
 """On images that no registry gave: how they were made (`bootstrap debian bookworm`)."""
@@ -168,10 +170,10 @@ class ImageStore:
     def add_repository_digest(
         self, image: Digest, repository: str, digest: Digest, *, manifest: bytes | None = None
     ) -> None:
-        """Remember that *repository* has *image* under *digest*; a *manifest* becomes the image's."""
+        """Remember that *repository* has *image* under *digest*; a *manifest* becomes the image's when it had none."""
         with self._db:
             if manifest is not None:
-                rows.set_manifest(self._db, image, self._store.put(manifest))
+                rows.fill_manifest(self._db, image, self._store.put(manifest))
             rows.add_digest(self._db, repository, digest, image)
 
     def remove(self, image: Digest) -> None:

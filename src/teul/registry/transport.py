@@ -210,7 +210,7 @@ class Response:
         """Wake a thread that waits for this body; its read fails."""
         try:
             self._raw.shutdown()
-        except (AttributeError, OSError, ValueError):
+        except (AttributeError, OSError, RuntimeError, ValueError):
             # Nothing to wake: the body ended, or the library is older than this verb.
             return
 

@@ -22,13 +22,18 @@ def insert(db: Database, image: str, *, manifest: str, data: str, created_at: fl
         if cursor.rowcount:
             return True
         if manifest:
-            db.execute("UPDATE images SET manifest = ? WHERE id = ? AND manifest = ''", (manifest, image))
+            fill_manifest(db, image, manifest)
         return False
 
 
 def set_manifest(db: Database, image: str, manifest: str) -> None:
-    """The manifest that is this image's now (a push made it, or a pull found a newer form of the same image)."""
+    """The manifest that is this image's now (a pull found a newer form of the same image)."""
     db.execute("UPDATE images SET manifest = ? WHERE id = ?", (manifest, image))
+
+
+def fill_manifest(db: Database, image: str, manifest: str) -> None:
+    """The manifest of an image that had none (a push made it)."""
+    db.execute("UPDATE images SET manifest = ? WHERE id = ? AND manifest = ''", (manifest, image))
 
 
 def by_id(db: Database, image: str) -> Row | None:

@@ -46,6 +46,7 @@ class Fault:
         corrupt: flip a bit in the middle of the body.
         redirect: answer 307 to the same content on another host name.
         ignore_range: answer a `Range` request with the whole body.
+        stall: with *cut_after_bytes*: do not drop the connection but wait until `FakeRegistry.resume` is set.
     """
 
     method: str = "GET"
@@ -57,6 +58,7 @@ class Fault:
     corrupt: bool = False
     redirect: bool = False
     ignore_range: bool = False
+    stall: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +108,9 @@ class FakeRegistry:
         self.requests: list[Request] = []
         self.faults: list[Fault] = []
         self.lock = threading.RLock()
+        self.stalled = threading.Event()
+        """Set when a stalling answer has come to its stop."""
+        self.resume = threading.Event()
         self._server: ThreadingHTTPServer | None = None
 
     def __enter__(self) -> FakeRegistry:
@@ -119,6 +124,7 @@ class FakeRegistry:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         assert self._server is not None
+        self.resume.set()
         self._server.shutdown()
         self._server.server_close()
 
@@ -204,8 +210,7 @@ class _Handler(BaseHTTPRequestHandler):
                     return self._give_token(parse_qs(parts.query).get("scope", []), body)
                 if kind != "storage" and not self._is_allowed(name):
                     return self._challenge(name)
-                with registry.lock:
-                    getattr(self, f"_{kind}")(name, what, body)
+                getattr(self, f"_{kind}")(name, what, body)
                 return None
         return self._error(404, "UNSUPPORTED", "no such route")
 
@@ -412,4 +417,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(body if cut is None else body[:cut])
             if cut is not None:
                 self.close_connection = True
+            if self.fault.stall:
+                self.wfile.flush()
+                self.registry.stalled.set()
+                self.registry.resume.wait(60)
         self.wfile.flush()
