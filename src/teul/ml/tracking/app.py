@@ -274,7 +274,7 @@ def _loads_loosely(data: bytes) -> object:
         body: object = json.loads(data)
         # Half of a surrogate pair is no text; the database would say so too late.
         orjson.dumps(body)
-    except (ValueError, RecursionError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise TrackingInvalid(f"Bad Request. The body is not JSON: {error}") from error
     return body
 

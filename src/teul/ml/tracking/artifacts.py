@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from collections.abc import Iterator
 from urllib.parse import unquote
 
@@ -24,6 +25,7 @@ from teul.oci.digest import Digest
 
 MAX_PATH = 4096
 UPLOAD_LIFE_MS = 24 * 3600 * 1000
+GRACE_S = 60.0
 _BAD = re.compile(r"[\0\\#]")
 _DRIVE = re.compile(r"[A-Za-z]:")
 
@@ -220,18 +222,20 @@ def digests(db: Database) -> Iterator[Digest]:
         yield Digest(digest)
 
 
-def collect(db: Database, store: Store) -> tuple[int, int]:
+def collect(db: Database, store: Store, *, grace_s: float = GRACE_S) -> tuple[int, int]:
     """Remove content that nothing names, and uploads older than a day; returns how many blobs and bytes.
 
-    Marks and sweeps inside one write transaction: a name that is given meanwhile waits, and then finds its content
-    gone (`put` answers "upload again") or kept.
+    Marks and sweeps inside one write transaction, so no name is given meanwhile; content that came within *grace_s*
+    seconds stays, because its name may be about to be given (`put` looks again anyway).
     """
-    count = size_bytes = 0
+    count = 0
     with db.write():
         db.execute("DELETE FROM uploads WHERE created_at < ?", (now_ms() - UPLOAD_LIFE_MS,))
         marked = set(digests(db))
+        before_ns = time.time_ns() - int(grace_s * 1e9)
+        size_bytes = store.sweep_ingests()
         for info in list(store.walk()):
-            if info.digest not in marked:
+            if info.digest not in marked and store.used_ns(info.digest) <= before_ns:
                 store.remove(info.digest)
                 count += 1
                 size_bytes += info.size_bytes

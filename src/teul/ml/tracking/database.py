@@ -38,6 +38,7 @@ class Database:
         self.path = path
         self._writer = connection
         self._lock = threading.RLock()
+        self._readers_lock = threading.Lock()
         self._depth = 0
         self._thread = _Thread()
         self._readers: list[sqlite3.Connection] = []
@@ -69,7 +70,7 @@ class Database:
 
     def close(self) -> None:
         """Close every connection; no thread may be using one."""
-        with self._lock:
+        with self._lock, self._readers_lock:
             for reader in self._readers:
                 reader.close()
             self._readers.clear()
@@ -156,7 +157,7 @@ class Database:
             reader = _connect(self.path)
             reader.execute("PRAGMA query_only=ON")
             self._thread.reader = reader
-            with self._lock:
+            with self._readers_lock:
                 self._readers.append(reader)
         return reader
 

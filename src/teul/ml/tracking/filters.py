@@ -81,6 +81,10 @@ class Grammar:
     order_entities: tuple[str, ...] = (ATTRIBUTE,)
 
     @property
+    def orderable(self) -> tuple[str, ...]:
+        return (*self.order, *(name for name, _ in self.aliases)) if self.order else self.attributes
+
+    @property
     def attributes(self) -> tuple[str, ...]:
         return (*self.text, *self.numeric, *(name for name, _ in self.aliases))
 
@@ -191,7 +195,7 @@ def parse_order(text: str, grammar: Grammar) -> Order:
         if word not in ("asc", "desc"):
             raise TrackingInvalid(f"Invalid ordering key in order_by clause '{text}'.")
         ascending = word == "asc"
-    entity, key = _identify(tokens[0].text, grammar, grammar.order or grammar.attributes)
+    entity, key = _identify(tokens[0].text, grammar, grammar.orderable)
     if entity not in grammar.order_entities:
         raise TrackingInvalid(f"Invalid order_by entity: {entity}")
     return Order(entity, dict(grammar.aliases).get(key, key) if entity == ATTRIBUTE else key, ascending)
@@ -354,7 +358,7 @@ def _identify(text: str, grammar: Grammar, attributes: tuple[str, ...]) -> tuple
     if len(key) >= 2 and key[0] == key[-1] and key[0] in "`\"'":
         key = key[1:-1]
     if entity == ATTRIBUTE and key not in attributes:
-        if grammar is REGISTERED_MODELS and attributes is grammar.order:
+        if "timestamp" in attributes:
             raise TrackingInvalid(f"Invalid order by key '{key}' specified. Valid keys are '{ {'name', 'timestamp'} }'")
         raise TrackingInvalid(f"Invalid attribute key '{key}' specified. Valid keys are '{set(attributes)}'")
     if entity == DATASET and key not in ("name", "digest", "context"):

@@ -357,9 +357,9 @@ class TrackingStore:
     def revoke_run_tokens(self, run_id: str) -> None:
         tokens.revoke(self.db, run_id)
 
-    def collect(self) -> tuple[int, int]:
-        """Remove artifact content that nothing names; returns how many blobs and bytes went."""
-        return artifacts.collect(self.db, self.content)
+    def collect(self, *, grace_s: float = artifacts.GRACE_S) -> tuple[int, int]:
+        """Remove artifact content that nothing names and that is older than *grace_s*; how many blobs and bytes."""
+        return artifacts.collect(self.db, self.content, grace_s=grace_s)
 
     def check(self) -> list[tuple[str, str]]:
         """Read every artifact: (path, what is wrong) for each one that is damaged or gone."""
