@@ -23,6 +23,7 @@ from teul.solver.graph import Result, Vertex, digest_of
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
     from typing import Any
 
     from teul.build.dockerfile.parser import Node
@@ -45,6 +46,7 @@ class BuildWorker:
         contexts: trees by name; "context" is the main one.
         nodes: vertex digest → instruction, for the place of an error.
         hold: protects a layer or an active snapshot from gc while this build lives (kind, name).
+        network: lends the path of a network namespace for the length of a block, or "host"; for RUN's default.
         secrets: id → bytes, for `--mount=type=secret`.
     """
 
@@ -58,6 +60,7 @@ class BuildWorker:
         contexts: Mapping[str, Tree],
         nodes: Mapping[str, Node],
         hold: Callable[[str, str], None],
+        network: Callable[[], AbstractContextManager[str]],
         secrets: Mapping[str, bytes] | None = None,
     ) -> None:
         self.settings = settings
@@ -67,6 +70,7 @@ class BuildWorker:
         self.contexts = contexts
         self.nodes = nodes
         self.hold = hold
+        self.network = network
         self.secrets = secrets or {}
         self._local = threading.local()
         self._pip: dict[str, str] | None = None
@@ -229,6 +233,7 @@ class BuildWorker:
 
         with ExitStack() as stack:
             mounts = RunMounts(self, op, inputs, active.folder, stack)
+            network = op.network if op.network in ("none", "host") else stack.enter_context(self.network())
             sandbox = Sandbox(
                 process=Process(
                     args=op.args,
@@ -239,8 +244,7 @@ class BuildWorker:
                 rootfs=f"{active.folder}/rootfs",
                 mounts=mounts.mounts,
                 hostname=op.hostname or HOSTNAME,
-                # A build's bridge is still to come; until then `default` is the host's network.
-                network="none" if op.network == "none" else "host",
+                network=network,
                 shm_size_bytes=op.shm_size_bytes,
             )
             command = " ".join(op.args)

@@ -5,13 +5,23 @@ from __future__ import annotations
 import os
 import threading
 import time
+from contextlib import contextmanager
 
 from teul.build import ops
 from teul.build.dockerfile.lower import BaseImage, LowerOptions, NamedContext, lower
 from teul.build.dockerfile.parser import parse
 from teul.build.dockerignore import IgnoreMatcher, read_ignore_file
 from teul.build.tree import Tree
-from teul.errors import ContextChanged, DockerfileError, InvalidInput, OptionUnsupported, SnapshotNotFound, Span, text
+from teul.errors import (
+    ContextChanged,
+    DockerfileError,
+    HostLacks,
+    InvalidInput,
+    OptionUnsupported,
+    SnapshotNotFound,
+    Span,
+    text,
+)
 from teul.events import Warn, silent
 from teul.oci.descriptor import Platform
 from teul.oci.digest import Digest
@@ -21,13 +31,14 @@ from teul.state.cache import SolverCache, file_digests, put_file_digests
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from contextlib import ExitStack
     from dataclasses import dataclass, field
 
     from teul.build.dockerfile.lower import Lowered
     from teul.build.dockerfile.parser import Dockerfile
     from teul.build.execute import BuildWorker
+    from teul.config import Settings
     from teul.engine import Engine
     from teul.events import Sink
     from teul.images import Image
@@ -159,6 +170,7 @@ class _Session:
             events(Warn("", code, message, span))
         self._say_origins()
         self.cache = SolverCache(engine.db)
+        self._networks = _Networks(engine, events)
         self.trees = _trees(engine, options, contexts, ignore)
         self.worker: BuildWorker = BuildWorker(
             settings=engine.settings,
@@ -168,6 +180,7 @@ class _Session:
             contexts=self.trees,
             nodes=self.lowered.nodes,
             hold=self._hold,
+            network=self._networks.lend,
             secrets=_secrets(options.secrets, engine.settings.environ or {}),
         )
 
@@ -319,9 +332,88 @@ class _Session:
             self.cache.explain(self.scope, {"": row})
 
     def close(self) -> None:
+        self._networks.close()
         if self._held is not None:
             self._held.close()
             self._held = None
+
+
+class _Networks:
+    """Network namespaces on the bridge, one for each RUN that runs at a time; made when first asked for, used again."""
+
+    def __init__(self, engine: Engine, events: Sink) -> None:
+        self._settings = engine.settings
+        self._events = events
+        self._guard = threading.Lock()
+        self._free: list[str] = []
+        self._stack: ExitStack | None = None
+        self._engine: Engine | None = None
+        self._is_host = False
+
+    @contextmanager
+    def lend(self) -> Iterator[str]:
+        """A namespace's path for the length of the block, or "host" where a bridge cannot do."""
+        with self._guard:
+            name = "host" if self._is_host else self._free.pop() if self._free else self._made()
+        try:
+            yield name
+        finally:
+            if name != "host":
+                with self._guard:
+                    self._free.append(name)
+
+    def _made(self) -> str:
+        from contextlib import ExitStack
+
+        from teul.engine import Engine
+        from teul.engine.networks import session
+
+        loopback = _loopback_settings(self._settings)
+        if loopback:
+            self._is_host = True
+            self._events(
+                Warn(
+                    "",
+                    "build-network",
+                    text("{names} on this host's loopback: RUN shares the host's network", names=", ".join(loopback)),
+                )
+            )
+            return "host"
+        if self._stack is None or self._engine is None:
+            # A connection to the database belongs to one user at a time; ours is behind the guard.
+            self._stack = ExitStack()
+            self._engine = Engine.open(self._settings)
+            self._stack.callback(self._engine.close)
+        try:
+            return self._stack.enter_context(session(self._engine, f"build{os.urandom(12).hex()}")).path
+        except HostLacks as error:
+            self._is_host = True
+            self._events(
+                Warn("", "build-network", text("no bridge ({problem}): RUN shares the host's network", problem=error))
+            )
+            return "host"
+
+    def close(self) -> None:
+        with self._guard:
+            if self._stack is not None:
+                self._stack.close()
+                self._stack = None
+
+
+def _loopback_settings(settings: Settings) -> list[str]:
+    """The proxies and indexes of this host that only its own network can reach."""
+    from teul.runtime.host_trust import trust_env
+
+    made = []
+    for entry in trust_env(settings, shares_network=True):
+        name, _, value = entry.partition("=")
+        if (
+            name.isupper()
+            and name != "NO_PROXY"
+            and any(f"//{host}" in value.replace("@", "//") for host in ("127.", "localhost", "[::1]"))
+        ):
+            made.append(name)
+    return made
 
 
 def sweep(engine: Engine, db: object) -> None:
