@@ -600,6 +600,43 @@ def test_run_has_no_network_when_it_asks_for_none(make: Make, based: Engine) -> 
     assert Tree(based, result.image).read("out") == "lo\n"
 
 
+def test_steps_that_change_nothing_are_one_empty_layer_each(make: Make) -> None:
+    result = make("FROM BASE\nRUN true\nRUN true 2\nWORKDIR /tmp\nRUN echo 1 > /x\n")
+
+    assert len(set(result.image.config.diff_ids[1:4])) == 1
+    assert [line.empty_layer for line in result.image.config.history[1:]] == [False] * 4
+
+
+WHERE = "python3 -c \"import os; print(os.readlink('/proc/self/ns/net'))\""
+
+
+@pytest.mark.needs_network
+def test_run_is_on_a_bridge_unless_it_asks_for_the_host(make: Make, based: Engine) -> None:
+    result = make(f"FROM BASE\nRUN {WHERE} > /a && ls /sys/class/net > /names\nRUN --network=host {WHERE} > /b\n")
+
+    tree = Tree(based, result.image)
+    here = os.readlink("/proc/self/ns/net") + "\n"
+    assert (tree.read("a") == here, tree.read("names"), tree.read("b")) == (False, "eth0\nlo\n", here)
+
+
+def test_run_shares_the_hosts_network_where_only_that_reaches_the_index(based: Engine, context: Path) -> None:
+    (context / "Dockerfile").write_text(f"FROM {NAME}\nRUN {WHERE} > /net\n")
+    environ = {
+        **(based.settings.environ or {}),
+        "TEUL_ROOT": based.settings.root,
+        "PIP_INDEX_URL": "http://127.0.0.1:9/s",
+    }
+    local = Engine.open(Settings.from_environ(environ))
+    events: list[Event] = []
+    try:
+        result = build(local, BuildOptions(context=str(context)), events=events.append)
+    finally:
+        local.close()
+
+    assert [event.code for event in events if isinstance(event, Warn)] == ["build-network"]
+    assert Tree(based, result.image).read("net") == os.readlink("/proc/self/ns/net") + "\n"
+
+
 def test_add_unpacks_archives_and_copy_does_not(make: Make, based: Engine, context: Path) -> None:
     for name, mode in (("plain.tar", "w"), ("packed.tar.gz", "w:gz"), ("x.tar.xz", "w:xz")):
         with tarfile.open(context / name, mode) as archive:

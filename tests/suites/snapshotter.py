@@ -242,6 +242,14 @@ class SnapshotterSuite:
                 assert os.stat(place / "lib/a.so").st_mode == stat.S_IFREG | 0o755
                 assert os.stat(place / "usr/lib/a.so").st_mtime_ns == EPOCH * 10**9
 
+    def test_a_layer_may_be_in_a_stack_twice(self, snapshots, tmp_path):
+        base, upper = self.unpack(snapshots, BASE, UPPER)
+        names = (base, upper, base, upper)
+        for mounts in (snapshots.view(names), self.prepared(snapshots, names)):
+            with self.seen(mounts, tmp_path) as place:
+                assert sorted(os.listdir(place / "etc")) == ["hosts", "new"]
+                assert (place / "etc/hosts").read_bytes() == b"upper"
+
     def prepared(self, snapshots, names):
         snapshots.prepare("seen", names)
         return snapshots.mounts("seen")

@@ -306,13 +306,17 @@ class FolderSnapshotter:
         )
 
     def stack(self, parents: Sequence[str]) -> list[str]:
-        """The folders of a stack, upper-most first. Overlay pays no heed to an opaque root, so the stack ends there."""
-        lower = []
+        """The folders of a stack, upper-most first. Overlay pays no heed to an opaque root, so the stack ends there.
+
+        A layer that is in the stack twice (two steps that changed nothing, say) counts where it is upper-most: it says
+        the same again, and overlay refuses a folder that is given twice.
+        """
+        lower: dict[str, None] = {}
         for folder, hides_all in reversed(rows.stack(self.db, parents)):
-            lower.append(self.fs(folder))
+            lower.setdefault(self.fs(folder))
             if hides_all:
                 break
-        return lower
+        return list(lower)
 
     def fs(self, place: str) -> str:
         return f"{self.root}/{place}/fs"
