@@ -25,12 +25,15 @@ FLAGS = (
 
 def run(arguments: Arguments, context: Context) -> int:
     """Build, train, check, register and serve."""
+    from teul.ml import plain
     from teul.ml import up as use_case
     from teul.ml.stages import Report
 
     if len(arguments.rest) > 1:
         raise UsageError(text("expected one folder, got {count}", count=len(arguments.rest)), hint="teul up --help")
     folder = os.path.abspath(arguments.rest[0] if arguments.rest else ".")
+    if not use_case.has_project(folder) and plain.has_dockerfile(folder):
+        return _run_plain(folder, arguments, context)
     project = use_case.read_project(folder).with_params(_params(arguments.strings("param")))
     if arguments.flag("dry-run"):
         for line in use_case.plan(context.engine, folder, project):
@@ -53,6 +56,29 @@ def run(arguments: Arguments, context: Context) -> int:
         raise
     show(report, context)
     return 0
+
+
+def _run_plain(folder: str, arguments: Arguments, context: Context) -> int:
+    """Only a Dockerfile: build and run it, and say what a project file would add."""
+    from teul.ml import plain
+
+    for name in ("param", "dry-run"):
+        if name in arguments.given:
+            raise UsageError(text("--{name} needs a teul.toml", name=name), hint="teul up --help")
+    made = plain.up(context.engine, folder, events=context.sink(arguments.string("progress"), title="up"))
+    for url in made.urls:
+        how = text("kept running") if made.kept else text("started")
+        context.print(f"{context.translate(text('serving'))}  {url}  {context.translate(how)}")
+    context.say(
+        text(
+            "there is only a Dockerfile in {folder}: it was built and run, and nothing was recorded; with a teul.toml, "
+            "steps run only when what they read has changed, every run is recorded, and a model is checked, registered "
+            "and served",
+            folder=folder,
+        )
+    )
+    context.say(text("hint: {hint}", hint=f'[project]\nname = "{made.name}"\n\n[steps.train]\nrun = "python train.py"'))
+    return made.exit_code or 0
 
 
 def _params(words: list[str]) -> dict[str, str]:

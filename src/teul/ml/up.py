@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from teul.engine import Engine
 
 
+def has_project(folder: str) -> bool:
+    return os.path.exists(os.path.join(folder, FILE))
+
+
 def read_project(folder: str) -> ModelProject:
     """The project in *folder*.
 

@@ -169,6 +169,14 @@ MESSAGES = {
     "stays out; version {version} is in production": "운영에 올리지 않습니다. 버전 {version}이 운영 중입니다",
     "registered; version {version} is in production": "등록됨. 버전 {version}이 운영 중입니다",
     "Try it:": "이렇게 물어보세요:",
+    "started": "시작함",
+    "--{name} needs a teul.toml": "--{name}에는 teul.toml이 필요합니다",
+    "there is only a Dockerfile in {folder}: it was built and run, and nothing was recorded; with a teul.toml, "
+    "steps run only when what they read has changed, every run is recorded, and a model is checked, registered "
+    "and served": (
+        "{folder}에는 Dockerfile만 있어서 빌드하고 실행했고, 기록은 남기지 않았습니다. teul.toml이 있으면 읽는 것이 바뀐 "
+        "단계만 실행하고, 모든 실행을 기록하고, 모델을 검증·등록·서빙합니다"
+    ),
     "stopped {name}": "멈춤: {name}",
     "nothing of project `{name}` is running": "프로젝트 `{name}`에서 실행 중인 것이 없습니다",
 }
