@@ -122,7 +122,8 @@ def start(engine: Engine, spec: ServiceSpec, *, publish: bool = True, events: Si
                 PROJECT_LABEL: spec.project,
                 ROLE_LABEL: SERVE_ROLE,
                 VERSION_LABEL: spec.version,
-                SPEC_LABEL: spec.digest,
+                # A trial that outlives a kill must not be taken for what serves.
+                SPEC_LABEL: spec.digest if publish else f"trial of {spec.digest}",
             },
         ),
         events=events,
