@@ -162,7 +162,7 @@ def test_a_run_that_fails_in_a_build_shows_its_last_lines_and_its_code(teul, bus
 
 @pytest.mark.parametrize(
     ("command", "code"),
-    [(["/nowhere"], 127), (["/etc"], 126), (["sh", "-c", "exit 7"], 7), (["sh", "-c", "kill -9 $$"], 137)],
+    [(["/nowhere"], 127), (["/etc"], 126), (["sh", "-c", "exit 7"], 7), (["sh", "-c", "sleep 9 & kill -9 $!; wait $!"], 137)],
 )
 def test_run_ends_with_dockers_exit_codes(teul, busybox, command, code):
     teul("run", "--rm", "--network", "none", busybox, *command, code=code)
@@ -194,7 +194,7 @@ def test_ctrl_c_in_a_build_leaves_a_store_that_the_next_build_uses(teul, busybox
     assert process.returncode == 130, shown
     assert "interrupted:latest" not in names(teul)
     teul("system", "fsck")
-    (open(os.path.join(context, "Dockerfile"), "w")).write(f"FROM {busybox}\nRUN echo first > /first\n")
+    project({"Dockerfile": f"FROM {busybox}\nRUN echo first > /first\n"})
     assert "CACHED" in teul("build", "--progress", "plain", context).stderr
 
 
