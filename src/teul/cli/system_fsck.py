@@ -40,7 +40,7 @@ def run(arguments: Arguments, context: Context) -> int:
         for finding in findings:
             context.print(f"{finding.code}: {context.translate(finding.message)}")
     if findings:
-        context.say(text("{count} problems found", count=len(findings)))
+        context.say(text("problems found: {count}", count=len(findings)))
         return 1
     if not arguments.flag("quiet"):
         context.say(text("nothing is damaged"))

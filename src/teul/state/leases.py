@@ -77,6 +77,7 @@ def sweep(db: Database) -> int:
             if process_start(pid) != started:
                 release(db, lease_id)
                 swept += 1
+        db.execute("DELETE FROM lease_items WHERE lease NOT IN (SELECT id FROM leases)")
         known = {row[0] for row in db.all("SELECT id FROM leases")}
         # A file without a row is of a process that died between the two, unless it is about to write the row: then it
         # has protected nothing so far, and its missing file counts as "began long ago" (see `oldest_ns`).

@@ -76,7 +76,7 @@ MESSAGES = {
     "image `{id}`: {reason}": "이미지 `{id}`: {reason}",
     "image `{id}`: its manifest `{digest}` is missing": "이미지 `{id}`: 매니페스트 `{digest}`이(가) 없습니다",
     "container `{id}`: its filesystem is missing": "컨테이너 `{id}`: 파일시스템이 없습니다",
-    "{count} problems found": "문제 {count}개를 찾았습니다",
+    "problems found: {count}": "찾은 문제: {count}개",
     "nothing is damaged": "손상된 것이 없습니다",
     "Also make every layer's tar again and compare it with its digest": "레이어마다 tar를 다시 만들어 다이제스트와 비교합니다",
     "Output format: json, or a Go template for each finding such as {{.Code}} {{.Message}}": (
