@@ -14,6 +14,7 @@ set -euo pipefail
 folder=${TEUL_PEERS:-/var/tmp/teul-peers}
 tree=$folder/rootfs
 sockets=/run/teul-peers
+bridge=10.231.0.1/24
 images=/tmp/teul-peers-images
 certificates=/etc/ssl/certs/ca-certificates.crt
 packages=(ca-certificates docker.io docker-cli docker-buildx podman buildah runc crun iptables netavark aardvark-dns
@@ -50,8 +51,10 @@ start() {
   make_tree
   mkdir -p "$sockets"
   in_tree docker info >/dev/null 2>&1 && return
+  # Docker forbids what is forwarded unless its rules allow it; whoever allowed everything gets that back in the end.
+  iptables -S FORWARD | sed -n 's/^-P FORWARD //p' >"$folder/forward"
   in_tree setsid --fork dockerd --host "unix://$sockets/docker.sock" --pidfile "$sockets/docker.pid" \
-    --data-root /var/lib/docker --exec-root "$sockets/exec" --bip 10.231.0.1/24 >"$folder/dockerd.log" 2>&1 </dev/null
+    --data-root /var/lib/docker --exec-root "$sockets/exec" --bip $bridge >"$folder/dockerd.log" 2>&1 </dev/null
   local try
   for try in {1..100}; do
     in_tree docker info >/dev/null 2>&1 && return
@@ -71,7 +74,26 @@ stop() {
       sleep 0.1
     done
   fi
+  leave_no_rules
   if mountpoint -q "$tree"; then umount --recursive --lazy "$tree"; fi
+}
+
+# Docker leaves its bridge and its firewall rules behind; a bridge with our address says that they are our daemon's.
+leave_no_rules() {
+  ip -o address show docker0 2>/dev/null | grep -q " $bridge " || return 0
+  ip link delete docker0
+  local table rule chain
+  for table in nat filter; do
+    iptables -t $table -S | grep -E '^-A .*(DOCKER|docker0|10\.231\.0\.)' | while read -r rule; do
+      # The rules were printed by iptables itself, so splitting them into words gives its own arguments.
+      # shellcheck disable=SC2086
+      iptables -t $table -D ${rule#-A }
+    done
+    for chain in $(iptables -t $table -S | sed -n 's/^-N \(DOCKER.*\)/\1/p'); do
+      iptables -t $table -F "$chain" && iptables -t $table -X "$chain"
+    done
+  done
+  [[ $(cat "$folder/forward" 2>/dev/null) != ACCEPT ]] || iptables -P FORWARD ACCEPT
 }
 
 # The same two bases for everyone, so that only the engines differ: `bench-debian` and `bench-python`. They trust what

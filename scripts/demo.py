@@ -1,5 +1,7 @@
 """`make demo`: a base image, the churn example brought up, one prediction over HTTP, and what each stage took.
 
+    demo.py [FOLDER]        another project; default: examples/churn
+
 The second time nothing has changed, so nothing may run: the log of events is read to see that no step was started, and
 the content store is listed to see that no blob was written. State lies where teul keeps it (`TEUL_ROOT`).
 """
@@ -22,7 +24,7 @@ from teul.config import Settings  # noqa: E402 (the clone's own src comes first)
 
 TEUL = os.path.join(TOP, ".venv/bin/teul")
 BASE = "python:3.11-slim"
-PROJECT = os.path.join("examples", "churn")
+PROJECT = sys.argv[1] if len(sys.argv) > 1 else os.path.join("examples", "churn")
 LIMIT_AGAIN_S = 10
 
 
