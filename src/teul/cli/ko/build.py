@@ -129,7 +129,7 @@ MESSAGES = {
     ),
     "`{source}` not found in {where}": "`{source}`이(가) {where}에 없습니다",
     "the context {path}": "컨텍스트 {path}",
-    "did you mean `{name}`?": "`{name}`을(를) 쓰려던 것 아닌가요?",
+    "did you mean `{name}`?": "혹시 `{name}`인가요?",
     "`.dockerignore` excludes it with the pattern `{pattern}`": "`.dockerignore`의 패턴 `{pattern}`이(가) 제외합니다",
     "when using {keyword} with more than one source file, the destination must be a directory and end with a /": (
         "{keyword}로 파일을 여럿 복사할 때 대상은 /로 끝나는 폴더여야 합니다"

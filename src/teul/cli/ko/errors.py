@@ -59,4 +59,10 @@ MESSAGES = {
         "데이터베이스 `{path}`: 스키마 {expected} 이하여야 하는데 {actual}입니다"
     ),
     "upgrade teul, or set TEUL_ROOT to another folder": ("teul을 올리거나 TEUL_ROOT를 다른 폴더로 지정하세요"),
+    "{names} on this host's loopback: RUN shares the host's network": (
+        "{names}이(가) 이 호스트의 루프백에 있습니다: RUN이 호스트의 네트워크를 함께 씁니다"
+    ),
+    "no bridge ({problem}): RUN shares the host's network": (
+        "브리지를 만들 수 없습니다({problem}): RUN이 호스트의 네트워크를 함께 씁니다"
+    ),
 }

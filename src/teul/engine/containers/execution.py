@@ -151,4 +151,4 @@ def _message(log: str) -> str:
         with open(log, "rb") as file:
             return message_in(file.read())
     except OSError:
-        return str(text(""))
+        return ""
