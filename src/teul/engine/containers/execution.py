@@ -8,7 +8,7 @@ import os
 from teul.containers import RUNNING
 from teul.engine.containers.lookup import folder_of, get
 from teul.engine.containers.startup import process_of
-from teul.errors import ContainerNotRunning, text
+from teul.errors import ContainerNotRunning
 from teul.host.launch import launch, wait
 from teul.runtime.driver import failure, message_in
 from teul.runtime.spec import Host, process_spec
