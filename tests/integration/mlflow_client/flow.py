@@ -9,8 +9,9 @@ import time
 
 import mlflow
 from mlflow import MlflowClient
-from mlflow.entities import Metric, Param, RunTag
+from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
 uri = sys.argv[1]
 mlflow.set_tracking_uri(uri)
@@ -100,8 +101,6 @@ with tempfile.TemporaryDirectory() as folder:
     assert open(f"{path}/안/더 안/큰 것.bin", "rb").read() == original
     assert open(f"{path}/한글 파일.txt").read() == "안녕"
 assert mlflow.artifacts.load_text(f"runs:/{run_id}/문서/본문.txt") == "본문"
-from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
-
 repository = get_artifact_repository(info.artifact_uri)
 repository.delete_artifacts("문서/본문.txt")
 assert [item.path for item in client.list_artifacts(run_id, "문서")] == ["문서/사전.json"]
@@ -125,7 +124,7 @@ while True:
     token = page.token
     if not token:
         break
-assert [len(page) for page in pages] == [3, 3, 1] and sum(pages, []) == others
+assert [len(page) for page in pages] == [3, 3, 1] and [run for page in pages for run in page] == others
 assert [r.info.run_id for r in client.search_runs([experiment_id], f"tags.mlflow.parentRunId = '{run_id}'")] == [
     child.info.run_id
 ]
@@ -133,8 +132,6 @@ assert refused(client.search_runs, [experiment_id], "metrics.f1 >") == "INVALID_
 assert refused(client.search_runs, [experiment_id], "nonsense.f1 > 1") == "INVALID_PARAMETER_VALUE"
 
 # inputs
-from mlflow.entities import Dataset, DatasetInput, InputTag
-
 with_input = client.create_run(experiment_id, run_name="입력")
 read = DatasetInput(
     Dataset("고객", "abc123", "http", '{"url": "http://example.com/고객.csv"}', '{"열": 1}', "{}"),
