@@ -3,6 +3,7 @@
 import json
 import os
 import select
+import signal
 import socket
 import subprocess
 import time
@@ -129,9 +130,8 @@ def test_a_wrong_command_line_is_said(teul, folder, words, message):
     assert message in done.stderr
 
 
-def interrupted(teul, folder, seen):
-    """Start `up`, wait until its progress shows *seen*, press Ctrl-C."""
-    process = teul.start("up", "--progress", "plain", str(folder))
+def wait_for(process, seen):
+    """Read what *process* says until *seen* is in it."""
     said = b""
     deadline = time.monotonic() + 60
     while seen.encode() not in said and time.monotonic() < deadline:
@@ -140,6 +140,12 @@ def interrupted(teul, folder, seen):
             assert data, said.decode()
             said += data
     assert seen.encode() in said
+
+
+def interrupted(teul, folder, seen):
+    """Start `up`, wait until its progress shows *seen*, press Ctrl-C."""
+    process = teul.start("up", "--progress", "plain", str(folder))
+    wait_for(process, seen)
     teul.interrupt(process)
     assert process.returncode == 130
     assert teul("ps", "-aq").stdout == ""
@@ -162,3 +168,27 @@ def test_ctrl_c_while_the_model_loads_takes_the_container_away_and_promotes_noth
     assert "production   \n" in teul("models", "show", name).stdout.replace("—", "")
     change(folder, "predict.py", ", time; time.sleep(60)", "")
     assert "in production" in teul("up", str(folder)).stdout
+
+
+def test_two_at_once_run_every_step_once(teul, folder):
+    change(folder, "train.py", 'print("trained', 'time.sleep(1); print("trained')
+    both = [teul.start("up", "--progress", "plain", str(folder)) for _ in range(2)]
+    said = [process.communicate(timeout=120) for process in both]
+
+    assert [process.returncode for process in both] == [0, 0], said
+    assert sum("cached" in out for out, _ in said) == 1
+    assert sum("waiting for another `up` of project" in err for _, err in said) == 1
+    assert len(teul("ps", "-q").stdout.split()) == 1
+
+
+def test_what_a_killed_up_left_is_closed_by_the_next(teul, folder):
+    change(folder, "train.py", 'print("trained', 'print("sleeping", flush=True); time.sleep(60); print("trained')
+    process = teul.start("up", "--progress", "plain", str(folder))
+    wait_for(process, "sleeping")
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    change(folder, "train.py", "time.sleep(60); ", "")
+
+    assert "in production" in teul("up", str(folder)).stdout
+    assert runs(teul)[:2] == ["FINISHED", "KILLED"]
+    assert not [name for name in os.listdir(f"{teul.root}/containers") if name.startswith("step-")]

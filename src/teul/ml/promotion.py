@@ -1,7 +1,8 @@
 """From a served image to a version of the registered model: register, judge by the gates, promote. Decides nothing.
 
-A version is known by the digest of its served image, so the same model, code and environment are one version however
-often they are brought up. A version whose gate failed is kept, marked, and never becomes `production`.
+A version is known by the digests of its model (files, the code that predicts, how it is called) and of the image that it
+was trained in, so the same are one version however often they are brought up; its served image may be made anew, by
+another model server, without making another version. A version whose gate failed is kept, marked, and never becomes `production`.
 """
 
 from __future__ import annotations
@@ -19,28 +20,40 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from teul.ml.tracking import TrackingStore
 
-SERVED_TAG, TRAINED_TAG, PROJECT_TAG = "teul.image", "teul.trained-in", "teul.project"
+SERVED_TAG, TRAINED_TAG, MODEL_TAG, PROJECT_TAG = "teul.image", "teul.trained-in", "teul.model", "teul.project"
 
 
-def find_version(tracking: TrackingStore, model: str, image: str) -> ModelVersion | None:
-    """The version whose served image is *image*, or None."""
+def find_version(tracking: TrackingStore, model: str, *, digest: str, trained_in: str) -> ModelVersion | None:
+    """The version of the model with this digest from this image, or None."""
     page = tracking.search_model_versions(filter_text=f"name = '{model}'")
-    return next((version for version in page.items if version.tags.get(SERVED_TAG) == image), None)
+    wanted = (digest, trained_in)
+    return next((item for item in page.items if (item.tags.get(MODEL_TAG), item.tags.get(TRAINED_TAG)) == wanted), None)
 
 
 def register(
-    tracking: TrackingStore, model: str, *, project: str, image: str, trained_in: str, run_id: str, path: str
+    tracking: TrackingStore,
+    model: str,
+    *,
+    project: str,
+    digest: str,
+    image: str,
+    trained_in: str,
+    run_id: str,
+    path: str,
 ) -> ModelVersion:
-    """The version of *image*: the one that is there, or a new one whose files are the run's output *path*."""
-    found = find_version(tracking, model, image)
+    """The version that is there, or a new one whose files are the run's output *path*; *image* serves it from now on."""
+    found = find_version(tracking, model, digest=digest, trained_in=trained_in)
     if found is not None:
-        return found
+        if found.tags.get(SERVED_TAG) == image:
+            return found
+        tracking.set_model_version_tag(model, found.version, SERVED_TAG, image)
+        return tracking.get_model_version(model, found.version)
     tracking.ensure_registered_model(model)
     return tracking.create_model_version(
         model,
         f"{tracking.get_run(run_id).artifact_uri}/{OUTS}/{path}",
         run_id=run_id,
-        tags={SERVED_TAG: image, TRAINED_TAG: trained_in, PROJECT_TAG: project},
+        tags={SERVED_TAG: image, TRAINED_TAG: trained_in, MODEL_TAG: digest, PROJECT_TAG: project},
         user_id=who(),
     )
 

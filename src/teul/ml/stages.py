@@ -176,6 +176,7 @@ class Stages:
             self.tracking,
             model.name,
             project=self.project.name,
+            digest=str(result.data["model"]),
             image=served,
             trained_in=str(image.id),
             run_id=str(result.data["run"]),

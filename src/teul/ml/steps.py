@@ -152,7 +152,12 @@ class PipelineWorker:
             read=read,
         )
         image = self._engine.images.add(config.to_bytes())
-        made = {"image": str(image.id), "run": maker.data["run"], "values": dict(maker.data["values"])}
+        made = {
+            "image": str(image.id),
+            "model": config.config.labels[served_image.DIGEST_LABEL],
+            "run": maker.data["run"],
+            "values": dict(maker.data["values"]),
+        }
         return Result(str(image.id), made)
 
     def _import_model(self, op: ServeOp, tree: Tree) -> Result:

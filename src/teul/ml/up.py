@@ -91,6 +91,7 @@ def up(
     ):
         if record.close_abandoned(tracking, project.name):
             container.sweep(engine)
+        _say_surprises(engine, folder, project, events)
         stages = Stages(engine, folder, project, tracking, events, made)
         stages.check_port()
         with stages.stage("image"):
@@ -106,6 +107,17 @@ def up(
     if refused is not None:
         raise GateFailed(refused, hint=_after_refusal(made))
     return made
+
+
+def _say_surprises(engine: Engine, folder: str, project: ModelProject, events: Sink) -> None:
+    """What the caller may not expect: the name was another folder's, a setting is not used."""
+    known = projects.find(engine.db, project.name)
+    if known is not None and known.folder != folder and has_project(known.folder):
+        message = text("project `{name}` was last brought up from {folder}", name=project.name, folder=known.folder)
+        events(Warn("up", "project-elsewhere", message))
+    if (engine.settings.environ or {}).get("MLFLOW_TRACKING_URI"):
+        message = text("MLFLOW_TRACKING_URI is not used: `teul up` records in its own tracking server")
+        events(Warn("up", "tracking-uri-unused", message))
 
 
 def _after_refusal(report: Report) -> Text:

@@ -81,3 +81,59 @@ def test_what_predict_gives_is_checked(gives, message):
 
     with pytest.raises((TypeError, ValueError), match=message):
         Model(Predictor(), Signature(), "x").predict([1, 2])
+
+
+MLFLOW = """
+class Type:
+    def __init__(self, name):
+        self.name = name
+
+class Column:
+    required = True
+    def __init__(self, name, word):
+        self.name, self.type = name, Type(word)
+
+class Schema:
+    inputs = [Column("a", "double"), Column("b", "long")]
+    def is_tensor_spec(self):
+        return False
+
+class Metadata:
+    def get_input_schema(self):
+        return Schema()
+    def get_output_schema(self):
+        return None
+
+class Model:
+    metadata = Metadata()
+    def predict(self, frame):
+        return [row["a"] + row["b"] for row in frame]
+
+def load_model(path):
+    return Model()
+"""
+
+
+def test_an_mlmodel_is_loaded_by_mlflow_with_its_signature(tmp_path, monkeypatch):
+    (tmp_path / "mlflow").mkdir()
+    (tmp_path / "mlflow" / "__init__.py").write_text("")
+    (tmp_path / "mlflow" / "pyfunc.py").write_text(MLFLOW)
+    (tmp_path / "pandas.py").write_text("DataFrame = list")
+    (tmp_path / "MLmodel").write_text("")
+    for name in ("mlflow", "mlflow.pyfunc", "pandas"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    model = load("", str(tmp_path))
+
+    assert model.platform == "mlflow_pyfunc"
+    assert [(column.name, column.datatype) for column in model.signature.inputs] == [("a", "FP64"), ("b", "INT64")]
+    assert model.predict([{"a": 1.5, "b": 2}]) == [3.5]
+    for name in ("mlflow", "mlflow.pyfunc", "pandas"):
+        sys.modules.pop(name, None)
+
+
+def test_an_mlmodel_in_an_image_without_mlflow_says_what_to_add(tmp_path, monkeypatch):
+    (tmp_path / "MLmodel").write_text("")
+    monkeypatch.setitem(sys.modules, "mlflow", None)
+
+    with pytest.raises(LoadError, match="the image has no `mlflow"):
+        load("", str(tmp_path))

@@ -143,6 +143,10 @@ MESSAGES = {
     "the model server was not ready within {timeout_s} s": "모델 서버가 {timeout_s}초 안에 준비되지 않았습니다",
     "see what it waits for: teul logs {name}": "무엇을 기다리는지 보기: teul logs {name}",
     # up and down
+    "project `{name}` was last brought up from {folder}": "프로젝트 `{name}`은 지난번에 {folder}에서 실행했습니다",
+    "MLFLOW_TRACKING_URI is not used: `teul up` records in its own tracking server": (
+        "MLFLOW_TRACKING_URI는 쓰지 않습니다. `teul up`은 자기 추적 서버에 기록합니다"
+    ),
     "waiting for another `up` of project `{name}`": "프로젝트 `{name}`의 다른 `up`이 끝나기를 기다립니다",
     "expected one folder, got {count}": "폴더 하나가 필요한데 {count}개입니다",
     "expected `-P name=value`, got `{word}`": "`-P name=value` 꼴이어야 하는데 `{word}`입니다",
