@@ -5,8 +5,9 @@ Paths are `str`, here and everywhere in teul: `pathlib` costs 5 ms of a `teul ru
 
 from __future__ import annotations
 
-import hashlib
 import os
+
+from teul.oci.digest import Digest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ class Settings:
         epoch = environ.get("SOURCE_DATE_EPOCH", "")
         return cls(
             root=root,
-            run_root=f"{run_base}/{hashlib.sha256(os.fsencode(root)).hexdigest()[:8]}",
+            run_root=f"{run_base}/{Digest.of(os.fsencode(root)).hex[:8]}",
             language="ko" if locale.lower().startswith("ko") else "en",
             runtime=environ.get("TEUL_RUNTIME", ""),
             snapshotter=environ.get("TEUL_SNAPSHOTTER", ""),

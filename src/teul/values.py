@@ -22,6 +22,32 @@ if TYPE_CHECKING:
 __all__ = ["dataclass", "field", "fields", "replace"]
 
 
+class _StandardFields:
+    """`__dataclass_fields__`, made when somebody asks, so that the standard library's functions know these classes."""
+
+    __slots__ = ()
+
+    def __get__(self, value: object, kind: type) -> dict[str, Any]:
+        import dataclasses
+
+        made: dict[str, Any] = {}
+        for name in kind.__value_fields__:  # type: ignore[attr-defined]
+            default: Any = kind.__value_defaults__.get(name, dataclasses.MISSING)  # type: ignore[attr-defined]
+            factory: Any = dataclasses.MISSING
+            if type(default) is _Field:
+                default, factory = dataclasses.MISSING, default.default_factory
+            item: Any = (
+                dataclasses.field(default_factory=factory)
+                if factory is not dataclasses.MISSING
+                else dataclasses.field(default=default)
+            )
+            item.name = name
+            item.type = kind.__annotations__.get(name, "object")
+            item._field_type = dataclasses._FIELD  # type: ignore[attr-defined]
+            made[name] = item
+        return made
+
+
 class _Missing:
     __slots__ = ()
 
@@ -85,6 +111,7 @@ def dataclass(*, frozen: bool, slots: bool, kw_only: bool = False) -> Callable[[
         namespace["__value_fields__"] = names
         namespace["__value_defaults__"] = defaults
         namespace["__match_args__"] = positional
+        namespace["__dataclass_fields__"] = _StandardFields()
         namespace["__qualname__"] = given.__qualname__
         for name, method in _METHODS:
             namespace.setdefault(name, method)

@@ -21,6 +21,8 @@ class Context:
         self.stdout = stdout or sys.stdout
         self.stderr = stderr or sys.stderr
         self._engine: Engine | None = None
+        self.leaves_at_once = False
+        """Whether the process may end as soon as the exit code is known, without taking itself apart (10 ms)."""
         self._progress: LazyProgress | None = None
 
     @property

@@ -36,7 +36,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     context = Context(Settings.from_environ(os.environ))
     try:
-        return dispatch(words, context)
+        code = dispatch(words, context)
+        if context.leaves_at_once and argv is None:
+            context.stdout.flush()
+            context.stderr.flush()
+            os._exit(code)
+        return code
     except TeulError as error:
         report(error, context)
         return exit_code(error)

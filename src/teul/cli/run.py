@@ -138,6 +138,7 @@ def _attended(arguments: Arguments, options: ContainerOptions, context: Context)
     )
     if left:
         finish_later(context, left)
+    context.leaves_at_once = True
     return code
 
 

@@ -8,14 +8,13 @@ Spec: image-spec v1.1 image-layout.md.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import time
 
 from teul.content.protocol import Info
 from teul.errors import BlobNotFound, DigestMismatch, SizeMismatch
 from teul.host.fs import FolderLock, crash_point, fsync_folder, remove_file, write_all, write_atomic
-from teul.oci.digest import Digest
+from teul.oci.digest import Digest, new_sha256
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 READ_BYTES = 1 << 20
+LARGE_BYTES = 1 << 30
 LAYOUT = b'{"imageLayoutVersion":"1.0.0"}'
 EMPTY_INDEX = b'{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}'
 
@@ -44,7 +44,7 @@ class LocalStore:
         lock = None
         path = ""
         if key:
-            path = f"{self._ingest}/{hashlib.sha256(key.encode()).hexdigest()[:32]}"
+            path = f"{self._ingest}/{Digest.of(key.encode()).hex[:32]}"
             lock = _lock_file(path)
         while lock is None:
             path = f"{self._ingest}/.{os.urandom(12).hex()}"
@@ -197,7 +197,7 @@ class LocalWriter:
         self._size_bytes = size_bytes
         self._is_kept = is_kept
         self._is_open = True
-        self._hash = hashlib.sha256()
+        self._hash = new_sha256(LARGE_BYTES if size_bytes is None else size_bytes)
         self._offset = 0
         self._resume()
 
@@ -217,7 +217,7 @@ class LocalWriter:
         """Throw away what is there (the other side cannot resume)."""
         os.ftruncate(self._lock.descriptor, 0)
         os.lseek(self._lock.descriptor, 0, os.SEEK_SET)
-        self._hash = hashlib.sha256()
+        self._hash = new_sha256(LARGE_BYTES)
         self._offset = 0
 
     def commit(self) -> Info:
@@ -285,7 +285,7 @@ class LocalReader:
     def __init__(self, digest: Digest, descriptor: int) -> None:
         self._digest = digest
         self._descriptor = descriptor
-        self._hash = hashlib.sha256()
+        self._hash = new_sha256(os.fstat(descriptor).st_size)
 
     def read(self, size: int = -1, /) -> bytes:
         """Up to *size* bytes, all that is left when negative.

@@ -8,12 +8,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any
 
 from teul.errors import InvalidDocument, PlatformMismatch, text
 from teul.oci.descriptor import INDEX_TYPES, MANIFEST_TYPES, OCI_INDEX, OCI_MANIFEST, Descriptor, Platform
 from teul.oci.digest import Digest
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from dataclasses import dataclass, field, replace
+    from typing import Any
+else:
+    from teul.values import dataclass, field, replace
 
 DOCUMENT_LIMIT_BYTES = 4 << 20
 """No manifest, index or config above this is read (distribution-spec: registries SHOULD accept 4 MiB)."""

@@ -6,18 +6,22 @@ Spec: distribution-spec v1.1 "Pulling manifests" (name and tag grammar); Docker'
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
-
 from teul.errors import InvalidReference, text
 from teul.oci.digest import Digest
 
-_COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
-_PATH = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*")
-_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
-_DOMAIN = re.compile(
-    r"(?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*|\[[0-9a-fA-F:.]+\])(?::[0-9]+)?"
-)
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from dataclasses import dataclass
+else:
+    from teul.values import dataclass
+
+_LOWER = frozenset("abcdefghijklmnopqrstuvwxyz0123456789")
+_ALPHANUMERIC = _LOWER | frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
+_TAG = _ALPHANUMERIC | frozenset("_.-")
+_LABEL = _ALPHANUMERIC | {"-"}
+_ADDRESS = frozenset("0123456789abcdefABCDEF:.")
+_DIGITS = frozenset("0123456789")
+TAG_LIMIT = 128
 DEFAULT_DOMAIN = "docker.io"
 
 
@@ -50,20 +54,20 @@ class Reference:
             domain, remainder = DEFAULT_DOMAIN, rest
         if domain == "index.docker.io":
             domain = DEFAULT_DOMAIN
-        if not _DOMAIN.fullmatch(domain):
+        if not is_domain(domain):
             raise InvalidReference(
                 value, text("expected a host name before the first `/`, got `{domain}`", domain=domain)
             )
         path, colon, tag = remainder.partition(":")
         if domain == DEFAULT_DOMAIN and path and "/" not in path:
             path = "library/" + path
-        if colon and not _TAG.fullmatch(tag):
+        if colon and not is_tag(tag):
             raise InvalidReference(
                 value, text("expected a tag of letters, digits, `_`, `.` and `-`, got `{tag}`", tag=tag)
             )
         if path.lower() != path:
             raise InvalidReference(value, text("repository name must be lowercase"))
-        if not _PATH.fullmatch(path) or len(domain) + len(path) > 255:
+        if not is_path(path) or len(domain) + len(path) > 255:
             raise InvalidReference(
                 value, text("expected a repository name of lower-case letters, digits and separators")
             )
@@ -94,3 +98,47 @@ class Reference:
     def __str__(self) -> str:
         """The full form; `Reference.parse(str(x)) == x`."""
         return self.repository + (f":{self.tag}" if self.tag else "") + (f"@{self.digest}" if self.digest else "")
+
+
+def is_path(word: str) -> bool:
+    """Whether *word* is a repository's path (read by hand: a compiled pattern costs every `teul run` a millisecond).
+
+    Grammar: path = component { "/" component } ; component = alphanumerics { separator alphanumerics } ;
+    separator = "." | "_" | "__" | "-" { "-" } ; alphanumerics are lower-case.
+    """
+    for component in word.split("/"):
+        # As if a dot stood before it, so that a component cannot begin with a separator.
+        separator = "."
+        for char in component:
+            if char in _LOWER:
+                separator = ""
+                continue
+            separator += char
+            if separator not in (".", "_", "__") and separator.strip("-"):
+                return False
+        if separator or not component:
+            return False
+    return True
+
+
+def is_tag(word: str) -> bool:
+    """Grammar: tag = ( letter | digit | "_" ) { letter | digit | "_" | "." | "-" } ; at most 128."""
+    return 0 < len(word) <= TAG_LIMIT and word[0] not in ".-" and _TAG.issuperset(word)
+
+
+def is_domain(word: str) -> bool:
+    """Grammar: domain = ( name | "[" address "]" ) [ ":" port ] ; name = label { "." label }.
+
+    A label has letters, digits and "-", which neither begins nor ends it.
+    """
+    if word.startswith("["):
+        address, bracket, rest = word[1:].partition("]")
+        if not bracket or not address or not _ADDRESS.issuperset(address):
+            return False
+        if not rest:
+            return True
+        return rest[0] == ":" and len(rest) > 1 and _DIGITS.issuperset(rest[1:])
+    name, colon, port = word.partition(":")
+    if colon and (not port or not _DIGITS.issuperset(port)):
+        return False
+    return all(label and _LABEL.issuperset(label) and label[0] != "-" and label[-1] != "-" for label in name.split("."))

@@ -5,7 +5,11 @@ Spec: runtime-spec v1.1 config.md, "Mounts".
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from dataclasses import dataclass
+else:
+    from teul.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,16 +36,16 @@ PROXIED = tuple(
 class Attachment:
     """A connection to a running (or created) container; close it with `close` or a `with` block."""
 
-    def __init__(self, folder: str) -> None:
+    def __init__(self, bundle: str) -> None:
         import _socket
 
-        bundle = os.open(f"{folder}/bundle", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        folder = os.open(bundle, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             self._socket = _socket.socket(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
             # Through the descriptor, because a socket's path has only 108 bytes.
-            self._socket.connect(f"/proc/self/fd/{bundle}/attach")
+            self._socket.connect(f"/proc/self/fd/{folder}/attach")
         finally:
-            os.close(bundle)
+            os.close(folder)
 
     def __enter__(self) -> Attachment:
         return self

@@ -83,13 +83,11 @@ def run(
     )
     if trust is not None:
         taken = {mount.target for mount in sandbox.mounts}
-        added += tuple(
-            mount for mount in host_trust.trust_mounts(trust, "", folder=bundle) if mount.target not in taken
-        )
+        added += tuple(mount for mount in host_trust.folder_mounts(trust) if mount.target not in taken)
         env = host_trust.fill(sandbox.process.env, host_trust.trust_env(trust, shares_network=shares_network))
         sandbox = replace(sandbox, process=replace(sandbox.process, env=env))
     sandbox = replace(sandbox, hostname=hostname, mounts=(*sandbox.mounts, *added))
-    rootfs_mounts = with_mountpoints(rootfs_mounts, sandbox.mounts, bundle)
+    rootfs_mounts = with_mountpoints(rootfs_mounts, sandbox.mounts, f"{driver.folder}/mountpoints")
     stage = Stage(
         rootfs_mounts, sandbox.rootfs, stdin=-1 if stdin is None else stdin, stdout=output_in, stderr=errors_in
     )
@@ -97,8 +95,9 @@ def run(
         with stage:
             seen = stage.root + sandbox.rootfs
             if trust is not None:
-                # Again, now that the image's own bundle can be read: the same mounts, another content.
-                host_trust.trust_mounts(trust, seen, folder=bundle)
+                # Only now can the image's own bundle be read.
+                bundles = host_trust.bundle_mounts(trust, seen)
+                sandbox = replace(sandbox, mounts=(*sandbox.mounts, *bundles))
             if prepare is not None:
                 sandbox = prepare(seen, sandbox)
             with open(f"{bundle}/config.json", "w") as file:

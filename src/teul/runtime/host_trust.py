@@ -81,25 +81,42 @@ def trust_env(settings: Settings, *, shares_network: bool = False) -> tuple[str,
     return tuple(f"{name}={value}" for name, value in made.items())
 
 
-def trust_mounts(settings: Settings, rootfs: str, *, folder: str) -> tuple[Mount, ...]:
+def trust_mounts(settings: Settings, rootfs: str, *, folder: str = "") -> tuple[Mount, ...]:
     """The mounts that `trust_env` speaks of.
 
     Args:
-        rootfs: the container's tree as seen from here; its own bundle is joined with the host's.
-        folder: where the joined bundle is written (the bundle's folder; it goes with the container).
+        rootfs: the container's tree as seen from here; its own bundle is joined with the host's. "" for none.
+        folder: where the joined bundle is written; default: shared between containers, below the run folder.
     """
-    environ = settings.environ or {}
-    made: list[Mount] = []
-    host = _host_bundle(environ)
-    if host:
-        path = f"{folder}/ca-certificates.pem"
-        joined = _joined([_read(host), *([_read_in(rootfs)] if rootfs else [])])
-        with open(path, "wb") as file:
-            file.write(joined)
-        os.chmod(path, 0o644)
-        made.append(Mount("bind", path, CA_PATH, ("bind", "ro", "nosuid", "nodev", "noexec")))
-    made += [Mount("bind", path, path, ("rbind", "ro", "nosuid", "nodev")) for path in _pip_folders(environ)]
-    return tuple(made)
+    return (*folder_mounts(settings), *bundle_mounts(settings, rootfs, folder=folder))
+
+
+def folder_mounts(settings: Settings) -> tuple[Mount, ...]:
+    """The folders that pip's and uv's settings name; known before the rootfs is mounted."""
+    return tuple(
+        Mount("bind", path, path, ("rbind", "ro", "nosuid", "nodev")) for path in _pip_folders(settings.environ or {})
+    )
+
+
+def bundle_mounts(settings: Settings, rootfs: str, *, folder: str = "") -> tuple[Mount, ...]:
+    """The certificates; needs no mount point in the rootfs."""
+    host = _host_bundle(settings.environ or {})
+    if not host:
+        return ()
+    place, mark = _image_bundle(rootfs) if rootfs else ("", "none")
+    path = f"{folder}/ca-certificates.pem"
+    if not folder:
+        # What two bundles joined give is the same as long as both files are: their marks are its name.
+        folder = f"{settings.run_root}/trust"
+        path = f"{folder}/{_mark(os.stat(host))}-{mark}.pem"
+    if folder.endswith("/trust") and os.path.exists(path):
+        return (Mount("bind", path, CA_PATH, ("bind", "ro", "nosuid", "nodev", "noexec")),)
+    from teul.host.fs import write_atomic
+
+    os.makedirs(folder, mode=0o711, exist_ok=True)
+    own = _read_in(rootfs, place) if place else b""
+    write_atomic(path, _joined([_read(host), own]), 0o644)
+    return (Mount("bind", path, CA_PATH, ("bind", "ro", "nosuid", "nodev", "noexec")),)
 
 
 def fill(env: Sequence[str], added: Sequence[str]) -> tuple[str, ...]:
@@ -191,9 +208,12 @@ def _pip_folders(environ: Mapping[str, str]) -> list[str]:
 
 def _local_path(word: str) -> str:
     if word.startswith("file:"):
-        from urllib.parse import unquote, urlsplit
+        word = word.removeprefix("file:").removeprefix("//").partition("#")[0]
+        word = word.removeprefix("localhost")
+        if "%" in word:
+            from urllib.parse import unquote
 
-        word = unquote(urlsplit(word).path)
+            word = unquote(word)
     return os.path.normpath(word) if word.startswith("/") else ""
 
 
@@ -250,20 +270,33 @@ def _read(path: str) -> bytes:
         return b""
 
 
-def _read_in(rootfs: str) -> bytes:
+def _image_bundle(rootfs: str) -> tuple[str, str]:
+    """(path, what tells its content from another's) of the bundle that the image has."""
     from teul.host.fs import open_in_root
 
     for path in BUNDLES:
         try:
-            descriptor = open_in_root(rootfs, path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            descriptor = open_in_root(rootfs, path, os.O_PATH | os.O_CLOEXEC)
         except OSError:
             continue
         try:
-            with os.fdopen(descriptor, "rb") as file:
-                return file.read(_BUNDLE_LIMIT_BYTES)
-        except OSError:
-            continue
-    return b""
+            return path, _mark(os.fstat(descriptor))
+        finally:
+            os.close(descriptor)
+    return "", "none"
+
+
+def _mark(status: os.stat_result) -> str:
+    return f"{status.st_ino:x}.{status.st_size:x}.{status.st_mtime_ns:x}.{status.st_ctime_ns:x}"
+
+
+def _read_in(rootfs: str, path: str) -> bytes:
+    from teul.host.fs import read_in_root
+
+    try:
+        return read_in_root(rootfs, path, _BUNDLE_LIMIT_BYTES)
+    except OSError:
+        return b""
 
 
 def _is_loopback(url: str) -> bool:

@@ -1,7 +1,8 @@
 """conmon: the process that stands over one container. It creates it, keeps its streams, writes its log and exit code, and
 runs one command when it has ended, so that nothing of teul needs to stay. Must not know what that command does.
 
-A container's folder: `bundle/` (`config.json`, `attach`, `ctl`), `log`, `exit/<id>`.
+A container's *bundle* is a folder below the run folder: `config.json`, `rootfs`, `attach`, `ctl`, pids, and the exit code in
+a file that has the container's id for its name. The log is a file elsewhere.
 """
 
 from __future__ import annotations
@@ -86,31 +87,31 @@ def become_monitor(
     *,
     id: str,  # noqa: A002
     name: str,
-    folder: str,
+    bundle: str,
+    log: str,
     terminal: bool = False,
     stdin: bool = False,
     leave_stdin_open: bool = False,
-    keep_log: bool = True,
     is_child: bool = False,
     exit_command: Sequence[str] = (),
     environment: Mapping[str, str] | None = None,
 ) -> int:
-    """Turn *stage* into the monitor of container *id*, whose bundle is ready, and let it begin.
+    """Turn *stage* into the monitor of container *id*; it waits for `Channel.begin`, and the bundle may be made meanwhile.
 
     Args:
+        log: the file that takes what the container prints; "" keeps nothing.
         is_child: it stays our child until it ends; otherwise the first process ends at once and is waited for here.
         environment: what *exit_command* needs beside the runtime's own.
     Returns: the pid of the stage's process, which is the monitor's when *is_child*.
     """
-    bundle = f"{folder}/bundle"
     argv = [
         find_conmon(),
         *("--api-version", "1", "--cid", id, "--cuuid", id, "--name", name),
         *("--runtime", driver.path, "--bundle", bundle, "--full-attach"),
         *("--container-pidfile", f"{bundle}/pid", "--conmon-pidfile", f"{bundle}/conmon.pid"),
-        *("--exit-dir", f"{folder}/exit", "--persist-dir", bundle),
+        *("--exit-dir", bundle, "--persist-dir", bundle),
         # The log is written as it comes; a flush to the disk at the end would only make the last line late.
-        *("--log-path", f"k8s-file:{folder}/log" if keep_log else "none:", "--no-sync-log", "--log-level", "error"),
+        *("--log-path", f"k8s-file:{log}" if log else "none:", "--no-sync-log", "--log-level", "error"),
     ]
     for word in driver.argv()[1:]:
         argv += ["--runtime-arg", word]
@@ -134,7 +135,6 @@ def become_monitor(
     }
     pid = stage.become(argv, env)
     channel.hand_over()
-    channel.begin()
     return pid
 
 
@@ -147,36 +147,36 @@ def find_conmon() -> str:
     return require("conmon")
 
 
-def monitor_pid(folder: str) -> int:
+def monitor_pid(bundle: str) -> int:
     """The pid that the monitor wrote, or 0."""
-    return _number(f"{folder}/bundle/conmon.pid")
+    return _number(f"{bundle}/conmon.pid")
 
 
-def exit_code(folder: str, id: str) -> int | None:  # noqa: A002
+def exit_code(bundle: str, id: str) -> int | None:  # noqa: A002
     """What the monitor wrote when the container ended, or None."""
     try:
-        with open(f"{folder}/exit/{id}", "rb") as file:
+        with open(f"{bundle}/{id}", "rb") as file:
             return int(file.read().strip() or b"0")
     except (OSError, ValueError):
         return None
 
 
-def ended_at(folder: str, id: str) -> float:  # noqa: A002
+def ended_at(bundle: str, id: str) -> float:  # noqa: A002
     """When the monitor wrote the exit code; 0 when it did not."""
     try:
-        return os.stat(f"{folder}/exit/{id}").st_mtime
+        return os.stat(f"{bundle}/{id}").st_mtime
     except OSError:
         return 0.0
 
 
-def was_out_of_memory(folder: str) -> bool:
-    return os.path.exists(f"{folder}/bundle/oom")
+def was_out_of_memory(bundle: str) -> bool:
+    return os.path.exists(f"{bundle}/oom")
 
 
-def resize(folder: str, *, rows: int, columns: int) -> None:
+def resize(bundle: str, *, rows: int, columns: int) -> None:
     """Tell the container's terminal its size; quietly nothing when the container is gone."""
     try:
-        descriptor = os.open(f"{folder}/bundle/ctl", os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        descriptor = os.open(f"{bundle}/ctl", os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
         return
     try:
@@ -187,11 +187,11 @@ def resize(folder: str, *, rows: int, columns: int) -> None:
         os.close(descriptor)
 
 
-def forget(folder: str, id: str) -> None:  # noqa: A002
+def forget(bundle: str, id: str) -> None:  # noqa: A002
     """Take away what an earlier run of the same container left, before it is started again."""
-    for path in (f"exit/{id}", "bundle/oom", "bundle/pid", "bundle/conmon.pid", "bundle/attach"):
+    for path in (id, "oom", "pid", "conmon.pid", "attach"):
         try:
-            os.unlink(f"{folder}/{path}")
+            os.unlink(f"{bundle}/{path}")
         except FileNotFoundError:
             pass
 

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 import time
 
 from teul.errors import AlreadyExists, SnapshotInUse, SnapshotNotFound, text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Sequence
     from dataclasses import dataclass
     from typing import Any
 
     from teul.state.db import Database
 else:
+    import _sqlite3 as sqlite3
+
     from teul.values import dataclass
 
 _COLUMNS = "name, kind, folder, parents, size_bytes, inodes, data, created_at"

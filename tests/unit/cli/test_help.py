@@ -54,7 +54,7 @@ def test_help_loads_no_engine():
     ours, others = done.stderr.splitlines()
     assert ours.split() == [
         "teul", "teul.cli", "teul.cli.context", "teul.cli.help", "teul.cli.main", "teul.cli.table", "teul.config",
-        "teul.errors", "teul.values",
+        "teul.errors", "teul.oci", "teul.oci.digest", "teul.values",
     ]  # fmt: skip
     assert others == ""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from teul.engine.containers.lookup import folder_of, get, reread
+from teul.engine.containers.lookup import bundle_of, get, reread
 from teul.engine.containers.startup import Started
 from teul.errors import Cancelled, ContainerNotRunning, TeulError, text
 from teul.events import silent
@@ -107,10 +107,10 @@ def start_attached(
 ) -> int:
     """Start *container* and stay with it to its end, as `run_foreground`; 0 when the user detached."""
     streams = streams or Streams()
-    folder = folder_of(engine, container.id)
+    bundle = bundle_of(engine, container.id)
     keys = parse_detach_keys(streams.detach_keys) if container.tty and streams.stdin is not None else b""
-    with Started(engine, container, is_attended=True) as started, Attachment(folder) as attachment:
-        terminal = _Terminal(streams.stdin, folder) if container.tty and streams.stdin is not None else None
+    with Started(engine, container, is_attended=True) as started, Attachment(bundle) as attachment:
+        terminal = _Terminal(streams.stdin, bundle) if container.tty and streams.stdin is not None else None
         signals = SignalPipe() if streams.proxies_signals else None
         running = container
         try:
@@ -137,7 +137,7 @@ def start_attached(
             started.leave()
             return 0
         wait_for_child(started.monitor)
-        code = monitor.exit_code(folder, container.id)
+        code = monitor.exit_code(bundle, container.id)
         settled = _settle(engine, container, defer)
         return settled if code is None else code
 
@@ -153,10 +153,10 @@ def attach(engine: Engine, container: str, *, streams: Streams) -> int:
     found = get(engine, container)
     if not found.is_running:
         raise ContainerNotRunning(found.name)
-    folder = folder_of(engine, found.id)
+    bundle = bundle_of(engine, found.id)
     keys = parse_detach_keys(streams.detach_keys) if found.tty and streams.stdin is not None else b""
-    with Attachment(folder) as attachment:
-        terminal = _Terminal(streams.stdin, folder) if found.tty and streams.stdin is not None else None
+    with Attachment(bundle) as attachment:
+        terminal = _Terminal(streams.stdin, bundle) if found.tty and streams.stdin is not None else None
         signals = SignalPipe() if streams.proxies_signals else None
         try:
             if terminal is not None:
@@ -241,9 +241,9 @@ def _discard(engine: Engine, container: Container) -> None:
 class _Terminal:
     """Our terminal in raw mode while the container has it, and the container's in our size."""
 
-    def __init__(self, descriptor: int, folder: str) -> None:
+    def __init__(self, descriptor: int, bundle: str) -> None:
         self._descriptor = descriptor
-        self._folder = folder
+        self._bundle = bundle
         self._saved: Sequence[object] | None = None
 
     def enter(self) -> None:
@@ -260,7 +260,7 @@ class _Terminal:
             size = os.get_terminal_size(self._descriptor)
         except OSError:
             return
-        monitor.resize(self._folder, rows=size.lines, columns=size.columns)
+        monitor.resize(self._bundle, rows=size.lines, columns=size.columns)
 
     def leave(self) -> None:
         """Idempotent."""

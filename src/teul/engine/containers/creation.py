@@ -45,7 +45,7 @@ def create(engine: Engine, options: ContainerOptions, *, events: Sink = silent) 
         with engine.db:
             owner = rows.insert(engine.db, container.to_row())
             if not owner:
-                os.makedirs(f"{folder_of(engine, container.id)}/bundle", mode=0o700)
+                os.makedirs(folder_of(engine, container.id), mode=0o700)
                 engine.snapshots.prepare(container.id, layers)
                 return container
         if is_named:

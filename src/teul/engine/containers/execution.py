@@ -6,7 +6,7 @@ import json
 import os
 
 from teul.containers import RUNNING
-from teul.engine.containers.lookup import folder_of, get
+from teul.engine.containers.lookup import bundle_of, get
 from teul.engine.containers.startup import process_of
 from teul.errors import ContainerNotRunning
 from teul.host.launch import launch, wait
@@ -75,7 +75,7 @@ def exec_(
         cwd=options.working_dir or found.working_dir or "/",
         terminal=options.tty,
     )
-    folder = folder_of(engine, found.id)
+    folder = bundle_of(engine, found.id)
     mark = os.urandom(6).hex()
     spec, log = f"{folder}/exec-{mark}.json", f"{folder}/exec-{mark}.log"
     with open(spec, "w") as file:

@@ -6,7 +6,7 @@ Source: Docker Engine API, `GET /containers/{id}/json`.
 from __future__ import annotations
 
 from teul.containers import RUNNING, rfc3339
-from teul.engine.containers.lookup import folder_of, get
+from teul.engine.containers.lookup import bundle_of, folder_of, get
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def inspect(engine: Engine, container: str) -> dict[str, Any]:
 
 def describe(engine: Engine, container: Container) -> dict[str, Any]:
     """As `inspect`, of a container that is known."""
-    folder = folder_of(engine, container.id)
+    bundle = bundle_of(engine, container.id)
     args = container.args
     return {
         "Id": container.id,
@@ -39,10 +39,10 @@ def describe(engine: Engine, container: Container) -> dict[str, Any]:
         "Args": list(args[1:]),
         "State": _state(container),
         "Image": container.image,
-        "ResolvConfPath": f"{folder}/bundle/resolv.conf",
-        "HostnamePath": f"{folder}/bundle/hostname",
-        "HostsPath": f"{folder}/bundle/hosts",
-        "LogPath": f"{folder}/log" if container.keep_log else "",
+        "ResolvConfPath": f"{bundle}/resolv.conf",
+        "HostnamePath": f"{bundle}/hostname",
+        "HostsPath": f"{bundle}/hosts",
+        "LogPath": f"{folder_of(engine, container.id)}/log" if container.keep_log else "",
         "Name": f"/{container.name}",
         "RestartCount": 0,
         "Driver": engine.snapshots.kind,

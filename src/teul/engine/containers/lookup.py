@@ -36,8 +36,13 @@ def list_containers(engine: Engine, *, all: bool = False) -> list[Container]:  #
 
 
 def folder_of(engine: Engine, container: str) -> str:
-    """Where a container keeps its files."""
+    """Where a container keeps what must survive a reboot: its log."""
     return f"{engine.settings.containers}/{container}"
+
+
+def bundle_of(engine: Engine, container: str) -> str:
+    """Where a container keeps what a reboot ends anyway: its bundle, sockets, pids (a tmpfs, nothing to flush)."""
+    return f"{engine.settings.run_root}/containers/{container}"
 
 
 def is_alive(container: Container) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from teul.containers import RUNNING
-from teul.engine.containers.lookup import folder_of, get
+from teul.engine.containers.lookup import bundle_of, folder_of, get
 from teul.errors import ContainerRunning, TeulError, VolumeNotFound, text
 from teul.host.fs import FolderLock, crash_point, remove_tree
 from teul.state import containers as rows
@@ -69,6 +69,7 @@ def discard(engine: Engine, container: Container, *, with_volumes: bool) -> None
         rows.delete(engine.db, container.id)
     crash_point("container-forgotten")
     engine.snapshots.remove(container.id)
+    remove_tree(bundle_of(engine, container.id))
     remove_tree(folder_of(engine, container.id))
     if with_volumes and any(mount.anonymous for mount in container.mounts):
         from teul.engine import volumes

@@ -10,7 +10,7 @@ import os
 import time
 
 from teul.containers import EXITED, RUNNING
-from teul.engine.containers.lookup import folder_of, has_monitor, is_alive, reread
+from teul.engine.containers.lookup import bundle_of, folder_of, has_monitor, is_alive, reread
 from teul.errors import TeulError
 from teul.host.fs import FolderLock, crash_point
 from teul.runtime import monitor
@@ -27,6 +27,8 @@ else:
 
 MONITOR_GRACE_S = 5.0
 """How long a monitor may take to write down how its container ended."""
+ATTENDED = "attended"
+"""A file in the container's bundle, locked by a `teul` that cleans up itself when the container ends."""
 UNKNOWN_EXIT_CODE = 255
 """Docker's, for a container whose end nobody saw."""
 
@@ -37,9 +39,9 @@ def settle(engine: Engine, container: str, *, defer_network: bool = False) -> Co
     Args:
         defer_network: leave a tear-down that takes time to whoever looks next (its journal stays).
     """
-    folder = folder_of(engine, container)
+    bundle = bundle_of(engine, container)
     try:
-        lock = FolderLock.take(folder)
+        lock = FolderLock.take(folder_of(engine, container))
     except FileNotFoundError:
         return reread(engine, container)
     assert lock is not None
@@ -47,8 +49,8 @@ def settle(engine: Engine, container: str, *, defer_network: bool = False) -> Co
         found = reread(engine, container)
         if found is None or found.status != RUNNING or _really_runs(engine, found):
             return found
-        _wait_for_monitor(found, folder)
-        code = monitor.exit_code(folder, container)
+        _wait_for_monitor(found, bundle)
+        code = monitor.exit_code(bundle, container)
         ended = replace(
             found,
             status=EXITED,
@@ -58,12 +60,15 @@ def settle(engine: Engine, container: str, *, defer_network: bool = False) -> Co
             monitor_start="",
             exit_code=UNKNOWN_EXIT_CODE if code is None else code,
             error="" if code is not None else "nobody saw it end",
-            oom_killed=monitor.was_out_of_memory(folder),
-            finished_at=monitor.ended_at(folder, container) or time.time(),
+            oom_killed=monitor.was_out_of_memory(bundle),
+            finished_at=monitor.ended_at(bundle, container) or time.time(),
             places=tuple(replace(place, address="", mac="") for place in found.places),
             ports=(),
         )
-        engine.driver.delete(container, force=True)
+        if code is None:
+            engine.driver.delete(container, force=True)
+        else:
+            engine.driver.forget(container)
         crash_point("container-deleted")
         if found.remove:
             from teul.engine.containers.removal import discard
@@ -104,17 +109,20 @@ def _waits_for_nobody(engine: Engine, container: Container) -> bool:
     """Whether it was created and never started, with nobody about to start it (who would hold the folder's lock)."""
     if not os.path.exists(f"{engine.driver.root}/{container.id}/exec.fifo"):
         return False
-    lock = FolderLock.take(f"{folder_of(engine, container.id)}/attended", wait=False, make=True)
+    try:
+        lock = FolderLock.take(f"{bundle_of(engine, container.id)}/{ATTENDED}", wait=False)
+    except FileNotFoundError:
+        return False
     if lock is None:
         return False
     lock.release()
     return os.path.exists(f"{engine.driver.root}/{container.id}/exec.fifo")
 
 
-def _wait_for_monitor(container: Container, folder: str) -> None:
+def _wait_for_monitor(container: Container, bundle: str) -> None:
     """Give the monitor time to write the exit code, if it is there at all."""
     deadline = time.monotonic() + MONITOR_GRACE_S
-    while monitor.exit_code(folder, container.id) is None and has_monitor(container):
+    while monitor.exit_code(bundle, container.id) is None and has_monitor(container):
         if time.monotonic() > deadline:
             return
         time.sleep(0.005)

@@ -12,8 +12,9 @@ import sys
 import time
 
 from teul.containers import CREATED, RUNNING
-from teul.engine.containers.lookup import folder_of, get, true
+from teul.engine.containers.lookup import bundle_of, folder_of, get, true
 from teul.engine.containers.record import Container
+from teul.engine.containers.settlement import ATTENDED
 from teul.errors import (
     ContainerNotRunning,
     ContainerRunning,
@@ -43,8 +44,6 @@ else:
     from teul.values import replace
 
 INIT_TARGET = "/dev/.teul/init"
-ATTENDED = "attended"
-"""A file in the container's folder, locked by a `teul` that cleans up itself when the container ends."""
 PASSED_ON = (
     *("TEUL_ROOT", "TEUL_RUNTIME", "TEUL_SNAPSHOTTER", "TEUL_CRASH_AT", "TEUL_CRASH_LOG", "HOME"),
     *("XDG_DATA_HOME", "XDG_RUNTIME_DIR", "PYTHONPATH", "VIRTUAL_ENV"),
@@ -60,16 +59,17 @@ class Started:
         self.monitor = 0
         """The monitor's pid while it is our child (*is_attended*), else 0."""
         self._is_attended = is_attended
-        self._folder = folder_of(engine, container.id)
+        self._bundle = bundle_of(engine, container.id)
         self._lock: FolderLock | None = None
         self._attended: FolderLock | None = None
         self._joined: Joined | None = None
 
     def __enter__(self) -> Started:
         try:
-            self._lock = FolderLock.take(self._folder)
+            self._lock = FolderLock.take(folder_of(self.engine, self.container.id))
+            os.makedirs(f"{self._bundle}/rootfs", mode=0o755, exist_ok=True)
             # Until it runs, and for as long as we attend to it, its monitor must not clean up after it.
-            self._attended = FolderLock.take(f"{self._folder}/{ATTENDED}", make=True)
+            self._attended = FolderLock.take(f"{self._bundle}/{ATTENDED}", make=True)
             self._check()
             self._create()
         except BaseException as error:
@@ -86,7 +86,7 @@ class Started:
             ):
                 raise ContainerNotRunning(self.container.name)
             crash_point("container-remembered")
-            self.engine.driver.start(self.container.id)
+            self.engine.driver.start(self.container.id, pid=self.container.pid)
             crash_point("container-started")
         except BaseException as error:
             self._take_back(error)
@@ -106,7 +106,7 @@ class Started:
         if self._attended is not None:
             self._attended.release()
             self._attended = None
-        if monitor.exit_code(self._folder, self.container.id) is not None:
+        if monitor.exit_code(self._bundle, self.container.id) is not None:
             # It ended while its monitor still saw us here, so nobody else will.
             from teul.engine.containers.settlement import settle
 
@@ -131,11 +131,9 @@ class Started:
 
     def _create(self) -> None:
         engine, container = self.engine, self.container
-        bundle = f"{self._folder}/bundle"
+        bundle = self._bundle
         rootfs = f"{bundle}/rootfs"
-        for path in (rootfs, f"{self._folder}/exit"):
-            os.makedirs(path, mode=0o755, exist_ok=True)
-        monitor.forget(self._folder, container.id)
+        monitor.forget(bundle, container.id)
         if container.places:
             from teul.engine import networks
 
@@ -145,28 +143,25 @@ class Started:
         taken = [mount.target for mount in mounts]
         mounts += self._name_files(container, taken)
         if container.add_trust:
-            mounts += tuple(
-                mount
-                for mount in host_trust.trust_mounts(engine.settings, "", folder=bundle)
-                if mount.target not in taken
-            )
+            mounts += tuple(mount for mount in host_trust.folder_mounts(engine.settings) if mount.target not in taken)
         sockets = self._joined.port_sockets if self._joined is not None else []
         with (
             monitor.Channel() as channel,
             Stage(
-                with_mountpoints(engine.snapshots.mounts(container.id), mounts, bundle),
+                with_mountpoints(engine.snapshots.mounts(container.id), mounts, f"{engine.settings.root}/mountpoints"),
                 rootfs,
                 keep=(*channel.kept, *sockets),
             ) as stage,
         ):
             seen = stage.root + rootfs
             if container.add_trust:
-                host_trust.trust_mounts(engine.settings, seen, folder=bundle)
+                mounts += host_trust.bundle_mounts(engine.settings, seen)
             self._fill_volumes(container, seen)
             sandbox = self._sandbox(container, rootfs, seen, mounts)
             with open(f"{bundle}/config.json", "w") as file:
                 file.write(json.dumps(to_spec(sandbox)))
             self.monitor = self._watch(stage, channel)
+            channel.begin()
             if self._joined is not None:
                 self._joined.finish()
                 container = replace(container, places=self._joined.places)
@@ -177,7 +172,7 @@ class Started:
             # What we started has forked the monitor proper and is ending.
             wait(self.monitor)
             self.monitor = 0
-            watcher = monitor.monitor_pid(self._folder)
+            watcher = monitor.monitor_pid(self._bundle)
         self.container = replace(
             container,
             status=RUNNING,
@@ -200,26 +195,26 @@ class Started:
             self.engine.driver,
             id=container.id,
             name=container.name,
-            folder=self._folder,
+            bundle=self._bundle,
+            log=f"{folder_of(self.engine, container.id)}/log" if container.keep_log else "",
             terminal=container.tty,
             stdin=container.interactive,
             leave_stdin_open=container.interactive and not self._is_attended,
-            keep_log=container.keep_log,
             is_child=self._is_attended,
-            exit_command=exit_command(self._folder, container.id),
+            exit_command=exit_command(self._bundle, container.id),
             environment=_environment(self.engine),
         )
 
     def _name_files(self, container: Container, taken: Sequence[str]) -> tuple[Mount, ...]:
         skip = list(taken)
         shares_network = container.network_mode == "host"
-        folder = f"{self._folder}/bundle"
+        folder = self._bundle
         if container.network_mode.startswith("container:"):
-            other = folder_of(self.engine, container.network_mode.removeprefix("container:"))
+            other = bundle_of(self.engine, container.network_mode.removeprefix("container:"))
             return tuple(
-                Mount("bind", f"{other}/bundle/{name}", f"/etc/{name}", ("rbind", "rprivate"))
+                Mount("bind", f"{other}/{name}", f"/etc/{name}", ("rbind", "rprivate"))
                 for name in ("hosts", "hostname", "resolv.conf")
-                if f"/etc/{name}" not in skip and os.path.exists(f"{other}/bundle/{name}")
+                if f"/etc/{name}" not in skip and os.path.exists(f"{other}/{name}")
             )
         full = f"{container.hostname}.{container.domainname}" if container.domainname else ""
         own = [full, container.hostname] if full else [container.hostname]
@@ -378,13 +373,13 @@ def process_of(engine: Engine, container: Container, rootfs: str, *, args: tuple
     )
 
 
-def exit_command(folder: str, container: str) -> tuple[str, ...]:
+def exit_command(bundle: str, container: str) -> tuple[str, ...]:
     """What the monitor runs when the container has ended; nothing, at the price of a `flock`, while somebody attends."""
     code = "from teul.engine.containers.settlement import main; main()"
     settle = (sys.executable, "-c", code, container)
     for path in ("/usr/bin/flock", "/bin/flock"):
         if os.access(path, os.X_OK):
-            return (path, "--nonblock", "--conflict-exit-code", "0", f"{folder}/{ATTENDED}", *settle)
+            return (path, "--nonblock", "--conflict-exit-code", "0", f"{bundle}/{ATTENDED}", *settle)
     return settle
 
 
