@@ -354,6 +354,19 @@ def test_models_are_listed_and_shown_with_gates_and_history(settings, filled):
     assert [version["Gate"] for version in record["Versions"]] == ["failed", "passed"]
 
 
+def test_fsck_and_prune_know_of_artifacts(settings, filled):
+    with TrackingStore.of(settings) as store:
+        ((_, digest, _),) = store.walk_artifacts(filled.id)
+        blobs = f"{store.content.root}/blobs/sha256"
+    assert teul(settings, "system", "fsck", "-q").returncode == 0
+    assert teul(settings, "system", "prune", "-f").stdout.endswith("Total reclaimed space: 0B\n")
+    assert os.listdir(blobs) == [digest.hex]
+
+    os.unlink(f"{blobs}/{digest.hex}")
+    checked = teul(settings, "system", "fsck", "-q")
+    assert (checked.returncode, "model.cbm" in checked.stdout) == (1, True)
+
+
 def test_an_empty_state_folder_has_no_runs_and_is_not_written_to(settings):
     assert teul(settings, "runs").stdout.splitlines()[0].startswith("RUN ID")
     assert teul(settings, "models").stdout.splitlines()[0].startswith("NAME")

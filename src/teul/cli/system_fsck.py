@@ -9,6 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from teul.cli.context import Context
     from teul.cli.flags import Arguments
+    from teul.snapshots import Finding
 
 USAGE = "[OPTIONS]"
 FLAGS = (
@@ -21,11 +22,14 @@ FLAGS = (
 def run(arguments: Arguments, context: Context) -> int:
     from teul.engine.system import fsck
 
-    findings = fsck(
-        context.engine,
-        is_deep=arguments.flag("deep"),
-        events=context.sink("quiet" if arguments.flag("quiet") else "auto"),
-    )
+    findings = [
+        *fsck(
+            context.engine,
+            is_deep=arguments.flag("deep"),
+            events=context.sink("quiet" if arguments.flag("quiet") else "auto"),
+        ),
+        *_check_artifacts(context),
+    ]
     if arguments.string("format"):
         from teul.cli.templates import render_records
 
@@ -45,3 +49,19 @@ def run(arguments: Arguments, context: Context) -> int:
     if not arguments.flag("quiet"):
         context.say(text("nothing is damaged"))
     return 0
+
+
+def _check_artifacts(context: Context) -> list[Finding]:
+    """The engine is below tracking and cannot know of its artifacts."""
+    import os
+
+    if not os.path.exists(context.settings.tracking_database):
+        return []
+    from teul.ml.tracking import TrackingStore
+    from teul.snapshots import Finding
+
+    with TrackingStore.of(context.settings) as store:
+        return [
+            Finding("artifact-damaged", path, text("artifact `{path}`: {reason}", path=path, reason=reason))
+            for path, reason in store.check()
+        ]

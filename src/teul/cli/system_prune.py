@@ -30,8 +30,21 @@ def run(arguments: Arguments, context: Context) -> int:
         return 0
     pruned = prune(context.engine, is_all=is_all, with_volumes=with_volumes, events=context.sink())
     _show(pruned, context)
-    context.print(f"Total reclaimed space: {human_size(pruned.size_bytes)}")
+    context.print(f"Total reclaimed space: {human_size(pruned.size_bytes + _prune_artifacts(context))}")
     return 0
+
+
+def _prune_artifacts(context: Context) -> int:
+    """Bytes of artifacts that no run names any more: the engine is below tracking and cannot know of them."""
+    import os
+
+    if not os.path.exists(context.settings.tracking_database):
+        return 0
+    from teul.ml.tracking import TrackingStore
+
+    with TrackingStore.of(context.settings) as store:
+        _, size_bytes = store.collect()
+    return size_bytes
 
 
 def _is_confirmed(context: Context, *, is_all: bool, with_volumes: bool) -> bool:

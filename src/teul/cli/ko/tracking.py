@@ -2,6 +2,7 @@
 
 MESSAGES = {
     "artifact `{path}` not found": "아티팩트 `{path}`를 찾을 수 없습니다",
+    "artifact `{path}`: {reason}": "아티팩트 `{path}`: {reason}",
     "artifact `{path}`: its content is gone; upload it again": "아티팩트 `{path}`: 내용이 사라졌습니다. 다시 올려 주세요",
     "artifacts of run `{run_id}` are kept elsewhere: {uri}": "실행 `{run_id}`의 아티팩트는 다른 곳에 있습니다: {uri}",
     "model `{name}` version {version}: its gate failed, so it cannot be `{alias}`": (
