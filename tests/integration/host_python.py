@@ -1,5 +1,6 @@
 """An image made of this host's own Python: real, small, made in a second, without a registry or a package."""
 
+import functools
 import io
 import json
 import os
@@ -45,6 +46,7 @@ def files():
     return {("/usr" + path if path.startswith(("/lib", "/bin")) else path): real for path, real in found.items()}
 
 
+@functools.cache
 def tar():
     """The one layer of the image."""
     stream = io.BytesIO()

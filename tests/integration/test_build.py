@@ -22,7 +22,7 @@ from teul.build.execute import build_folder
 from teul.config import Settings
 from teul.engine import Engine
 from teul.engine.build import BuildOptions, BuildResult, Secret, build, explain, plan
-from teul.errors import BuildStepFailed, DockerfileError, InvalidInput
+from teul.errors import BuildStepFailed, DockerfileError, InvalidInput, PlatformMismatch
 from teul.events import Event, Line, Step, Warn
 from teul.images import Image
 from teul.layers.lower import Lower
@@ -812,6 +812,134 @@ def test_a_file_that_changes_while_it_is_copied_does_not_poison_the_cache(
     second = make("FROM BASE\nCOPY f /\n")
 
     assert Tree(based, second.image).read("f") == "one"
+
+
+def test_a_layout_can_stand_for_an_image(make: Make, based: Engine, tmp_path: Path) -> None:
+    from teul.engine.images import export
+
+    export(based, NAME, str(tmp_path / "layout"), compression="")
+
+    result = make("FROM nowhere:1\nRUN true\n", build_contexts={"nowhere:1": f"oci-layout://{tmp_path}/layout"})
+
+    assert result.image.config.diff_ids[0] == based.images.get(NAME).config.diff_ids[0]
+
+
+def test_an_image_of_another_architecture_is_named_at_its_from(make: Make, based: Engine) -> None:
+    make("FROM --platform=linux/s390x scratch\n", platform="linux/s390x", tags=("foreign.invalid/x:1",))
+
+    with pytest.raises(PlatformMismatch) as caught:
+        make("FROM foreign.invalid/x:1\nRUN true\n")
+
+    assert "linux/s390x" in str(caught.value)
+    assert caught.value.span is not None
+
+
+def test_what_gc_leaves_is_still_a_cache(make: Make, based: Engine) -> None:
+    from teul.engine.system import collect
+
+    source = "FROM BASE AS a\nRUN echo 1 > /x\nFROM BASE\nCOPY --from=a /x /\n"
+    make(source, tags=("x",))
+    collect(based)
+    events: list[Event] = []
+
+    make(source, tags=("x",), events=events)
+
+    assert ran(events) == []
+
+
+@pytest.mark.parametrize("kind", ["dockerfile", "tar"])
+def test_a_build_reads_stdin(based: Engine, kind: str) -> None:
+    source = f"FROM {NAME}\n".encode()
+    if kind == "tar":
+        stream = io.BytesIO()
+        with tarfile.open(fileobj=stream, mode="w:gz") as archive:
+            add(archive, "Dockerfile", source + b"COPY f /\n")
+            add(archive, "f", b"data")
+        source = stream.getvalue()
+    environ = {**(based.settings.environ or {}), "PYTHONPATH": ":".join(sys.path)}
+
+    done = subprocess.run(
+        [sys.executable, "-m", "teul.cli.main", "build", "-q", "-t", "piped", "-"],
+        env=environ,
+        input=source,
+        capture_output=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.decode().strip() == based.images.get("piped").id
+    assert [name for name in os.listdir(based.settings.root) if name.startswith("context-")] == []
+
+
+def test_a_context_with_odd_files_is_read_and_an_unreadable_one_is_named(
+    make: Make, based: Engine, context: Path
+) -> None:
+    import socket
+
+    (context / "한글 이름").write_text("ok")
+    (context / os.fsdecode(b"\xff-bytes")).write_text("bytes")
+    os.mkfifo(context / "pipe")
+    (context / "loop").symlink_to("loop")
+    with socket.socket(socket.AF_UNIX) as made:
+        made.bind(str(context / "socket"))
+        result = make("FROM BASE\nCOPY . /all/\n")
+
+    tree = Tree(based, result.image)
+    assert tree.read("all/한글 이름") == "ok"
+    assert stat.S_ISFIFO(tree.status("all/pipe").st_mode)
+    assert stat.S_ISLNK(tree.status("all/loop").st_mode)
+    assert tree.find("all/socket") is None
+    assert tree.lower.find(b"all/\xff-bytes") is not None
+
+
+def test_parents_are_kept_on_request(make: Make, based: Engine, context: Path) -> None:
+    for path in ("x/a/one.txt", "x/b/two.txt", "x/b/three.py", "y/z.txt"):
+        (context / path).parent.mkdir(parents=True, exist_ok=True)
+        (context / path).write_text(path)
+
+    result = make(
+        "FROM BASE\nCOPY --parents x/*/*.txt /p/\nCOPY --parents ./x/./b /q/\nCOPY --parents y/z.txt /r/\n"
+        "COPY --parents **/*.py /s/\n"
+    )
+
+    tree = Tree(based, result.image)
+    for path in ("p/x/a/one.txt", "p/x/b/two.txt", "q/b/two.txt", "q/b/three.py", "r/y/z.txt", "s/x/b/three.py"):
+        assert tree.find(path), path
+    for path in ("p/x/b/three.py", "q/x"):
+        assert tree.find(path) is None, path
+
+
+def test_excluded_files_are_not_copied(make: Make, based: Engine, context: Path) -> None:
+    for path in ("d/keep.py", "d/drop.pyc", "d/sub/drop.pyc", "d/data/x"):
+        (context / path).parent.mkdir(parents=True, exist_ok=True)
+        (context / path).write_text("")
+
+    result = make("FROM BASE\nCOPY --exclude=**/*.pyc --exclude=data d /d/\n")
+
+    assert Tree(based, result.image).layer(-1) == ["d", "d/keep.py", "d/sub"]
+
+
+def test_a_full_disk_is_said_and_leaves_a_store_that_works(settings: Settings, tmp_path: Path, context: Path) -> None:
+    small = tmp_path / "small"
+    small.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=300m", "tmpfs", str(small)], check=True)
+    engine = Engine.open(Settings.from_environ({**os.environ, "TEUL_ROOT": str(small), "TEUL_LANG": "en"}))
+    try:
+        add_image(engine)
+        (context / "Dockerfile").write_text(f"FROM {NAME}\nCOPY big /\n")
+        with open(context / "big", "wb") as file:
+            file.truncate(1 << 30)
+
+        with pytest.raises(OSError) as caught:
+            build(engine, BuildOptions(context=str(context)))
+
+        assert caught.value.errno == 28
+        assert leftovers(engine) == []
+        (context / "Dockerfile").write_text(f"FROM {NAME}\nRUN echo fine > /x\n")
+        assert build(engine, BuildOptions(context=str(context))).image.id
+    finally:
+        engine.close()
+        subprocess.run(["umount", "-l", str(small)], check=True)
 
 
 @pytest.fixture(autouse=True)

@@ -14,14 +14,13 @@ import stat
 from dataclasses import dataclass
 
 from teul.build.modes import apply_mode
-from teul.build.tree import Tree, shown, signature
+from teul.build.tree import Entry, Tree, shown, signature
 from teul.errors import ContextChanged, InvalidInput, text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from teul.build.tree import Entry
 
 CHUNK_BYTES = 8 << 20
 
@@ -76,9 +75,30 @@ class Copier:
         if stat.S_ISDIR(os.lstat(source).st_mode):
             self._folder(tree, path, self.tree.resolve(destination))
             return
+        if self.hidden is not None and self.hidden(path.rpartition("/")[2]):
+            return
         target = self.target(destination, name)
         for entry in tree.walk(path):
             self._entry(tree, entry, target)
+
+    def place_with_parents(self, tree: Tree, pivot: str, path: str, destination: str) -> None:
+        """Copy *path* with the folders above it up to *pivot*, which take over mode and owner of the source's."""
+        kept = path[len(pivot) :].strip("/")
+        target = self.tree.resolve(destination)
+        self.make_folder(target)
+        folders = kept.split("/")[:-1]
+        for number in range(1, len(folders) + 1):
+            inner = "/".join(folders[:number])
+            source = f"{pivot}/{inner}" if pivot else inner
+            place = f"{target}/{inner}" if target else inner
+            self.make_folder(place)
+            self._finish(self.tree.absolute(place), tree, entry_at(tree, source))
+        where = f"{target}/{kept}" if target and kept else target or kept
+        if os.path.isdir(tree.absolute(path)) and not os.path.islink(tree.absolute(path)):
+            self._folder(tree, path, where)
+            return
+        for entry in tree.walk(path):
+            self._entry(tree, entry, where)
 
     def target(self, destination: str, name: str) -> str:
         """Where a file called *name* goes: into a folder that is there or ends with `/`, else to that path itself."""
@@ -138,9 +158,9 @@ class Copier:
                 if is_new:
                     folders.append((destination, entry))
                 continue
-            if self.hidden is not None and self.hidden(entry.path):
-                continue
             inner = entry.path[prefix:]
+            if self.hidden is not None and self.hidden(inner):
+                continue
             target = f"{destination}/{inner}" if destination else inner
             if not entry.is_folder:
                 self._entry(tree, entry, target)
@@ -223,6 +243,11 @@ class Copier:
             if tree.owners and entry.is_file:
                 _copy_attributes(tree.absolute(entry.path), full)
         os.utime(full, ns=(status.st_mtime_ns, status.st_mtime_ns), follow_symlinks=False)
+
+
+def entry_at(tree: Tree, path: str) -> Entry:
+    """One entry, whatever hides it."""
+    return Entry(path, os.lstat(tree.absolute(path)))
 
 
 def _copy(source: int, made: int, size: int) -> None:

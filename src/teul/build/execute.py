@@ -163,9 +163,26 @@ class BuildWorker:
         try:
             self.snapshots.prepare(key, parents)
             yield _Active(self, key, parents, folder)
+        except BaseException:
+            self._give_up(key)
+            raise
         finally:
-            self.snapshots.remove(key)
             remove_tree(folder)
+
+    def _give_up(self, key: str) -> None:
+        """Throw an active snapshot away: its files first, since on a full disk the database cannot be written."""
+        from teul.errors import SnapshotNotFound
+        from teul.host.fs import remove_tree
+
+        try:
+            if self.snapshots.kind == "overlay":
+                upper = self.snapshots.upper(key)
+                for name in os.listdir(upper):
+                    remove_tree(f"{upper}/{name}")
+            self.snapshots.remove(key)
+        except (OSError, SnapshotNotFound):
+            # What was raised first is the news; the next build sweeps what has no living owner.
+            pass
 
     def own_namespace(self) -> None:
         """Put this thread into a mount namespace of its own, once; the kernel ends it with the thread."""
@@ -317,7 +334,7 @@ class BuildWorker:
     def _find_sources(self, vertex: Vertex, op: ops.Copy, tree: Tree) -> list[str]:
         paths: list[str] = []
         for source in op.sources:
-            found = tree.select(source)
+            found = tree.select_parents(source) if op.parents else tree.select(source)
             if not found and not _is_pattern(source):
                 where = (
                     text("the context {path}", path=tree.root)
@@ -373,7 +390,9 @@ class BuildWorker:
         layers = self.snapshots.resolve([Digest(item) for item in result.data["diff_ids"]])
         for layer in layers:
             self.hold("layer", layer)
-        folder = f"{build_folder(self.settings)}/view-{os.urandom(8).hex()}"
+        key = f"build-view-{os.urandom(8).hex()}"
+        self.hold("snapshot", key)
+        folder = f"{build_folder(self.settings)}/{key}"
         os.makedirs(folder, mode=0o700)
         try:
             with mounted(self.snapshots.view(layers), folder):
@@ -412,8 +431,13 @@ class BuildWorker:
                 should_stop=task.should_stop,
                 on_file=on_file,
             )
-            chosen = [(name, path) for source in op.sources for name, path in tree.select(source)]
             destination = op.destination
+            if op.parents:
+                for source in op.sources:
+                    for pivot, path in tree.select_parents(source):
+                        copier.place_with_parents(tree, pivot, path, destination)
+                return
+            chosen = [(name, path) for source in op.sources for name, path in tree.select(source)]
             if len(chosen) + len(op.inlines) > 1 and not destination.endswith("/"):
                 folders = [os.path.isdir(tree.absolute(path)) for _, path in chosen]
                 if not all(folders) and not os.path.isdir(copier.tree.absolute(copier.tree.resolve(destination))):
@@ -450,8 +474,6 @@ class BuildWorker:
         destination: str,
         owner: tuple[int, int] | None,
     ) -> None:
-        if op.parents:
-            raise InvalidInput(text("option `{name}` is not supported", name="COPY --parents"))
         if op.unpack and os.path.isfile(tree.absolute(path)):
             from teul.build.unpacking import open_archive, unpack
 

@@ -11,7 +11,7 @@ import stat
 import time
 from posixpath import normpath
 
-from teul.build.dockerignore import IgnoreMatcher, component_regex, has_wildcards, unescaped
+from teul.build.dockerignore import IgnoreMatcher, Pattern, component_regex, has_wildcards, unescaped
 from teul.errors import InvalidInput, text
 
 TYPE_CHECKING = False
@@ -129,6 +129,32 @@ class Tree:
                 found += [f"{folder}/{name}" if folder else name for name in names if regex.fullmatch(name)]
         resolved = [(path.rpartition("/")[2], self.resolve(path)) for path in found]
         return [(name, path) for name, path in resolved if self.is_visible(path)]
+
+    def select_parents(self, source: str) -> list[tuple[str, str]]:
+        """As `select` for `COPY --parents`: where the path that is kept begins, and the whole path; `**` crosses folders.
+
+        A `/./` in the source says where the kept path begins; without one it is the root.
+        """
+        above, pivot, rest = source.partition("/./")
+        if not pivot or above in (".", ""):
+            above, rest = "", source
+        made: list[tuple[str, str]] = []
+        for _, folder in self.select(above) if above else [("", "")]:
+            pattern = normpath("/" + rest).lstrip("/")
+            if not has_wildcards(pattern):
+                path = f"{folder}/{pattern}" if folder and pattern else folder or pattern
+                made += [(folder, path)] if self.is_visible(path) else []
+                continue
+            matcher = Pattern(pattern)
+            prefix = len(folder) + 1 if folder else 0
+            taken = ""
+            for entry in self.walk(folder):
+                if taken and entry.path.startswith(taken + "/"):
+                    continue
+                if entry.path != folder and matcher.matches(entry.path[prefix:]):
+                    taken = entry.path
+                    made.append((folder, entry.path))
+        return made
 
     def is_visible(self, path: str) -> bool:
         """Whether *path* (resolved) is there, and not hidden; a hidden folder that holds something visible is."""
@@ -261,7 +287,12 @@ class Tree:
 
         Up to `PARTS_LIMIT` files are named one by one; of more, each folder is one part, with its digest.
         """
-        entries = [entry for path in paths for entry in self.walk(path) if hidden is None or not hidden(entry.path)]
+        entries = [
+            entry
+            for path in paths
+            for entry in self.walk(path)
+            if hidden is None or not hidden(inner_path(path, entry))
+        ]
         remember = len(entries) > REMEMBERED_FILES
         lines = [(entry.path or ".", self.digest_of(entry, remember=remember)) for entry in entries]
         if len(lines) <= PARTS_LIMIT:
@@ -277,6 +308,13 @@ class Tree:
             if len(groups) <= PARTS_LIMIT:
                 break
         return {f"files {shown(group)}": digest.hexdigest() for group, digest in groups.items()}
+
+
+def inner_path(top: str, entry: Entry) -> str:
+    """What `--exclude` is matched with: the path inside the folder that is copied, or the name of a file that is."""
+    if entry.path != top:
+        return entry.path[len(top) + 1 if top else 0 :]
+    return "." if entry.is_folder else entry.path.rpartition("/")[2]
 
 
 def shown(path: str) -> str:

@@ -16,10 +16,14 @@ from teul.errors import (
     ContextChanged,
     DockerfileError,
     HostLacks,
+    ImageNotFound,
     InvalidInput,
+    NotFound,
     OptionUnsupported,
+    PlatformMismatch,
     SnapshotNotFound,
     Span,
+    Unavailable,
     text,
 )
 from teul.events import Warn, silent
@@ -208,11 +212,14 @@ class _Session:
 
     def _resolve(self, reference: str, platform: Platform) -> BaseImage:
         if reference.startswith("oci-layout://"):
-            raise OptionUnsupported("--build-context NAME=oci-layout://…", hint=text("teul load it first"))
-        found = None if self.options.pull else self.engine.images.find(reference)
-        if found is None or not platform.accepts(found.config.platform):
-            from teul.engine.images import ensure
+            found = self._from_layout(reference.removeprefix("oci-layout://"), platform)
+            return BaseImage(id=found.id, config=found.config, reference=reference)
+        here = None if self.options.pull else self.engine.images.find(reference)
+        if here is not None and platform.accepts(here.config.platform):
+            return BaseImage(id=here.id, config=here.config, reference=reference)
+        from teul.engine.images import ensure
 
+        try:
             found = ensure(
                 self.engine,
                 reference,
@@ -220,7 +227,32 @@ class _Session:
                 pull="always" if self.options.pull else "missing",
                 events=self.events,
             )
+        except (NotFound, Unavailable) as error:
+            if here is None:
+                raise
+            raise PlatformMismatch(reference, str(platform), str(here.config.platform)) from error
         return BaseImage(id=found.id, config=found.config, reference=reference)
+
+    def _from_layout(self, place: str, platform: Platform) -> Image:
+        """The image of an OCI layout, `PATH[:TAG][@DIGEST]`; it is loaded with the names that it has there.
+
+        Raises:
+            ImageNotFound: none for that platform, tag or digest.
+        """
+        from teul.engine.images import load
+
+        path, _, digest = place.partition("@")
+        head, colon, tag = path.rpartition(":")
+        if not colon or "/" in tag:
+            head, tag = path, ""
+        if not os.path.isdir(head):
+            raise InvalidInput(text("no OCI layout at `{path}`", path=head))
+        for image in load(self.engine, os.path.abspath(head), events=self.events):
+            is_wanted = not tag or any(name.tag == tag for name in image.names)
+            is_named = not digest or digest in (image.id, image.manifest)
+            if is_wanted and is_named and platform.accepts(image.config.platform):
+                return image
+        raise ImageNotFound(f"oci-layout://{place}")
 
     def _say_origins(self) -> None:
         from teul.images.store import ORIGIN_LABEL
