@@ -134,6 +134,25 @@ def test_a_server_that_was_killed_is_started_anew(settings, endpoint):
     assert (again.pid != endpoint.pid, get(again.uri)) == (True, (200, b"OK"))
 
 
+def test_a_server_of_another_version_is_replaced(settings, endpoint, monkeypatch):
+    monkeypatch.setattr(service, "__version__", "9.9.9")
+
+    again = service.ensure_running(settings, addresses=["198.51.100.7"])
+
+    assert (again.pid != endpoint.pid, again.port) == (True, endpoint.port)
+    assert again.addresses == ("198.51.100.7",)
+
+
+def test_the_server_keeps_no_secret_of_the_environment(settings, monkeypatch):
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "hush")
+    found = service.ensure_running(settings)
+    try:
+        with open(f"/proc/{found.pid}/environ", "rb") as environ:
+            assert b"hush" not in environ.read()
+    finally:
+        service.stop(settings)
+
+
 def test_a_held_port_is_left_to_its_holder(settings):
     with socket.socket() as holder:
         holder.bind(("127.0.0.1", 0))

@@ -21,6 +21,7 @@ from typing import Any
 
 import uvicorn
 
+from teul import __version__
 from teul.config import Settings
 from teul.errors import PortInUse, StoreLocked, text
 from teul.host.fs import write_atomic
@@ -233,6 +234,7 @@ def _lock(settings: Settings) -> int:
 def _announce(settings: Settings, host: str, port: int, more: Sequence[str]) -> None:
     os.makedirs(settings.run_root, mode=0o700, exist_ok=True)
     state = {
+        "version": __version__,
         "pid": os.getpid(),
         "started": process_start(os.getpid()),
         "host": host,

@@ -17,6 +17,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from teul import __version__
 from teul.config import Settings
 from teul.errors import Unavailable, text
 from teul.host.fs import write_atomic
@@ -27,6 +28,7 @@ from teul.state.leases import process_start
 START_TIMEOUT_S = 20.0
 STOP_TIMEOUT_S = 15.0
 POLL_S = 0.01
+KEPT_ENVIRONMENT = ("PATH", "HOME", "TZ", "TMPDIR", "LANG", "LC_ALL", "LC_MESSAGES", "XDG_RUNTIME_DIR", "XDG_DATA_HOME")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,8 @@ class TrackingEndpoint:
     port: int
     pid: int
     addresses: tuple[str, ...] = ()
+    version: str = ""
+    """Of the teul that it runs."""
 
     def uri_on(self, address: str) -> str:
         """The URI for a container that reaches this machine at *address* (the gateway of its network)."""
@@ -55,23 +59,29 @@ def find(settings: Settings) -> TrackingEndpoint | None:
         return None
     if not state["started"] or process_start(state["pid"]) != state["started"]:
         return None
-    return TrackingEndpoint(state["uri"], state["host"], state["port"], state["pid"], tuple(state["addresses"]))
+    return TrackingEndpoint(
+        state["uri"], state["host"], state["port"], state["pid"], tuple(state["addresses"]), state.get("version", "")
+    )
 
 
 def ensure_running(settings: Settings, *, addresses: Sequence[str] = ()) -> TrackingEndpoint:
     """The server of this state folder, started when none runs; it listens on *addresses* too, with tokens there.
 
+    One of another version of teul is ended first: it would go on with a schema that may be migrated under it.
+
     Raises:
         Unavailable: it did not come up, or cannot listen on an address; the message has the end of its log.
     """
     found = find(settings)
-    if found is not None and set(addresses) <= set(found.addresses):
+    if found is not None and found.version == __version__ and set(addresses) <= set(found.addresses):
         return found
     with _starting(settings):
         found = find(settings)
+        if found is not None and found.version != __version__:
+            stop(settings)
         wanted = sorted({*(found.addresses if found else _remembered(settings)), *addresses})
         write_atomic(f"{settings.run_root}/tracking.addresses", json.dumps(wanted).encode())
-        if found is None:
+        if found is None or found.version != __version__:
             _start(settings)
         else:
             os.kill(found.pid, signal.SIGHUP)
@@ -125,7 +135,8 @@ def _start(settings: Settings) -> None:
     os.makedirs(settings.root, mode=0o711, exist_ok=True)
     log = os.open(log_path(settings), os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     source = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
-    env = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
+    # It outlives the command that started it, so it gets none of the secrets that may be in that one's environment.
+    env = {name: value for name, value in os.environ.items() if name in KEPT_ENVIRONMENT or name.startswith("TEUL_")}
     env |= {"TEUL_ROOT": settings.root, "PYTHONPATH": source}
     try:
         # `setsid --fork` gives the server to init: nobody has to wait for it, and no terminal can end it.
