@@ -162,7 +162,12 @@ def test_a_run_that_fails_in_a_build_shows_its_last_lines_and_its_code(teul, bus
 
 @pytest.mark.parametrize(
     ("command", "code"),
-    [(["/nowhere"], 127), (["/etc"], 126), (["sh", "-c", "exit 7"], 7), (["sh", "-c", "sleep 9 & kill -9 $!; wait $!"], 137)],
+    [
+        (["/nowhere"], 127),
+        (["/etc"], 126),
+        (["sh", "-c", "exit 7"], 7),
+        (["sh", "-c", "sleep 9 & kill -9 $!; wait $!"], 137),
+    ],
 )
 def test_run_ends_with_dockers_exit_codes(teul, busybox, command, code):
     teul("run", "--rm", "--network", "none", busybox, *command, code=code)

@@ -57,7 +57,12 @@ def test_an_image_that_exposes_a_port_runs_on_and_down_stops_it(engine, tmp_path
     first = plain.up(engine, str(folder))
     second = plain.up(engine, str(folder))
 
-    assert ("my-app", (f"http://localhost:{port}",), None, False) == (first.name, first.urls, first.exit_code, first.kept)
+    assert ("my-app", (f"http://localhost:{port}",), None, False) == (
+        first.name,
+        first.urls,
+        first.exit_code,
+        first.kept,
+    )
     assert (first.container, True, True) == (second.container, second.kept, second.image_cached)
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline:

@@ -45,7 +45,7 @@ def read_project(folder: str) -> ModelProject:
             source = file.read()
     except (FileNotFoundError, NotADirectoryError):
         raise ProjectError(
-            text("no `{file}` in {folder}", file=FILE, folder=folder),
+            text("no `{file}` and no Dockerfile in {folder}", file=FILE, folder=folder),
             hint=text("go to a project's folder, or write {path} with [project] and its name", path=path),
         ) from None
     except UnicodeDecodeError as error:

@@ -68,7 +68,7 @@ MESSAGES = {
     "`{name}`: expected an IPv4 address, got `{value}`": "`{name}`: IPv4 주소여야 하는데 `{value}`입니다",
     '"0.0.0.0" listens on every address': '"0.0.0.0"은 모든 주소에서 듣습니다',
     "not TOML: {problem}": "TOML이 아닙니다: {problem}",
-    "no `{file}` in {folder}": "{folder}에 `{file}`이 없습니다",
+    "no `{file}` and no Dockerfile in {folder}": "{folder}에 `{file}`도 Dockerfile도 없습니다",
     "go to a project's folder, or write {path} with [project] and its name": (
         "프로젝트 폴더로 가거나, [project]와 이름을 넣어 {path}를 만드세요"
     ),

@@ -8,8 +8,9 @@ import time
 from teul.containers import check_name, new_id, random_name, signal_number
 from teul.engine.containers.lookup import folder_of, get
 from teul.engine.containers.record import Container
-from teul.errors import Conflict, HostLacks, InvalidInput, NameInUse, OptionUnsupported, text
+from teul.errors import Conflict, HostLacks, InvalidInput, NameInUse, OptionUnsupported, PlatformMismatch, text
 from teul.events import Warn, silent
+from teul.host.platform import can_run, host_platform
 from teul.network.netavark import Endpoint
 from teul.network.ports import PortMapping
 from teul.state import containers as rows
@@ -143,13 +144,15 @@ def merge_environment(base: Sequence[str], added: Sequence[str]) -> tuple[str, .
 
 
 def _image(engine: Engine, options: ContainerOptions, events: Sink) -> Image:
-    if options.pull == "missing" and not options.platform:
-        found = engine.images.find(options.image)
-        if found is not None:
-            return found
-    from teul.engine.images import ensure
+    found = engine.images.find(options.image) if options.pull == "missing" and not options.platform else None
+    if found is None:
+        from teul.engine.images import ensure
 
-    return ensure(engine, options.image, platform=options.platform, pull=options.pull, events=events)
+        found = ensure(engine, options.image, platform=options.platform, pull=options.pull, events=events)
+    platform = found.config.platform
+    if not can_run(platform):
+        raise PlatformMismatch(options.image, str(host_platform()), str(platform))
+    return found
 
 
 def _command(options: ContainerOptions, config: ExecutionConfig) -> tuple[tuple[str, ...], tuple[str, ...]]:
