@@ -7,9 +7,9 @@ import time
 
 import pytest
 
+from tests.integration import host_python
 from teul.engine import Engine, containers
 from teul.ml import plain, up
-from tests.integration import host_python
 
 pytestmark = [
     pytest.mark.needs_root,
@@ -40,9 +40,9 @@ def test_a_program_runs_to_its_end_and_its_exit_code_is_the_answer(engine, tmp_p
     printed = []
     made = plain.up(engine, str(tmp_path), on_output=lambda stream, data: printed.append((stream, data)))
 
-    assert (5, ()) == (made.exit_code, made.urls)
-    assert [(1, b"2\n")] == printed
-    assert [] == containers.list_containers(engine, all=True)
+    assert (made.exit_code, made.urls) == (5, ())
+    assert printed == [(1, b"2\n")]
+    assert containers.list_containers(engine, all=True) == []
 
 
 def test_an_image_that_exposes_a_port_runs_on_and_down_stops_it(engine, tmp_path):
@@ -69,5 +69,5 @@ def test_an_image_that_exposes_a_port_runs_on_and_down_stops_it(engine, tmp_path
         with socket.socket() as client:
             if client.connect_ex(("127.0.0.1", port)) == 0:
                 break
-    assert ["my-app"] == [item.name for item in containers.list_containers(engine)]
-    assert ["my-app"] == up.down(engine, "my-app")
+    assert [item.name for item in containers.list_containers(engine)] == ["my-app"]
+    assert up.down(engine, "my-app") == ["my-app"]

@@ -299,6 +299,24 @@ def test_a_model_that_does_not_load_leaves_the_old_one_serving(toy):
     assert [f"{toy.name}-v1"] == toy.running()
 
 
+def test_an_image_that_copies_the_whole_folder_is_not_made_again_by_what_a_step_wrote(toy):
+    toy.change("Dockerfile", "COPY train.py ./", "COPY . .")
+    toy.up()
+
+    assert toy.up().is_cached
+
+
+def test_what_python_leaves_in_a_folder_of_sources_is_no_change(toy):
+    (toy.folder / "lib").mkdir()
+    toy.write("lib/part.py", "x = 1")
+    toy.change("teul.toml", '"data.csv"]', '"data.csv", "lib/"]')
+    toy.up()
+    (toy.folder / "lib" / "__pycache__").mkdir()
+    toy.write("lib/__pycache__/part.pyc", "x")
+
+    assert toy.up().is_cached
+
+
 def test_down_stops_it_and_up_starts_it_without_a_step(toy):
     toy.up()
 

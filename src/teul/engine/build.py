@@ -87,6 +87,8 @@ class BuildOptions:
     platform: str = ""
     source_date_epoch: int | None = None
     secrets: Mapping[str, Secret] = field(default_factory=dict)
+    exclude: tuple[str, ...] = ()
+    """Patterns that go on where `.dockerignore` ends."""
     extra_hosts: tuple[str, ...] = ()
     shm_size_bytes: int = 0
     ulimits: tuple[str, ...] = ()
@@ -517,7 +519,7 @@ def _read(options: BuildOptions) -> tuple[Dockerfile, IgnoreMatcher]:
         except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
             raise _no_dockerfile(path, context) from error
     shown = os.path.relpath(path) if path.startswith(os.getcwd() + "/") else path
-    return parse(source, shown), _ignore(path, context)
+    return parse(source, shown), _ignore(path, context, options.exclude)
 
 
 def _no_dockerfile(path: str, context: str) -> DockerfileError:
@@ -531,7 +533,7 @@ def _no_dockerfile(path: str, context: str) -> DockerfileError:
     return DockerfileError(text("failed to read dockerfile: `{path}` not found", path=path), span=None, hint=hint)
 
 
-def _ignore(dockerfile: str, context: str) -> IgnoreMatcher:
+def _ignore(dockerfile: str, context: str, more: tuple[str, ...] = ()) -> IgnoreMatcher:
     for path in (f"{dockerfile}.dockerignore", f"{context}/.dockerignore"):
         try:
             with open(path, encoding="utf-8", errors="surrogateescape") as file:
@@ -539,7 +541,7 @@ def _ignore(dockerfile: str, context: str) -> IgnoreMatcher:
         except (FileNotFoundError, NotADirectoryError):
             continue
         try:
-            return IgnoreMatcher(read_ignore_file(source))
+            return IgnoreMatcher((*read_ignore_file(source), *more))
         except InvalidInput as error:
             for number, line in enumerate(source.splitlines(), start=1):
                 if line.strip() and _is_bad(line):
@@ -547,7 +549,7 @@ def _ignore(dockerfile: str, context: str) -> IgnoreMatcher:
                         error.message, span=Span(path, number, column=1, end_column=len(line) + 1, source=line)
                     ) from error
             raise
-    return IgnoreMatcher(())
+    return IgnoreMatcher(more)
 
 
 def _is_bad(line: str) -> bool:

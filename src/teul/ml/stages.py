@@ -13,7 +13,7 @@ from teul.events import Sink, Step, Warn
 from teul.ml import decisions, promotion, serving
 from teul.ml.gate import Verdict
 from teul.ml.pipeline import Pipeline, lower
-from teul.ml.project import FILE, ModelProject, ServeOptions
+from teul.ml.project import FILE, ModelProject, ServeOptions, covers
 from teul.ml.served_image import PORT
 from teul.ml.serving import ServiceSpec
 from teul.ml.steps import PipelineWorker
@@ -312,8 +312,11 @@ def build_options(folder: str, project: ModelProject) -> BuildOptions:
             text("{path} not found", path=dockerfile),
             hint=text('write one, or say `[image]` with `python = "3.11"` in {file}', file=FILE),
         )
+    # What a step writes is no input of the image: with a `COPY . .` every run would make another image, and run again.
+    made = [path for step in project.steps for path in (*step.outs, *step.metrics)]
     return BuildOptions(
         context=os.path.normpath(f"{folder}/{image.context}"),
+        exclude=tuple(os.path.relpath(path, image.context) for path in made if covers(image.context, path)),
         dockerfile=FILE if image.is_generated else dockerfile,
         dockerfile_text=image.generated_dockerfile() if image.is_generated else None,
         target=image.target,

@@ -12,12 +12,13 @@ as the folder's owner's files, where it is missing or different there.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import posixpath
 from collections.abc import Iterator, Mapping, Sequence
 
-from teul.errors import Cancelled, Conflict, InvalidInput, StepFailed, text
+from teul.errors import Cancelled, Conflict, Denied, InvalidInput, StepFailed, text
 from teul.events import Line
 from teul.ml import record, trees
 from teul.ml.gate import flatten
@@ -118,10 +119,18 @@ class PipelineWorker:
             except (FileNotFoundError, InvalidInput):
                 present = None
             if present is None or present.digest != tree.digest:
-                trees.place(tree, target, self._read, owner=self._owner())
+                self._put_back(path, tree, target)
                 restored.append(path)
         self._digests.save()
         return restored
+
+    def _put_back(self, path: str, tree: Tree, target: str) -> None:
+        try:
+            trees.place(tree, target, self._read, owner=self._owner())
+        except OSError as error:
+            if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR):
+                raise
+            raise Denied(text("`{path}` cannot be written: {problem}", path=path, problem=error.strerror)) from error
 
     def _make_served(self, op: ServeOp, tree: Tree, inputs: Sequence[Result]) -> Result:
         """The served image; its result says which run the model is from, and that run's metrics."""
@@ -188,7 +197,7 @@ class PipelineWorker:
                 return part
         full = os.path.realpath(f"{self._folder}/{path}")
         try:
-            return trees.scan(full, self._digests, shown=path)
+            return trees.scan(full, self._digests, shown=path, skip=trees.LEFT_OUT)
         except FileNotFoundError:
             message = (
                 text("step `{step}`: input `{path}` not found in {folder}", step=step, path=path, folder=self._folder)
@@ -196,6 +205,8 @@ class PipelineWorker:
                 else text("`{path}` not found in {folder}", path=path, folder=self._folder)
             )
             raise InvalidInput(message, hint=text("create it, or correct the path in teul.toml")) from None
+        except PermissionError as error:
+            raise Denied(text("`{path}` cannot be read: {problem}", path=path, problem=error.strerror)) from error
 
     def _code(self, op: ServeOp) -> dict[str, Tree]:
         """What predicts: the files that `code` names, else the module of `predict` where the folder has it."""

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from teul.state.db import Database
 
 FILE, EXECUTABLE, FOLDER, LINK = "file", "executable", "folder", "link"
+LEFT_OUT = frozenset({"__pycache__", ".ipynb_checkpoints", ".DS_Store"})
+"""What programs leave in folders of sources; as inputs they do not count."""
 SETTLED_S = 0.1
 """A file changed less than this many seconds ago may change again without its times showing it."""
 
@@ -83,17 +85,26 @@ def _rest(entry: Entry) -> tuple[str, str, int]:
     return entry.kind, entry.content, entry.size_bytes
 
 
-def scan(path: str, digest: Callable[[str, os.stat_result], str], *, shown: str = "") -> Tree:
-    """Read what is at *path*; *digest* gives a file's digest by its path and status. Links are not followed.
+def scan(
+    path: str,
+    digest: Callable[[str, os.stat_result], str],
+    *,
+    shown: str = "",
+    skip: frozenset[str] = frozenset(),
+) -> Tree:
+    """Read what is at *path*; *digest* gives a file's digest by its path and status. Links are not followed, names in
+    *skip* are passed over.
 
     Raises:
         FileNotFoundError: nothing is there.
         InvalidInput: a socket, a pipe or a device; a link that leads out of the tree.
     """
-    return Tree(tuple(sorted(_scan(path, "", digest, shown or path), key=lambda entry: entry.path.split("/"))))
+    return Tree(tuple(sorted(_scan(path, "", digest, shown or path, skip), key=lambda entry: entry.path.split("/"))))
 
 
-def _scan(path: str, relative: str, digest: Callable[[str, os.stat_result], str], shown: str) -> Iterator[Entry]:
+def _scan(
+    path: str, relative: str, digest: Callable[[str, os.stat_result], str], shown: str, skip: frozenset[str]
+) -> Iterator[Entry]:
     status = os.lstat(path)
     mode = status.st_mode
     if stat.S_ISREG(mode):
@@ -104,7 +115,15 @@ def _scan(path: str, relative: str, digest: Callable[[str, os.stat_result], str]
         with os.scandir(path) as found:
             names = sorted(entry.name for entry in found)
         for name in names:
-            yield from _scan(f"{path}/{name}", f"{relative}/{name}" if relative else name, digest, f"{shown}/{name}")
+            if name in skip:
+                continue
+            try:
+                name.encode()
+            except UnicodeEncodeError:
+                raise InvalidInput(text("`{path}`: a name in it is not UTF-8", path=shown)) from None
+            yield from _scan(
+                f"{path}/{name}", f"{relative}/{name}" if relative else name, digest, f"{shown}/{name}", skip
+            )
     elif stat.S_ISLNK(mode):
         target = os.readlink(path)
         inside = posixpath.normpath(posixpath.join(posixpath.dirname(relative) or ".", target))

@@ -95,6 +95,13 @@ def test_a_pipe_is_refused(folder):
         scan(str(folder), hashed, shown="model")
 
 
+def test_a_name_that_is_not_utf_8_is_refused(folder):
+    open(os.fsencode(str(folder)) + b"/caf\xe9", "w").close()
+
+    with pytest.raises(InvalidInput, match="`model`: a name in it is not UTF-8"):
+        scan(str(folder), hashed, shown="model")
+
+
 def test_a_tree_is_placed_over_another_one(folder, tmp_path):
     contents = {hash_file(str(path)): path.read_bytes() for path in (folder / "a.bin", folder / "run.sh")}
     tree = scan(str(folder), hashed)

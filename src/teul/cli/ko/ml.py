@@ -101,6 +101,9 @@ MESSAGES = {
     # steps
     "`{path}` is a link that leads out of it: {target}": "`{path}`는 밖으로 나가는 링크입니다: {target}",
     "`{path}`: expected a file or a folder": "`{path}`: 파일이나 폴더여야 합니다",
+    "`{path}`: a name in it is not UTF-8": "`{path}`: UTF-8이 아닌 이름이 들어 있습니다",
+    "`{path}` cannot be read: {problem}": "`{path}`를 읽을 수 없습니다: {problem}",
+    "`{path}` cannot be written: {problem}": "`{path}`에 쓸 수 없습니다: {problem}",
     "`{path}`: no step makes it; there is `{out}`": "`{path}`: 만드는 단계가 없습니다. `{out}`은(는) 있습니다",
     "step `{step}`: input `{path}` not found in {folder}": "단계 `{step}`: 입력 `{path}`가 {folder}에 없습니다",
     "`{path}` not found in {folder}": "`{path}`가 {folder}에 없습니다",
