@@ -205,3 +205,32 @@ def test_tidying_does_not_follow_links_out_of_the_tree(tmp_path):
 
     assert (outside / "precious").exists()
     assert stat.S_ISLNK(os.lstat(inside / "tmp").st_mode)
+
+
+def test_a_layer_leaves_out_what_the_one_below_has(tmp_path):
+    below, layer = tmp_path / "below", tmp_path / "layer"
+    for folder in (below, layer):
+        (folder / "etc/same").mkdir(parents=True)
+        (folder / "etc/same/file").write_text("same")
+        (folder / "etc/changed").write_text(folder.name)
+        (folder / "etc/mode").write_text("x")
+    (layer / "etc/mode").chmod(0o600)
+    (layer / "opt/pypi/simple").mkdir(parents=True)
+    (layer / "srv/kept").mkdir(parents=True)
+    tidy(str(layer), 315532800, below=str(below), mountpoints=("/opt/pypi/simple", "/etc/changed"))
+    found = sorted(str(path.relative_to(layer)) for path in layer.rglob("*"))
+
+    assert found == ["etc", "etc/changed", "etc/mode", "srv", "srv/kept"]
+
+
+@pytest.mark.needs_root
+def test_a_new_folder_needs_no_mark_and_a_replaced_one_keeps_it(tmp_path):
+    below, layer = tmp_path / "below", tmp_path / "layer"
+    (below / "replaced").mkdir(parents=True)
+    for name in ("new", "replaced"):
+        (layer / name).mkdir(parents=True)
+        os.setxattr(layer / name, "trusted.overlay.opaque", b"y")
+    tidy(str(layer), 315532800, below=str(below))
+
+    assert os.listxattr(layer / "new") == []
+    assert os.listxattr(layer / "replaced") == ["trusted.overlay.opaque"]

@@ -17,6 +17,7 @@ from teul.oci.digest import Digest
 from teul.oci.reference import Reference
 from teul.oci.runtime import Mount
 from teul.runtime.foreground import run
+from teul.runtime.host_trust import trust_mounts
 from teul.runtime.spec import Process, Sandbox
 from teul.state.leases import Lease, lease
 
@@ -104,7 +105,7 @@ def _debian(
             step="debian",
             events=events,
         )
-        packed = _commit(engine, key)
+        packed = _commit(engine, key, epoch_s)
     except BaseException as error:
         events(Step("debian", step, "failed", error=str(error)))
         raise
@@ -130,9 +131,9 @@ def _python(
     events(Step("python", step, "started", parents=("debian",)))
     try:
         key = _prepare(engine, held, keys, engine.snapshots.resolve((below,)))
-        _lay_out(engine, recipe, key, folder, epoch_s, events)
-        tidy(engine.snapshots.upper(key), epoch_s)
-        packed = _commit(engine, key)
+        mounted = _lay_out(engine, recipe, key, folder, epoch_s, events)
+        (layer,) = engine.snapshots.resolve((below,))
+        packed = _commit(engine, key, epoch_s, below=engine.snapshots.layer(layer).folder, mountpoints=mounted)
     except BaseException as error:
         events(Step("python", step, "failed", error=str(error)))
         raise
@@ -140,7 +141,8 @@ def _python(
     return packed.diff_id, version
 
 
-def _lay_out(engine: Engine, recipe: Recipe, key: str, folder: str, epoch_s: int, events: Sink) -> None:
+def _lay_out(engine: Engine, recipe: Recipe, key: str, folder: str, epoch_s: int, events: Sink) -> tuple[str, ...]:
+    """Run the script; returns where something of the host was mounted."""
     import teul.images.bootstrap
 
     script = f"{os.path.dirname(teul.images.bootstrap.__file__)}/inside.py"
@@ -198,6 +200,9 @@ def _lay_out(engine: Engine, recipe: Recipe, key: str, folder: str, epoch_s: int
             exit_code=code,
             stderr_tail=said,
         )
+    # On a snapshotter that copies, the runtime leaves the folders that it made for these.
+    trusted = trust_mounts(engine.settings, "", folder=f"{folder}/bundle")
+    return tuple(mount.target for mount in (*sandbox.mounts, *trusted))
 
 
 def _prepare(engine: Engine, held: Lease, keys: list[str], parents: tuple[str, ...]) -> str:
@@ -215,8 +220,11 @@ def _writable(engine: Engine, key: str) -> str:
     return engine.snapshots.mounts(key)[0].source
 
 
-def _commit(engine: Engine, key: str) -> Packed:
-    packed = pack(engine.snapshots.upper(key))
+def _commit(engine: Engine, key: str, epoch_s: int, *, below: str = "", mountpoints: tuple[str, ...] = ()) -> Packed:
+    # Asked for once: a snapshotter that copies computes it, and commits what it computed last.
+    upper = engine.snapshots.upper(key)
+    tidy(upper, epoch_s, below=below, mountpoints=mountpoints)
+    packed = pack(upper)
     engine.snapshots.commit(key, packed.diff_id, tar_size_bytes=packed.tar_size_bytes)
     return packed
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import glob
 import os
 import re
+import stat
 from collections.abc import Iterable, Mapping
 
 from teul.errors import BootstrapFailed, HostLacks, text
@@ -16,6 +17,8 @@ from teul.events import Line, silent
 from teul.host import process
 from teul.host.fs import remove_tree
 from teul.images.bootstrap.recipes import LIBRARIES, SUITES, Recipe
+from teul.layers.lower import Lower, is_opaque
+from teul.layers.pack import OPAQUE_ATTRIBUTES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -82,9 +85,11 @@ def make_rootfs(
 ) -> None:
     """Fill the empty folder *target* with Debian, and the folder *debs* with the packages that Python needs.
 
+    What differs from one run to the next is still there; `tidy` removes it from a layer's folder.
+
     Args:
         environ: for apt's proxies.
-        epoch_s: the time of every file, in seconds since 1970.
+        epoch_s: the time that packages write into files, in seconds since 1970.
         mirror: where the packages come from; "" means where the host itself gets Debian's, else deb.debian.org.
         step: id of the step that the output belongs to.
     Raises:
@@ -125,7 +130,6 @@ def make_rootfs(
         _settle(recipe, target)
     finally:
         os.umask(umask)
-    tidy(target, epoch_s)
 
 
 def _run(argv: list[str], env: Mapping[str, str], name: str, step: str, events: Sink) -> None:
@@ -245,17 +249,80 @@ def _settle(recipe: Recipe, target: str) -> None:
         _write(f"{target}/etc/machine-id", "", 0o444)
 
 
-def tidy(folder: str, epoch_s: int) -> None:
-    """Remove what is volatile from a layer's folder and give everything in it one time (seconds since 1970)."""
+def tidy(folder: str, epoch_s: int, *, below: str = "", mountpoints: Iterable[str] = ()) -> None:
+    """Remove from a layer's folder what is volatile or says nothing, and give everything in it one time.
+
+    Args:
+        epoch_s: that time, in seconds since 1970.
+        below: the folder of the layer under it, tidied as well. What is the same there is left out (overlay copies
+            files up that are only opened), and a folder that is new needs no mark that it hides what is below: so the
+            layer does not depend on the snapshotter.
+        mountpoints: paths where something was mounted; empty folders that were made for that go.
+    """
     _remove(folder, VOLATILE)
+    lower = Lower([below] if below else [])
+    for target in mountpoints:
+        path = target.strip("/")
+        while path and lower.find(os.fsencode(path)) is None and _remove_empty(f"{folder}/{path}"):
+            path = os.path.dirname(path)
     for place, _, files in os.walk(f"{folder}/var/log"):
         for name in files:
             os.unlink(f"{place}/{name}")
     stamp = (epoch_s * 10**9, epoch_s * 10**9)
     for place, folders, files in os.walk(folder, topdown=False):
+        inside = os.path.relpath(place, folder).removeprefix(".")
         for name in (*folders, *files):
-            os.utime(f"{place}/{name}", ns=stamp, follow_symlinks=False)
+            path = f"{place}/{name}"
+            found = lower.find(os.fsencode(f"{inside}/{name}".lstrip("/")))
+            if found is not None and _is_same(path, *found):
+                (os.rmdir if name in folders and not os.path.islink(path) else os.unlink)(path)
+                continue
+            if found is None and name in folders and not os.path.islink(path):
+                _unmark(path)
+            os.utime(path, ns=stamp, follow_symlinks=False)
     os.utime(folder, ns=stamp)
+
+
+def _is_same(path: str, other: bytes, expected: os.stat_result) -> bool:
+    """Whether a file or an empty folder is the one of the layer below, but for its time."""
+    actual = os.lstat(path)
+    parts = ("st_mode", "st_uid", "st_gid")
+    if any(getattr(actual, part) != getattr(expected, part) for part in parts) or _capabilities(path):
+        return False
+    if stat.S_ISDIR(actual.st_mode):
+        return not os.listdir(path) and not is_opaque(os.fsencode(path))
+    if stat.S_ISLNK(actual.st_mode):
+        return os.readlink(path) == os.readlink(os.fsdecode(other))
+    if not stat.S_ISREG(actual.st_mode) or actual.st_size != expected.st_size:
+        return False
+    with open(path, "rb") as ours, open(other, "rb") as theirs:
+        return ours.read() == theirs.read()
+
+
+def _capabilities(path: str) -> bool:
+    return "security.capability" in os.listxattr(path, follow_symlinks=False)
+
+
+def _remove_empty(path: str) -> bool:
+    """Remove an empty folder, or an empty file; False when it is more, or not there."""
+    try:
+        if os.path.isdir(path) and not os.path.islink(path):
+            os.rmdir(path)
+        elif os.lstat(path).st_size == 0:
+            os.unlink(path)
+        else:
+            return False
+    except OSError:
+        return False
+    return True
+
+
+def _unmark(folder: str) -> None:
+    for attribute in OPAQUE_ATTRIBUTES:
+        try:
+            os.removexattr(folder, attribute, follow_symlinks=False)
+        except OSError:
+            continue
 
 
 def _remove(folder: str, patterns: Iterable[str]) -> None:
