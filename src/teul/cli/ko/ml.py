@@ -105,6 +105,9 @@ MESSAGES = {
     "`{path}` cannot be read: {problem}": "`{path}`를 읽을 수 없습니다: {problem}",
     "`{path}` cannot be written: {problem}": "`{path}`에 쓸 수 없습니다: {problem}",
     "`{path}`: no step makes it; there is `{out}`": "`{path}`: 만드는 단계가 없습니다. `{out}`은(는) 있습니다",
+    "name what is read one by one: what steps make, and what lies in the folder": (
+        "단계가 만드는 것과 폴더에 있는 것을 하나씩 쓰세요"
+    ),
     "step `{step}`: input `{path}` not found in {folder}": "단계 `{step}`: 입력 `{path}`가 {folder}에 없습니다",
     "`{path}` not found in {folder}": "`{path}`가 {folder}에 없습니다",
     "create it, or correct the path in teul.toml": "만들거나, teul.toml의 경로를 고치세요",
