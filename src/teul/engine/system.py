@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 from teul.errors import Corrupt, NotFound, TeulError, text
 from teul.events import Step, Warn, silent
+from teul.host.fs import crash_point
 from teul.oci.digest import Digest
 from teul.snapshots import Finding
 from teul.state import content as content_rows
@@ -115,6 +116,7 @@ def _collect(engine: Engine) -> Reclaimed:
                 continue
             snapshots.forget(layer.name)
             layers.append(layer.name)
+        crash_point("gc-marked")
         for info in store.walk():
             if info.digest in marked.blobs or is_young(store.used_ns(info.digest)):
                 continue
@@ -125,6 +127,7 @@ def _collect(engine: Engine) -> Reclaimed:
         for form in content_rows.all_compressed(db):
             if form.diff_id not in here and form.digest not in marked.blobs and not store.has(form.digest):
                 content_rows.remove_compressed(db, form.digest)
+    crash_point("gc-swept")
     freed += snapshots.sweep() + store.sweep_ingests()
     return Reclaimed(tuple(blobs), tuple(layers), tuple(orphans), freed)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 
 from teul.errors import StoreLocked, Unsupported, text
+from teul.host.fs import crash_point
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -85,7 +86,9 @@ class Database:
     ) -> None:
         self._depth -= 1
         if self._depth == 0:
+            crash_point("transaction-done")
             self._execute("COMMIT" if kind is None else "ROLLBACK", ())
+            crash_point("transaction-ended")
 
     def execute(self, sql: str, parameters: Sequence[Any] = ()) -> sqlite3.Cursor:
         """Run one statement; outside a transaction it commits by itself."""
