@@ -75,14 +75,14 @@ class Place:
     def engine(self):
         return Engine.open(Settings.from_environ(self.environ))
 
-    def start(self, words, **environ):
+    def start(self, words, *, output="output", **environ):
         pid = os.fork()
         if pid:
             return pid
         try:
-            output = os.open(f"{self.root}/output", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-            os.dup2(output, 1)
-            os.dup2(output, 2)
+            descriptor = os.open(f"{self.root}/{output}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+            os.dup2(descriptor, 1)
+            os.dup2(descriptor, 2)
             sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w")
             os.environ.update(self.environ | environ)
             system.ORPHAN_GRACE_S = 0
@@ -97,11 +97,11 @@ class Place:
     def end(self, pid):
         return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
-    def run(self, words, **environ):
-        return self.end(self.start(words, **environ))
+    def run(self, words, *, output="output", **environ):
+        return self.end(self.start(words, output=output, **environ))
 
-    def output(self):
-        with open(f"{self.root}/output") as file:
+    def output(self, name="output"):
+        with open(f"{self.root}/{name}") as file:
             return file.read()
 
     def points(self, words):

@@ -14,7 +14,7 @@ import os
 import time
 from dataclasses import dataclass
 
-from teul.errors import Corrupt, NotFound, TeulError, text
+from teul.errors import Corrupt, NotFound, SnapshotNotFound, TeulError, text
 from teul.events import Step, Warn, silent
 from teul.host.fs import crash_point
 from teul.oci.digest import Digest
@@ -139,7 +139,7 @@ def mark(engine: Engine) -> Marked:
     layers: set[str] = set()
     for image, manifest in roots.images(engine.db):
         blobs.add(image)
-        _mark_image(engine, image, blobs, layers, diff_ids)
+        _mark_image(engine, image, layers, diff_ids)
         if manifest:
             blobs.add(manifest)
             _mark_manifest(engine, manifest, blobs)
@@ -147,7 +147,7 @@ def mark(engine: Engine) -> Marked:
     owners = roots.containers(engine.db)
     for _, image, _ in owners:
         blobs.add(image)
-        _mark_image(engine, image, blobs, layers, diff_ids)
+        _mark_image(engine, image, layers, diff_ids)
     for digests in roots.cached_digests(engine.db).values():
         blobs |= digests
         diff_ids |= digests
@@ -163,7 +163,7 @@ def mark(engine: Engine) -> Marked:
     return Marked(frozenset(blobs), frozenset(layers), frozenset(keys))
 
 
-def _mark_image(engine: Engine, image: str, blobs: set[str], layers: set[str], diff_ids: set[str]) -> None:
+def _mark_image(engine: Engine, image: str, layers: set[str], diff_ids: set[str]) -> None:
     from teul.oci.image import ImageConfig
 
     try:
@@ -229,6 +229,8 @@ def _prune_containers(engine: Engine, events: Sink) -> tuple[tuple[str, ...], in
         size_bytes = _container_bytes(engine, container.id)
         try:
             remove(engine, container.id)
+        except NotFound:
+            continue  # another prune was faster
         except TeulError as error:
             events(Warn("prune", error.code, error.message))
             continue
@@ -238,7 +240,11 @@ def _prune_containers(engine: Engine, events: Sink) -> tuple[tuple[str, ...], in
 
 
 def _container_bytes(engine: Engine, container: str) -> int:
-    return sum(engine.snapshots.usage_bytes(key) for key in list(engine.snapshots.keys()) if container in key)
+    """Bytes that a container wrote; 0 when it goes away meanwhile."""
+    try:
+        return sum(engine.snapshots.usage_bytes(key) for key in list(engine.snapshots.keys()) if container in key)
+    except NotFound:
+        return 0
 
 
 def _prune_networks(engine: Engine) -> tuple[str, ...]:
@@ -254,18 +260,19 @@ def _prune_volumes(engine: Engine) -> tuple[tuple[str, ...], int]:
 
 
 def _prune_images(engine: Engine, *, is_all: bool) -> tuple[tuple[Digest, tuple[str, ...]], ...]:
-    from teul.errors import ImageInUse
+    from teul.oci.reference import Reference
+    from teul.state import images as rows
 
-    used = {image for _, image, _ in roots.containers(engine.db)}
     removed = []
-    for image in engine.images.list():
-        if image.id in used or (image.names and not is_all):
-            continue
-        try:
-            engine.images.remove(image.id)
-        except ImageInUse:
-            continue
-        removed.append((image.id, tuple(name.familiar for name in image.names)))
+    # Within one transaction, so that nobody makes a container of an image that is about to go.
+    with engine.db:
+        used = {image for _, image, _ in roots.containers(engine.db)}
+        for image, _ in roots.images(engine.db):
+            names = rows.names(engine.db, image)
+            if image in used or (names and not is_all):
+                continue
+            engine.images.remove(Digest(image))
+            removed.append((Digest(image), tuple(Reference.parse(name).familiar for name in names)))
     return tuple(removed)
 
 
@@ -286,7 +293,20 @@ def _prune_cache(engine: Engine, *, is_all: bool) -> tuple[str, ...]:
 
 def _image_layers(engine: Engine) -> set[str]:
     """Diff ids of all layers of all images."""
-    return {diff_id for image in engine.images.list() for diff_id in image.config.diff_ids}
+    return {diff_id for diff_ids in _layers_by_image(engine).values() for diff_id in diff_ids}
+
+
+def _layers_by_image(engine: Engine) -> dict[str, tuple[Digest, ...]]:
+    """Image id → diff ids; an image that cannot be read has none (fsck speaks of it)."""
+    from teul.oci.image import ImageConfig
+
+    found: dict[str, tuple[Digest, ...]] = {}
+    for image, _ in roots.images(engine.db):
+        try:
+            found[image] = ImageConfig.parse(engine.store.read(Digest(image))).diff_ids
+        except (NotFound, Corrupt, ValueError):
+            found[image] = ()
+    return found
 
 
 # Checking
@@ -342,14 +362,14 @@ def _check_images(engine: Engine) -> Iterator[Finding]:
     for image, manifest in roots.images(engine.db):
         try:
             config = ImageConfig.parse(engine.store.read(Digest(image)))
-        except (NotFound, Corrupt, ValueError) as error:
-            yield Finding("image-config", image, text("image `{id}`: {reason}", id=image, reason=_words(error)))
-            continue
-        try:
             engine.snapshots.resolve(config.diff_ids)
-        except NotFound as error:
-            yield Finding("image-layer", image, text("image `{id}`: {reason}", id=image, reason=_words(error)))
-        if manifest and not engine.store.has(Digest(manifest)):
+        except (NotFound, Corrupt, ValueError) as error:
+            if (image, manifest) in roots.images(engine.db):  # else it was removed meanwhile
+                code = "image-layer" if isinstance(error, SnapshotNotFound) else "image-config"
+                yield Finding(code, image, text("image `{id}`: {reason}", id=image, reason=_words(error)))
+            if not isinstance(error, SnapshotNotFound):
+                continue
+        if manifest and not engine.store.has(Digest(manifest)) and (image, manifest) in roots.images(engine.db):
             yield Finding(
                 "image-manifest",
                 image,
@@ -358,9 +378,12 @@ def _check_images(engine: Engine) -> Iterator[Finding]:
 
 
 def _check_containers(engine: Engine) -> Iterator[Finding]:
-    keys = list(engine.snapshots.keys())
-    for container, _, data in roots.containers(engine.db):
-        if not any(container in key or key in data for key in keys):
+    # The rows of a container and of its snapshot come and go together, so containers first: a key that is missing then
+    # was missing before, or both went.
+    for container, image, data in roots.containers(engine.db):
+        keys = list(engine.snapshots.keys())
+        is_whole = any(container in key or key in data for key in keys)
+        if not is_whole and (container, image, data) in roots.containers(engine.db):
             yield Finding(
                 "container-snapshot",
                 container,
@@ -381,21 +404,17 @@ def disk_usage(engine: Engine) -> tuple[Usage, ...]:
 
 
 def _image_usage(engine: Engine) -> Usage:
-    images = engine.images.list()
+    images = _layers_by_image(engine)
     used = {image for _, image, _ in roots.containers(engine.db)}
     sizes = {layer.diff_id: layer.size_bytes for layer in engine.snapshots.layers()}
-    every: set[str] = set()
-    held: set[str] = set()
-    for image in images:
-        every.update(image.config.diff_ids)
-        if image.id in used:
-            held.update(image.config.diff_ids)
+    every = {diff_id for diff_ids in images.values() for diff_id in diff_ids}
+    held = {diff_id for image, diff_ids in images.items() if image in used for diff_id in diff_ids}
     return Usage(
         "Images",
         len(images),
-        sum(image.id in used for image in images),
-        sum(sizes.get(Digest(diff_id), 0) for diff_id in every),
-        sum(sizes.get(Digest(diff_id), 0) for diff_id in every - held),
+        len(used & images.keys()),
+        sum(sizes.get(diff_id, 0) for diff_id in every),
+        sum(sizes.get(diff_id, 0) for diff_id in every - held),
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import time
 
-from teul.errors import ImageNotFound, InvalidInput, InvalidReference, text
+from teul.errors import BlobNotFound, ImageNotFound, InvalidInput, InvalidReference, text
 from teul.oci.digest import Digest
 from teul.oci.image import ImageConfig
 from teul.oci.reference import Reference
@@ -188,7 +188,15 @@ class ImageStore:
         digests: dict[str, list[tuple[str, str]]] = {}
         for repository, digest, image in rows.all_digests(self._db):
             digests.setdefault(image, []).append((repository, digest))
-        return [self._make(row, names.get(row[0], []), digests.get(row[0], [])) for row in rows.every(self._db)]
+        made = []
+        for row in rows.every(self._db):
+            try:
+                made.append(self._make(row, names.get(row[0], []), digests.get(row[0], [])))
+            except BlobNotFound:
+                if rows.by_id(self._db, row[0]) is not None:
+                    raise
+                # Another process removed the image between the two looks.
+        return made
 
     def layers(self, image: Image) -> tuple[str, ...]:
         """The names of its layers for the snapshotter, bottom first.

@@ -16,7 +16,7 @@ from __future__ import annotations
 import os
 from _thread import _local, get_ident
 
-from teul.errors import AlreadyExists, DigestMismatch, SnapshotNotFound, text
+from teul.errors import AlreadyExists, DigestMismatch, SnapshotNotFound, TeulError, text
 from teul.host.fs import FolderLock, crash_point
 from teul.oci.digest import Digest, chain_id
 from teul.snapshots.protocol import Finding, LayerInfo
@@ -252,35 +252,40 @@ class FolderSnapshotter:
 
     def check(self, *, is_deep: bool = False) -> Iterator[Finding]:
         """What is wrong: rows without a folder, parents without a row; with *is_deep*, layers whose tar is not exact."""
+        for row in rows.listed(self.db):
+            found = self._wrong_with(row, is_deep=is_deep)
+            # Others go on working meanwhile: what is wrong with a row that has gone, or become another, is not.
+            if found is not None and rows.find(self.db, row.name) == row:
+                yield found
+
+    def _wrong_with(self, row: SnapshotRow, *, is_deep: bool) -> Finding | None:
         from teul.errors import Corrupt
 
-        known = {row.name for row in rows.listed(self.db, "committed")}
-        for row in rows.listed(self.db):
-            if not os.path.isdir(self.fs(row.folder)):
-                yield Finding(
-                    "snapshot-folder-missing",
+        if not os.path.isdir(self.fs(row.folder)):
+            return Finding(
+                "snapshot-folder-missing",
+                row.name,
+                text("snapshot `{name}`: folder `{path}` is missing", name=row.name, path=self.fs(row.folder)),
+            )
+        for parent in row.parents:
+            if rows.find(self.db, parent) is None:
+                return Finding(
+                    "snapshot-parent-missing",
                     row.name,
-                    text("snapshot `{name}`: folder `{path}` is missing", name=row.name, path=self.fs(row.folder)),
+                    text("snapshot `{name}`: its layer `{parent}` is missing", name=row.name, parent=parent),
                 )
-                continue
-            for parent in row.parents:
-                if parent not in known:
-                    yield Finding(
-                        "snapshot-parent-missing",
-                        row.name,
-                        text("snapshot `{name}`: its layer `{parent}` is missing", name=row.name, parent=parent),
-                    )
-            recipe = f"{self.root}/{row.folder}/recipe"
-            if row.kind == "committed" and row.data.get("tar") == "recipe" and not os.path.isfile(recipe):
-                yield Finding("recipe-missing", row.name, text("layer `{name}`: its recipe is missing", name=row.name))
-                continue
-            if is_deep and row.kind == "committed":
-                try:
-                    self.tar(row.name)
-                except Corrupt as error:
-                    yield Finding(
-                        "layer-damaged", row.name, text("layer `{name}`: {reason}", name=row.name, reason=error.message)
-                    )
+        recipe = f"{self.root}/{row.folder}/recipe"
+        if row.kind == "committed" and row.data.get("tar") == "recipe" and not os.path.isfile(recipe):
+            return Finding("recipe-missing", row.name, text("layer `{name}`: its recipe is missing", name=row.name))
+        if is_deep and row.kind == "committed":
+            try:
+                self.tar(row.name)
+            except (Corrupt, SnapshotNotFound, FileNotFoundError) as error:
+                reason = error.message if isinstance(error, TeulError) else str(error)
+                return Finding(
+                    "layer-damaged", row.name, text("layer `{name}`: {reason}", name=row.name, reason=reason)
+                )
+        return None
 
     @property
     def db(self) -> Database:
