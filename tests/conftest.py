@@ -82,6 +82,23 @@ def english(monkeypatch):
     monkeypatch.delenv("TEUL_EVENT_LOG", raising=False)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def bridges_go_with_their_state():
+    """A bridge outlives its containers; in tests it goes when the engine on its state folder is closed."""
+    from teul.engine import Engine, networks
+
+    close = Engine.close
+
+    def close_and_take_down(self):
+        if any(name.startswith(f"tl{self.settings.instance}") for name in os.listdir("/sys/class/net")):
+            networks.take_down(self)
+        close(self)
+
+    Engine.close = close_and_take_down
+    yield
+    Engine.close = close
+
+
 @pytest.fixture
 def settings(tmp_path):
     """Settings on a state folder that nobody else has; what is global on the host goes with the test."""

@@ -14,6 +14,9 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from teul.config import Settings
+from teul.engine import Engine
+
 BUSYBOX = "/bin/busybox"
 
 
@@ -78,6 +81,7 @@ def teul(tmp_path_factory):
         made("rm", "-f", container)
     for network in made("network", "ls", "-q").stdout.split():
         subprocess.run(made.argv("network", "rm", network), env=made.environ(), capture_output=True, check=False)
+    Engine.open(Settings.from_environ(made.environ())).close()
 
 
 @pytest.fixture(scope="session")

@@ -192,6 +192,18 @@ def prune(engine: Engine) -> tuple[str, ...]:
     return tuple(removed)
 
 
+def take_down(engine: Engine) -> None:
+    """Take away every bridge that no container is on, with its rules; the next container brings it up again.
+
+    Bridges stay up between containers, because the last one's tear-down is what costs; whoever gives a state folder
+    up calls this first.
+    """
+    sweep(engine)
+    for network in list_networks(engine):
+        if is_up(network) and not rows.endpoints(engine.db, network=network.id):
+            _as_nobody(engine, network, remove=True)
+
+
 class Joined:
     """A container on its networks: the namespace is there at once, `finish` waits until it is set up.
 
