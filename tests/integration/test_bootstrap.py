@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
+import time
 
 import pytest
 
@@ -126,7 +129,9 @@ import json, site, sys, sysconfig
 print(json.dumps([sys.executable, sys.prefix, sys.base_prefix, sys.path, site.getsitepackages(),
                   sysconfig.get_path("purelib"), sysconfig.get_path("include"), sys.version.split()[0]]))
 """
-    said, left = shell(engine, f"for name in python python3 python3.11 pip pip3; do command -v $name; done; python -c '{script}'")
+    said, left = shell(
+        engine, f"for name in python python3 python3.11 pip pip3; do command -v $name; done; python -c '{script}'"
+    )
     *programs, facts = said.splitlines()
     lib = "/usr/local/lib/python3.11"
 
@@ -236,3 +241,47 @@ def test_a_mirror_that_cannot_be_reached_ends_well(engine):
     assert [layer.name for layer in engine.snapshots.layers()] == before
     assert list(engine.snapshots.keys()) == []
     assert os.listdir(f"{engine.settings.root}/bootstrap") == []
+
+
+def test_a_run_that_was_killed_leaves_no_process_and_no_mount(engine, tmp_path):
+    root = tmp_path / "killed"
+    child = subprocess.Popen(
+        [sys.executable, "-m", "teul.cli.main", "image", "bootstrap", "debian:bookworm-slim"],
+        env={**os.environ, "TEUL_ROOT": str(root), "PYTHONPATH": os.pathsep.join(sys.path)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
+    assert child.stderr is not None
+    seen = b""
+    # Packages are being set up: everything is mounted.
+    while b"installing essential" not in seen:
+        line = child.stderr.readline()
+        assert line, seen
+        seen += line
+    child.kill()
+    child.wait()
+    child.stderr.close()
+    deadline = time.monotonic() + 10
+    while (left := processes_that_name(str(root))) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    with open("/proc/self/mountinfo") as file:
+        mounts = [line for line in file if str(root) in line]
+
+    assert left == []
+    assert mounts == []
+    again = open_engine(root)
+    assert again.images.list() == []
+    assert system.fsck(again) == []
+    again.close()
+
+
+def processes_that_name(word):
+    found = []
+    for entry in os.listdir("/proc"):
+        try:
+            with open(f"/proc/{entry}/cmdline", "rb") as file:
+                if word.encode() in file.read():
+                    found.append(int(entry))
+        except (OSError, ValueError):
+            continue
+    return found

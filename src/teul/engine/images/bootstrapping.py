@@ -8,7 +8,7 @@ import time
 
 from teul.errors import BootstrapFailed, CommandFailed, SnapshotNotFound, text
 from teul.events import Line, Step, silent
-from teul.host.fs import remove_tree
+from teul.host.fs import FolderLock, remove_tree
 from teul.images.bootstrap import find_recipe, make_rootfs, tidy
 from teul.images.bootstrap.recipes import EPOCH_S, WHEELS, Recipe
 from teul.layers import Packed, pack
@@ -60,7 +60,8 @@ def bootstrap(engine: Engine, reference: str, *, mirror: str = "", events: Sink 
     platform = Platform.parse(os.uname().machine)
     folder = f"{engine.settings.root}/bootstrap/{os.urandom(6).hex()}"
     os.makedirs(folder, mode=0o711)
-    _sweep(os.path.dirname(folder), except_for=folder)
+    lock = FolderLock.take(folder)
+    _sweep(os.path.dirname(folder))
     keys: list[str] = []
     try:
         with lease(engine.db) as held:
@@ -78,6 +79,8 @@ def bootstrap(engine: Engine, reference: str, *, mirror: str = "", events: Sink 
             except SnapshotNotFound:
                 pass
         remove_tree(folder)
+        if lock is not None:
+            lock.release()
 
 
 def _debian(
@@ -229,8 +232,16 @@ def _commit(engine: Engine, key: str, epoch_s: int, *, below: str = "", mountpoi
     return packed
 
 
-def _sweep(folder: str, *, except_for: str) -> None:
-    """Folders of runs that were killed. They hold packages only; a living run's is younger than a day."""
-    for entry in os.scandir(folder):
-        if entry.path != except_for and entry.stat().st_mtime < time.time() - 86400:
-            remove_tree(entry.path)
+def _sweep(folder: str) -> None:
+    """Remove the folders of runs that were killed: the kernel took their locks away."""
+    for entry in os.listdir(folder):
+        path = f"{folder}/{entry}"
+        try:
+            # A minute, because a run that begins locks its folder a moment after it made it.
+            is_old = os.stat(path).st_mtime < time.time() - 60
+            lock = FolderLock.take(path, wait=False) if is_old else None
+        except FileNotFoundError:
+            continue
+        if lock is not None:
+            with lock:
+                remove_tree(path)

@@ -64,6 +64,9 @@ VOLATILE = (
     "var/lib/misc/random-seed",
 )  # fmt: skip
 """What differs from one run to the next, or is of the machine; removed from every layer."""
+ALONE = ("setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--pid", "--fork", "--kill-child")
+"""mmdebstrap mounts the host's /proc, /sys and devices into the rootfs. In namespaces of its own, which end with us however
+we end, nobody ever meets them outside; without, a killed run left them mounted in a folder that is to be removed."""
 _FETCH = """
 env APT_CONFIG="$MMDEBSTRAP_APT_CONFIG" apt-get --yes --no-install-recommends --download-only \
     -o Dir::Cache::Archives="$TEUL_DEBS/" install $TEUL_PACKAGES >&2
@@ -102,7 +105,14 @@ def make_rootfs(
     if not os.path.exists(KEYRING):
         raise HostLacks("debian-archive-keyring", hint=text("apt-get install debian-archive-keyring"))
     # The folder is ours alone, so apt's unprivileged downloader could not write to it.
-    argv = [program, "--mode=root", "--variant=minbase", "--format=directory", '--aptopt=APT::Sandbox::User "root"']
+    argv = [
+        *ALONE,
+        program,
+        "--mode=root",
+        "--variant=minbase",
+        "--format=directory",
+        '--aptopt=APT::Sandbox::User "root"',
+    ]
     if os.path.isdir(HOOKS):
         # Its set-up hook updates the lists already.
         argv += [f"--hook-dir={HOOKS}", "--skip=update"]
@@ -146,8 +156,7 @@ def _run(argv: list[str], env: Mapping[str, str], name: str, step: str, events: 
             tail = [*tail, line.decode(errors="replace").rstrip()][-40:]
         code = child.wait()
     except BaseException:
-        # mmdebstrap unmounts what it mounted when it is asked to end; its children are in its session.
-        child.terminate()
+        child.kill()
         child.wait()
         raise
     finally:
