@@ -456,10 +456,12 @@ def _lock(engine: Engine) -> FolderLock:
 
 
 def _with_mac(place: Endpoint, said: Mapping[str, object]) -> Endpoint:
-    status = said.get(place.network)
-    interfaces = status.get("interfaces") if isinstance(status, dict) else None
-    interface = interfaces.get(place.interface) if isinstance(interfaces, dict) else None
-    return replace(place, mac=str(interface.get("mac_address", ""))) if isinstance(interface, dict) else place
+    for status in said.values():
+        interfaces = status.get("interfaces") if isinstance(status, dict) else None
+        interface = interfaces.get(place.interface) if isinstance(interfaces, dict) else None
+        if isinstance(interface, dict):
+            return replace(place, mac=str(interface.get("mac_address", "")))
+    return place
 
 
 def _network(row: Row) -> Network:

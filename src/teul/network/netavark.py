@@ -108,12 +108,16 @@ def options_for(
     *,
     mtu: int = 0,
 ) -> dict[str, Any]:
-    """What netavark reads: the container, its places, its published ports; *mtu* 0 is the kernel's 1500."""
+    """What netavark reads: the container, its places, its published ports; *mtu* 0 is the kernel's 1500.
+
+    To netavark a network is called by its bridge: it names its chains of rules by a hash of that name, and two state
+    folders that both have a network `bridge` would share a chain and take each other's rules away.
+    """
     return {
         "container_id": container,
         "container_name": name,
         "networks": {
-            network.name: {
+            network.bridge: {
                 "static_ips": [endpoint.address],
                 "aliases": [*endpoint.aliases, container[:12]],
                 "interface_name": endpoint.interface,
@@ -121,8 +125,8 @@ def options_for(
             for network, endpoint in places
         },
         "network_info": {
-            network.name: {
-                "name": network.name,
+            network.bridge: {
+                "name": network.bridge,
                 "id": network.id,
                 "driver": "bridge",
                 "network_interface": network.bridge,
@@ -160,7 +164,7 @@ class Setup:
         )
 
     def wait(self) -> dict[str, Any]:
-        """What netavark says it did, by network name.
+        """What netavark says it did, by bridge.
 
         Raises:
             CommandFailed: it failed; what it said is the message.
