@@ -10,6 +10,7 @@ import base64
 import json
 import re
 import secrets
+import ssl
 import threading
 import time
 from collections.abc import Mapping
@@ -83,6 +84,7 @@ class FakeRegistry:
         anonymous_pull: with *token*, anyone gets a token for pulling.
         token_life_s: what `expires_in` says, and means.
         page_size: tags in one page.
+        certificate: files of a certificate and its key; given, it speaks TLS.
     """
 
     def __init__(
@@ -93,12 +95,14 @@ class FakeRegistry:
         anonymous_pull: bool = True,
         token_life_s: float = 300,
         page_size: int = 0,
+        certificate: tuple[str, str] | None = None,
     ) -> None:
         self.users = dict(users or {})
         self.token = token
         self.anonymous_pull = anonymous_pull
         self.token_life_s = token_life_s
         self.page_size = page_size
+        self.certificate = certificate
         self.blobs: dict[str, bytes] = {}
         self.links: dict[str, set[str]] = {}
         self.manifests: dict[str, dict[str, tuple[str, bytes]]] = {}
@@ -117,6 +121,13 @@ class FakeRegistry:
         handler = type("Handler", (_Handler,), {"registry": self})
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self._server.daemon_threads = True
+        if self.certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*self.certificate)
+            # The handshake in the handler's thread: a client that refuses us must not stop the others.
+            self._server.socket = context.wrap_socket(
+                self._server.socket, server_side=True, do_handshake_on_connect=False
+            )
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
         return self
 
@@ -184,6 +195,13 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, template: str, *args: object) -> None:
         pass
+
+    def handle(self) -> None:
+        try:
+            super().handle()
+        except OSError:
+            # The other side went away; that is its business, and nobody reads this thread's traceback.
+            self.close_connection = True
 
     def do_GET(self) -> None:
         self._handle()

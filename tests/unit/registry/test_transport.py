@@ -5,6 +5,7 @@ import inspect
 import socket
 import ssl
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import urllib3
@@ -17,6 +18,7 @@ from teul.errors import (
     TeulError,
     UntrustedRegistry,
 )
+from teul.host import process
 from teul.registry import transport
 from teul.registry.answers import retry_after
 from teul.registry.transport import FAMILIES, Transport, is_loopback, translate
@@ -227,3 +229,44 @@ def test_progress_begins_the_count_anew(plain: Transport) -> None:
 )
 def test_retry_after_is_a_number_or_a_date(value: str, expected: float | None) -> None:
     assert expected == retry_after(value, now=10.0)
+
+
+@pytest.fixture
+def certificate(tmp_path):
+    """A self-signed certificate of localhost: (certificate, key)."""
+    if process.find("openssl") is None:
+        pytest.skip("openssl is not installed")
+    certificate, key = str(tmp_path / "cert.pem"), str(tmp_path / "key.pem")
+    process.run(
+        [
+            *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"),
+            *("-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"),
+            *("-keyout", key, "-out", certificate),
+        ]
+    )
+    return certificate, key
+
+
+@pytest.mark.parametrize("name", ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
+def test_the_hosts_bundle_decides_who_is_trusted(certificate: tuple[str, str], name: str, plain: Transport) -> None:
+    with FakeRegistry(certificate=certificate) as registry:
+        url = f"https://localhost:{registry.port}/v2/"
+        with pytest.raises(UntrustedRegistry, match="self-signed certificate"):
+            plain.send("GET", url)
+        with Transport({name: certificate[0]}) as trusting:
+            status = trusting.send("GET", url).status
+
+    assert status == 200
+
+
+def test_dockers_certificates_of_one_registry_count_for_it_alone(tmp_path: Path, certificate: tuple[str, str]) -> None:
+    with FakeRegistry(certificate=certificate) as registry, FakeRegistry(certificate=certificate) as other:
+        folder = tmp_path / "certs.d" / f"localhost:{registry.port}"
+        folder.mkdir(parents=True)
+        (folder / "ca.crt").write_bytes(Path(certificate[0]).read_bytes())
+        with Transport({}, certificates=str(tmp_path / "certs.d")) as transport:
+            status = transport.send("GET", f"https://localhost:{registry.port}/v2/").status
+            with pytest.raises(UntrustedRegistry):
+                transport.send("GET", f"https://localhost:{other.port}/v2/")
+
+    assert status == 200
