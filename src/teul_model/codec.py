@@ -243,7 +243,7 @@ def _tensor(tensor: object, where: str) -> tuple[str, str, list[int], list[Any]]
         raise BadRequest(f"inputs `{name}` datatype: expected one of {', '.join(DATATYPES)}, got {describe(datatype)}")
     if not isinstance(shape, list) or not all(type(size) is int and size >= 0 for size in shape):
         raise BadRequest(f"inputs `{name}` shape: expected a list of sizes, got {describe(shape)}")
-    if "binary_data_size" in (tensor.get("parameters") or {}):
+    if "binary_data_size" in _parameters(tensor, f"inputs `{name}`"):
         raise BadRequest(f"inputs `{name}`: binary tensor data is not supported; send `data` as JSON")
     data = tensor.get("data")
     if not isinstance(data, list):
@@ -264,6 +264,13 @@ def _tensor(tensor: object, where: str) -> tuple[str, str, list[int], list[Any]]
         shape,
         [check.check(item, f"inputs `{name}` data[{index}]") for index, item in enumerate(data)],
     )
+
+
+def _parameters(part: dict[str, Any], where: str) -> dict[str, Any]:
+    value = part.get("parameters")
+    if value is not None and not isinstance(value, dict):
+        raise BadRequest(f"{where} parameters: expected an object, got {describe(value)}")
+    return value or {}
 
 
 def plain(value: Any) -> Any:
@@ -323,7 +330,7 @@ def encode_infer(
         if not isinstance(wanted, list) or not all(isinstance(item, dict) for item in wanted):
             raise BadRequest(f"outputs: expected a list of objects, got {describe(wanted)}")
         for item in wanted:
-            if (item.get("parameters") or {}).get("binary_data"):
+            if _parameters(item, "outputs").get("binary_data"):
                 raise BadRequest(f"outputs `{item.get('name')}`: binary tensor data is not supported")
             if item.get("name") not in columns:
                 raise unknown("outputs", str(item.get("name")), list(columns), "tensor")

@@ -169,6 +169,10 @@ def test_one_matrix_in_the_order_of_the_signature():
             [{"name": "Age", "datatype": "INT64", "shape": [1], "parameters": {"binary_data_size": 8}}],
             "binary tensor data is not supported",
         ),
+        (
+            [{"name": "Age", "datatype": "INT64", "shape": [1], "data": [1], "parameters": 3}],
+            "inputs `Age` parameters: expected an object, got the number 3",
+        ),
     ],
 )
 def test_a_wrong_tensor_is_named(inputs, message):
