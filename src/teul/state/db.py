@@ -127,6 +127,14 @@ class Database:
 def _translate(error: sqlite3.OperationalError, path: str) -> Exception:
     if error.sqlite_errorname in ("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_BUSY_SNAPSHOT"):
         return StoreLocked(text("database `{path}` is locked by another process", path=path))
-    if error.sqlite_errorname == "SQLITE_FULL":
+    if error.sqlite_errorname == "SQLITE_FULL" or (
+        # The shared memory of the WAL is a file too, and says "I/O error" when the disk has no room for it.
+        error.sqlite_errorname.startswith("SQLITE_IOERR") and _free_bytes(path) < 1 << 18
+    ):
         return OSError(28, "No space left on device", path)
     return error
+
+
+def _free_bytes(path: str) -> int:
+    status = os.statvfs(os.path.dirname(path))
+    return status.f_bavail * status.f_frsize
