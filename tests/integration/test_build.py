@@ -247,7 +247,7 @@ def test_owners_and_modes_are_resolved_in_the_image(make: Make, based: Engine, c
     ] == [(0, 0, 0o640), (1000, 1000, 0o640), (1000, 0, 0o600), (55, 55, 0o640)]
     assert (tree.status("work/deep").st_uid, tree.status("work/deep").st_mode & 0o7777) == (1000, 0o755)
     assert tree.status("work").st_uid == 1000
-    assert tree.status("group").st_mode & 0o7777 == 0o700
+    assert tree.status("group").st_mode & 0o7777 == 0o755
 
 
 def test_an_unknown_owner_is_an_error_at_its_place(make: Make, context: Path) -> None:

@@ -3,8 +3,8 @@
 No process runs in the tree meanwhile, so a path that was resolved stays what it is.
 
 Source: the rules of tonistiigi/fsutil's copy, which BuildKit uses: a folder's content is copied, not the folder; a file
-goes into a destination that is a folder or ends with `/`; folders on the way are made 0755; folders that are copied
-over existing ones give them their mode and owner, except the outermost.
+goes into a destination that is a folder or ends with `/`; folders on the way, and the one that the content goes to,
+are made 0755; folders inside give their mode and owner also to those that exist already.
 """
 
 from __future__ import annotations
@@ -149,14 +149,12 @@ class Copier:
         return bool(made)
 
     def _folder(self, tree: Tree, path: str, destination: str) -> None:
-        """The content of a folder; the folders in it take over their mode and owner, it itself only when it is new."""
-        is_new = self.make_folder(destination)
+        """The content of a folder; the folders in it take over their mode and owner, it itself does not, new or not."""
+        self.make_folder(destination)
         folders: list[tuple[str, Entry]] = []
         prefix = len(path) + 1 if path else 0
         for entry in tree.walk(path):
             if entry.path == path:
-                if is_new:
-                    folders.append((destination, entry))
                 continue
             inner = entry.path[prefix:]
             if self.hidden is not None and self.hidden(inner):

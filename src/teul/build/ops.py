@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 else:
     from teul.values import dataclass
 
+RULES = 1
+"""Raised whenever an op begins to give another result for the same inputs, so that no older result is taken for it."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Base:
@@ -177,4 +180,4 @@ def mount_definition(mount: RunMount) -> dict[str, Any]:
 
 def _written(normalise: bool, epoch: int) -> dict[str, Any]:
     """How what is written is made reproducible; another rule is another result."""
-    return {"normalised to": epoch} if normalise else {"normalised to": "nothing"}
+    return {"normalised to": str(epoch) if normalise else "nothing", "rules": RULES}

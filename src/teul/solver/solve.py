@@ -158,13 +158,13 @@ def solve(
     """
     board = _look(targets, worker, cache, skip)
     _settle(board, worker)
-    if not board.present.issuperset(targets):
-        _run(board, worker, cache, skip, events, threads)
     for vertex in board.order:
-        if vertex in board.results and vertex not in board.outcomes:
+        if vertex in board.results:
             board.outcomes[vertex] = Outcome(board.results[vertex], cached=True)
             if vertex.name:
                 events(Step(vertex.digest, vertex.name, "done", cached=True))
+    if not board.present.issuperset(targets):
+        _run(board, worker, cache, skip, events, threads)
     if scope:
         _explain(board, cache, scope, skip)
     return Solution({vertex: board.outcomes[vertex] for vertex in board.order if vertex in board.outcomes})

@@ -180,7 +180,7 @@ class _State:
         made.author = self.author
         made.env = dict(self.env)
         made.lines = list(self.lines)
-        made.arguments = dict(self.arguments)
+        # The values go on in `env`; Docker 26 names in a history only what the stage itself declared.
         made.on_build = self.settings.on_build
         return made
 
