@@ -172,6 +172,11 @@ def take_away(engine: Engine, container: str) -> None:
     containers.remove(engine, container, force=True)
 
 
+def is_ready(engine: Engine, container: str) -> bool:
+    """Whether the model server in *container* answers that it is ready."""
+    return ask(address(engine, container), PORT, "/v2/health/ready")[0] == 200
+
+
 def wait_ready(engine: Engine, container: str, *, timeout_s: float = READY_TIMEOUT_S) -> None:
     """Return when the model server in *container* says that it is ready.
 
@@ -183,7 +188,7 @@ def wait_ready(engine: Engine, container: str, *, timeout_s: float = READY_TIMEO
     deadline = time.monotonic() + timeout_s
     pause_s = 0.01
     while True:
-        if ask(address(engine, container), PORT, "/v2/health/ready")[0] == 200:
+        if is_ready(engine, container):
             return
         found = containers.get(engine, container)
         if not found.is_running:
@@ -209,6 +214,9 @@ def wait_ready(engine: Engine, container: str, *, timeout_s: float = READY_TIMEO
 
 def ask(host: str, port: int, path: str, *, timeout_s: float = 5.0) -> tuple[int, bytes]:
     """GET *path*; gives the status and the body, (0, b"") when nobody answers. Only for the model server's own answers."""
+    if not host:
+        # An empty name would be this machine itself, where something else may answer.
+        return 0, b""
     request = f"GET {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n"
     answer = bytearray()
     try:

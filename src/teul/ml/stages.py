@@ -249,7 +249,8 @@ class Stages:
         if operation.action == "keep":
             self.report.container = by_name[operation.name].container
             self.report.serve_action = "keep"
-            return
+            if serving.is_ready(self.engine, self.report.container):
+                return
         step = f"serve {operation.name}"
         self.events(Step(step, f"[serve] {operation.action} {operation.name}", "started"))
         try:
@@ -268,6 +269,8 @@ class Stages:
                     reason=str(operation.cause),
                     data={"url": spec.url},
                 )
+            elif operation.action == "keep":
+                serving.wait_ready(self.engine, self.report.container)
             else:
                 serving.take_away(self.engine, by_name[operation.name].container)
                 if spec is None:
