@@ -199,9 +199,11 @@ def open_decoded(stream: Source, media_type: str = "") -> Decoded:
     if media_type.endswith(("+encrypted", "+xz", "+bzip2")):
         raise MalformedLayer(text("media type `{media_type}` is not supported", media_type=media_type))
     head = b""
-    while len(head) < 4 and (piece := stream.read(_READ_BYTES)):
+    while len(head) < 512 and (piece := stream.read(_READ_BYTES)):
         head += piece
     source = _Prefixed(head, stream)
+    if head[257:262] == b"ustar":
+        return _PlainDecoded(source)  # its first name may begin with any bytes, also with those of a codec
     if head[:2] == b"\x1f\x8b":
         return _GzipDecoded(source)
     if head[:4] == b"\x28\xb5\x2f\xfd" or (head[1:4] == b"\x2a\x4d\x18" and head[0] & 0xF0 == 0x50):

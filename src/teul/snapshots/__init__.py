@@ -6,8 +6,8 @@ names an active snapshot; the caller chooses it. *parents* are layer names, bott
 
 Life: `prepare(key, parents)` makes an active snapshot that shows the parents merged and takes writes;
 `mounts(key)` says how to mount it; `commit(key, name)` turns what was written (only that) into a committed layer and
-ends the active one; `remove` throws an active snapshot or an unused layer away. Unpacking a layer: `ingest(name)`
-gives an empty folder outside the reach of others, which is filled and then committed. Nothing half-made is ever
+ends the active one; `remove` throws an active snapshot or an unused layer away. `unpack` makes a committed layer from
+a tar, filling a folder outside the reach of others first; `tar` gives the same tar again. Nothing half-made is ever
 visible as a committed layer: folder first (flushed), row second.
 """
 
