@@ -21,6 +21,8 @@ RESOLVE_IN_ROOT = 0x10
 RESOLVE_NO_MAGICLINKS = 0x02
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
+REMOVAL_ATTEMPTS = 100
+
 _passed: dict[str, int] = {}
 
 
@@ -174,14 +176,21 @@ def remove_tree(path: str) -> None:
     except FileNotFoundError:
         return
     try:
-        try:
-            status = os.stat(name, dir_fd=at, follow_symlinks=False)
-        except FileNotFoundError:
-            return
-        if stat.S_ISDIR(status.st_mode):
-            _remove_folder(at, name, status.st_dev, path)
-        else:
-            _ignore_missing(os.unlink, name, at)
+        for attempt in range(REMOVAL_ATTEMPTS):
+            try:
+                status = os.stat(name, dir_fd=at, follow_symlinks=False)
+            except FileNotFoundError:
+                return
+            try:
+                if stat.S_ISDIR(status.st_mode):
+                    _remove_folder(at, name, status.st_dev, path)
+                else:
+                    _ignore_missing(os.unlink, name, at)
+                return
+            except FileNotFoundError:
+                # Another remover was in the same tree and took away the folder that we stood in: look again.
+                if attempt == REMOVAL_ATTEMPTS - 1:
+                    raise
     finally:
         os.close(at)
 
@@ -193,32 +202,29 @@ def _remove_folder(at: int, name: str, device: int, shown: str) -> None:
     if current < 0:
         return
     names = [name]
-    pending = [_clear(current)]
-    while True:
-        if pending[-1]:
-            child = pending[-1].pop()
-            try:
+    try:
+        pending = [_clear(current)]
+        while True:
+            if pending[-1]:
+                child = pending[-1].pop()
                 below = _enter(current, child, device, f"{shown}/…/{child}")
-            except BaseException:
-                os.close(current)
-                raise
-            if below < 0:
+                if below >= 0:
+                    os.close(current)
+                    current = below
+                    names.append(child)
+                    pending.append(_clear(current))
                 continue
+            pending.pop()
+            done = names.pop()
+            if not names:
+                _ignore_missing(os.rmdir, done, at)
+                return
+            above = os.open("..", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=current)
             os.close(current)
-            current = below
-            names.append(child)
-            pending.append(_clear(current))
-            continue
-        pending.pop()
-        done = names.pop()
-        if not names:
-            os.close(current)
-            _ignore_missing(os.rmdir, done, at)
-            return
-        above = os.open("..", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=current)
+            current = above
+            _ignore_missing(os.rmdir, done, current)
+    finally:
         os.close(current)
-        current = above
-        _ignore_missing(os.rmdir, done, current)
 
 
 def _enter(at: int, name: str, device: int, shown: str) -> int:

@@ -156,6 +156,29 @@ def test_a_tree_deeper_than_python_recurses_is_removed(tmp_path):
     assert os.listdir(tmp_path) == []
 
 
+def test_several_removers_of_one_tree_do_not_mind_each_other(tmp_path):
+    for _ in range(2):
+        for number in range(150):
+            os.makedirs(tmp_path / f"tree/{number % 7}/{number % 5}/{number}")
+            (tmp_path / f"tree/{number % 7}/{number % 5}/{number}/file").write_text("x")
+        wrong = []
+
+        def work(wrong=wrong):
+            try:
+                remove_tree(str(tmp_path / "tree"))
+            except OSError as error:
+                wrong.append(error)
+
+        threads = [threading.Thread(target=work) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+        assert wrong == []
+        assert os.listdir(tmp_path) == []
+
+
 def test_names_that_are_not_text_are_removed(tmp_path):
     os.mkdir(bytes(tmp_path) + b"/\xff\xfe")
     with open(bytes(tmp_path) + b"/\xff\xfe/\xed\xa0\x80", "wb"):
