@@ -234,7 +234,7 @@ class Copier:
         owner = self.owner if self.owner is not None else (status.st_uid, status.st_gid)
         os.chown(full, *owner, follow_symlinks=False)
         if not entry.is_link:
-            mode = status.st_mode & 0o7777
+            mode = tree.mode_of(entry)
             if self.chmod:
                 mode = apply_mode(self.chmod, mode, is_folder=entry.is_folder)
             os.chmod(full, mode)

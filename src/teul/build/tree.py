@@ -61,11 +61,15 @@ def signature(status: os.stat_result) -> Signature:
 class Tree:
     """Files below *root* (an absolute path); *ignore* hides some of them."""
 
-    def __init__(self, root: str, ignore: IgnoreMatcher | None = None, *, owners: bool = False) -> None:
-        """*owners*: who a file belongs to counts (a stage's tree; the files of a context become root's)."""
+    def __init__(self, root: str, ignore: IgnoreMatcher | None = None, *, owners: bool = False, umask: int = 0) -> None:
+        """*owners*: who a file belongs to counts (a stage's tree; the files of a context become root's).
+
+        *umask*: mode bits that a copy does not take; see `mode_of`.
+        """
         self.root = root
         self.ignore = ignore if ignore else None
         self.owners = owners
+        self.umask = umask
         self.known: Mapping[str, tuple[Signature, str]] = {}
         """Digests from before, by absolute path."""
         self.learned: dict[str, tuple[Signature, str]] = {}
@@ -74,6 +78,15 @@ class Tree:
 
     def absolute(self, path: str) -> str:
         return f"{self.root}/{path}" if path else self.root
+
+    def mode_of(self, entry: Entry) -> int:
+        """The mode that a copy of *entry* has, without the tree's umask.
+
+        A checkout has 0664 for one user and 0644 for another, whose images should not differ for it. Bits are only
+        ever taken away; a folder with the sticky bit is open to all on purpose and stays as it is.
+        """
+        mode = entry.status.st_mode & 0o7777
+        return mode if mode & stat.S_ISVTX else mode & ~self.umask
 
     def resolve(self, path: str) -> str:
         """*path* with all links followed inside the root; components that are missing stay as they are.
@@ -272,7 +285,7 @@ class Tree:
     def digest_of(self, entry: Entry, *, remember: bool = False) -> str:
         """One line that says all that a copy of *entry* takes from it: kind, mode, content; never a time."""
         status = entry.status
-        mode = f"{stat.S_IFMT(status.st_mode) >> 12:x}{status.st_mode & 0o7777:04o}"
+        mode = f"{stat.S_IFMT(status.st_mode) >> 12:x}{0o777 if entry.is_link else self.mode_of(entry):04o}"
         owner = f" {status.st_uid}:{status.st_gid}" if self.owners else ""
         if entry.is_file:
             return f"{mode}{owner} {self.digest_of_file(entry, remember=remember)}"

@@ -55,6 +55,8 @@ else:
 DEFAULT_EPOCH = 315532800
 """1980-01-01T00:00:00Z (see `teul.build.normalise`)."""
 ATTEMPTS = 3
+CONTEXT_UMASK = 0o022
+"""What a copy from a context never takes, unless the build is not to be normalised: write bits of group and others."""
 ARCHITECTURES = {"aarch64": "arm64", "arm": "arm", "ppc64le": "ppc64le", "s390x": "s390x", "riscv64": "riscv64", "x86_64": "amd64"}  # fmt: skip
 
 
@@ -563,10 +565,11 @@ def _is_bad(line: str) -> bool:
 def _trees(
     engine: Engine, options: BuildOptions, contexts: Mapping[str, NamedContext], ignore: IgnoreMatcher
 ) -> dict[str, Tree]:
-    made = {"context": Tree(os.path.realpath(options.context), ignore)}
+    umask = CONTEXT_UMASK if options.normalise else 0
+    made = {"context": Tree(os.path.realpath(options.context), ignore, umask=umask)}
     for name, context in contexts.items():
         if context.kind == "folder":
-            made[name] = Tree(os.path.realpath(context.value), _ignore("", context.value))
+            made[name] = Tree(os.path.realpath(context.value), _ignore("", context.value), umask=umask)
     for tree in made.values():
         tree.known = file_digests(engine.db, tree.root)
     return made

@@ -151,3 +151,33 @@ def test_a_deep_tree_is_walked(tmp_path: Path) -> None:
 
 def test_why_missing_names_the_pattern(context: Path) -> None:
     assert Tree(str(context), IgnoreMatcher(["data"])).why_missing("data/big.csv") == "data"
+
+
+def test_the_umask_of_a_checkout_makes_no_difference(context: Path) -> None:
+    digests = []
+    for file_mode, folder_mode in ((0o644, 0o755), (0o664, 0o775)):
+        (context / "a.py").chmod(file_mode)
+        (context / "sub").chmod(folder_mode)
+        tree = Tree(str(context), umask=0o022)
+        digests.append([tree.digest_of(entry) for entry in tree.walk("")])
+
+    assert digests[0] == digests[1]
+
+
+def test_what_is_private_stays_private_and_what_is_open_to_all_on_purpose_stays_open(context: Path) -> None:
+    (context / "a.py").chmod(0o600)
+    (context / "sub").chmod(0o1777)
+    tree = Tree(str(context), umask=0o022)
+    modes = {entry.path: tree.mode_of(entry) for entry in tree.walk("")}
+
+    assert modes["a.py"] == 0o600
+    assert modes["sub"] == 0o1777
+
+
+def test_a_build_that_is_not_normalised_tells_every_mode_apart(context: Path) -> None:
+    tree = Tree(str(context))
+    (context / "a.py").chmod(0o644)
+    before = [tree.digest_of(entry) for entry in tree.walk("a.py")]
+    (context / "a.py").chmod(0o664)
+
+    assert [tree.digest_of(entry) for entry in tree.walk("a.py")] != before
