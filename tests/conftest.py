@@ -104,7 +104,21 @@ def settings(tmp_path):
     """Settings on a state folder that nobody else has; what is global on the host goes with the test."""
     made = Settings.from_environ({**os.environ, "TEUL_ROOT": str(tmp_path / "state"), "TEUL_LANG": "en"})
     yield made
+    take_networks_down(made)
     shutil.rmtree(made.run_root, ignore_errors=True)
+
+
+def take_networks_down(settings):
+    """Bridges outlive their last container, as docker0 does; a test's must not outlive the test."""
+    if os.geteuid() != 0 or not os.path.exists(settings.database):
+        return
+    from teul.engine import Engine, networks
+
+    engine = Engine.open(settings)
+    try:
+        networks.abandon(engine)
+    finally:
+        engine.close()
 
 
 @pytest.fixture

@@ -237,6 +237,8 @@ def parse_size(value: str) -> int:
         scale |= {letter: power, f"{letter}b": power, f"{letter}ib": power}
     try:
         made = float(number) if "." in number else int(number)
+        if made < 0:
+            raise ValueError(value)
         return int(made * (1 << (10 * scale[unit])))
     except (ValueError, KeyError, OverflowError):
         raise InvalidInput(text("invalid size: '{value}'", value=value)) from None

@@ -194,12 +194,11 @@ def _fits(engine: Engine, container: Container, key: str, value: str, known: Seq
 
 
 def _matches(pattern: str, name: str) -> bool:
-    """Docker's name filter: a regular expression found anywhere; a leading slash is the daemon's own spelling."""
+    """Docker's name filter: a regular expression found anywhere in the name, with or without the daemon's slash."""
     import re
 
-    bare = pattern.replace("^/", "^").removeprefix("/")
     try:
-        return re.search(bare, name) is not None
+        return re.search(pattern, name) is not None or re.search(pattern, f"/{name}") is not None
     except re.error:
         return pattern in name
 

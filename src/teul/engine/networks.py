@@ -15,7 +15,7 @@ from teul.containers import is_id_prefix, new_id
 from teul.errors import Conflict, InvalidInput, NameInUse, NetworkNotFound, OptionUnsupported, TeulError, text
 from teul.host.fs import FolderLock
 from teul.host.netns import open_network_namespace
-from teul.network import addresses, holders, netavark
+from teul.network import addresses, claims, holders, netavark
 from teul.network.netavark import Endpoint, Network
 from teul.state import networks as rows
 from teul.state.leases import process_start
@@ -62,7 +62,8 @@ def create(
     if not name or not _NAME.issuperset(name) or name[0] in "_.-":
         raise InvalidInput(text("network name `{name}`: expected letters, digits, `_`, `.` and `-`", name=name))
     network_id = new_id()
-    with engine.db:
+    _sweep_claims(engine)
+    with claims.lock(_claims(engine)), engine.db:
         known = [_network(row) for row in rows.every(engine.db)]
         if any(item.name == name for item in known):
             raise NameInUse("network", name, owner=next(item.id[:12] for item in known if item.name == name))
@@ -77,7 +78,9 @@ def create(
                 )
         else:
             seed = int(engine.settings.instance, 16) + int(network_id[:6], 16) * (name != DEFAULT)
-            block = addresses.choose_subnet(taken + routed, seed)
+            # Those of other state folders too, whose bridges may not be up yet.
+            claimed = [addresses.Subnet.parse(claim.subnet) for claim in claims.read(_claims(engine))]
+            block = addresses.choose_subnet(taken + routed + claimed, seed)
         if gateway and gateway not in block:
             raise InvalidInput(text("gateway {gateway} is not in subnet {subnet}", gateway=gateway, subnet=block))
         if ip_range and addresses.Subnet.parse(ip_range).first not in range(block.first, block.first + block.size):
@@ -97,6 +100,7 @@ def create(
             created_at=time.time(),
         )
         rows.insert(engine.db, (network.id, network.name, _data(network), network.created_at))
+        _claim(engine, network)
     return network
 
 
@@ -123,8 +127,13 @@ def get(engine: Engine, name: str) -> Network:
 
 
 def list_networks(engine: Engine) -> list[Network]:
-    """All bridge networks by name, the default one among them."""
+    """All bridge networks by name, the default one among them (made when it is missing)."""
     get(engine, DEFAULT)
+    return known(engine)
+
+
+def known(engine: Engine) -> list[Network]:
+    """The bridge networks that have been made, by name."""
     return [_network(row) for row in rows.every(engine.db)]
 
 
@@ -135,7 +144,7 @@ def endpoints(engine: Engine, network: Network) -> list[tuple[str, str]]:
 
 def gateway_addresses(engine: Engine) -> list[str]:
     """Addresses of this host on the bridges of this state folder that are up; containers reach the host there."""
-    return [network.gateway for network in list_networks(engine) if is_up(network)]
+    return [network.gateway for network in known(engine) if is_up(network)]
 
 
 def is_up(network: Network) -> bool:
@@ -167,10 +176,33 @@ def remove(engine: Engine, name: str) -> Network:
                  containers=", ".join(row[1][:12] for row in users)),
             hint=text("teul stop {name}", name=users[0][1][:12]),
         )  # fmt: skip
+    take_down(engine, network)
+    rows.delete(engine.db, network.id)
+    claims.release(_claims(engine), network.subnet)
+    return network
+
+
+def take_down(engine: Engine, network: Network) -> None:
+    """Take the network's bridge and rules away, if they are there; its next container brings them up again.
+
+    Raises:
+        Conflict: containers are on it.
+    """
+    if rows.endpoints(engine.db, network=network.id):
+        raise Conflict(text("network {name} has active endpoints ({containers})", name=network.name, containers="…"))
     if is_up(network):
         _as_nobody(engine, network, remove=True)
-    rows.delete(engine.db, network.id)
-    return network
+
+
+def abandon(engine: Engine) -> None:
+    """Take every bridge of this state folder down and give the subnets back: before the folder itself goes."""
+    sweep(engine)
+    for network in known(engine):
+        try:
+            take_down(engine, network)
+        except TeulError:
+            continue
+        claims.release(_claims(engine), network.subnet)
 
 
 def prune(engine: Engine) -> tuple[str, ...]:
@@ -217,6 +249,7 @@ class Joined:
         self._container = container
         self.places = places
         self.ports = ports
+        self.bridges: tuple[str, ...] = ()
         self.port_sockets: list[int] = []
         self.namespace = -1
         self.setup: netavark.Setup | None = None
@@ -231,7 +264,9 @@ class Joined:
         assert self.setup is not None
         setup, self.setup = self.setup, None
         said = setup.wait()
-        self.places = tuple(_with_mac(place, said) for place in self.places)
+        self.places = tuple(
+            _with_mac(place, said.get(bridge)) for place, bridge in zip(self.places, self.bridges, strict=True)
+        )
 
     def close_sockets(self) -> None:
         """Let go of the port sockets here; the monitor has them."""
@@ -289,7 +324,11 @@ def join(engine: Engine, container: Container) -> Joined:
             data = json.dumps(options, separators=(",", ":"))
             for place in places:
                 rows.add_endpoint(engine.db, (place.network_id, container.id, place.address, data))
+        for network in networks:
+            if not is_up(network):
+                _check_free(engine, network)
         joined.places = tuple(places)
+        joined.bridges = tuple(network.bridge for network in networks)
         joined.namespace = open_network_namespace()
         joined.setup = netavark.Setup(f"{engine.settings.run_root}/networks", options, joined.namespace)
     except BaseException:
@@ -427,25 +466,83 @@ def _address(network: Network, requested: str, taken: set[str]) -> str:
 def _as_nobody(engine: Engine, network: Network, *, remove: bool) -> None:
     """Join *network* with an empty namespace, so that netavark makes the bridge, and leave it so that it stays or goes."""
     nobody = new_id()
-    folder = f"{engine.settings.run_root}/networks"
     with engine.db:
         address = _address(network, "", rows.addresses(engine.db, network.id) | {network.gateway})
         place = Endpoint(network=network.name, network_id=network.id, address=address)
         options = netavark.options_for(
             nobody, nobody[:12], [(replace(network, dns=False), place)], (), mtu=addresses.host_mtu()
         )
+        options["owner"] = [os.getpid(), process_start(os.getpid())]
         rows.add_endpoint(engine.db, (network.id, nobody, address, json.dumps(options)))
+    try:
+        if remove:
+            _undo_network(engine, network, nobody, address)
+            return
+        with _lock(engine):
+            namespace = open_network_namespace()
+            try:
+                netavark.Setup(f"{engine.settings.run_root}/networks", options, namespace).wait()
+            finally:
+                os.close(namespace)
+    finally:
+        rows.remove_endpoints(engine.db, nobody)
+
+
+def _check_free(engine: Engine, network: Network) -> None:
+    """Before a bridge comes up: since the network was made, others may have come (a VPN, or after a reboot).
+
+    Raises:
+        Conflict.
+    """
+    block = addresses.Subnet.parse(network.subnet)
+    other = addresses.overlapping(block, addresses.host_routes())
+    if other is not None:
+        raise Conflict(
+            text("subnet {subnet} overlaps {other}, which is in use on this host", subnet=block, other=other),
+            hint=text("teul network rm {name}", name=network.name),
+        )
+    _claim(engine, network)
+
+
+def _claims(engine: Engine) -> str:
+    return f"{os.path.dirname(engine.settings.run_root)}/subnets"
+
+
+def _claim(engine: Engine, network: Network) -> None:
+    value = {name: getattr(network, name) for name in fields(network)}
+    claims.write(_claims(engine), claims.Claim(network.subnet, engine.settings.root, value))
+
+
+def _sweep_claims(engine: Engine) -> None:
+    """Take down what state folders left that are gone; nobody else can."""
+    for claim in claims.read(_claims(engine)):
+        if not claim.is_stale:
+            continue
+        claims.release(_claims(engine), claim.subnet)
+        try:
+            network = Network.from_json(claim.network)
+            if is_up(network):
+                _undo_network(
+                    engine, network, new_id(), addresses.show(addresses.Subnet.parse(network.subnet).first + 2)
+                )
+        except (TeulError, OSError, TypeError, ValueError):
+            continue
+
+
+def _undo_network(engine: Engine, network: Network, nobody: str, address: str) -> None:
+    """Join an empty namespace to *network* and leave it as the last, which takes the bridge and the rules along."""
+    folder = f"{engine.settings.run_root}/networks"
+    place = Endpoint(network=network.name, network_id=network.id, address=address)
+    options = netavark.options_for(nobody, nobody[:12], [(replace(network, dns=False), place)], ())
     with _lock(engine):
         namespace = open_network_namespace()
         try:
             netavark.Setup(folder, options, namespace).wait()
-            if remove:
-                problem = netavark.tear_down(folder, options, namespace)
-                if problem:
-                    raise TeulError(text("network {name}: {problem}", name=network.name, problem=problem))
+            problem = netavark.tear_down(folder, options, namespace)
         finally:
             os.close(namespace)
-            rows.remove_endpoints(engine.db, nobody)
+    if problem:
+        raise TeulError(text("network {name}: {problem}", name=network.name, problem=problem))
 
 
 def _lock(engine: Engine) -> FolderLock:
@@ -455,13 +552,10 @@ def _lock(engine: Engine) -> FolderLock:
     return lock
 
 
-def _with_mac(place: Endpoint, said: Mapping[str, object]) -> Endpoint:
-    for status in said.values():
-        interfaces = status.get("interfaces") if isinstance(status, dict) else None
-        interface = interfaces.get(place.interface) if isinstance(interfaces, dict) else None
-        if isinstance(interface, dict):
-            return replace(place, mac=str(interface.get("mac_address", "")))
-    return place
+def _with_mac(place: Endpoint, status: object) -> Endpoint:
+    interfaces = status.get("interfaces") if isinstance(status, dict) else None
+    interface = interfaces.get(place.interface) if isinstance(interfaces, dict) else None
+    return replace(place, mac=str(interface.get("mac_address", ""))) if isinstance(interface, dict) else place
 
 
 def _network(row: Row) -> Network:

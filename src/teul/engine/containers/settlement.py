@@ -61,7 +61,8 @@ def settle(engine: Engine, container: str, *, defer_network: bool = False) -> Co
             exit_code=UNKNOWN_EXIT_CODE if code is None else code,
             error="" if code is not None else "nobody saw it end",
             oom_killed=monitor.was_out_of_memory(bundle),
-            finished_at=monitor.ended_at(bundle, container) or time.time(),
+            # A file's time comes from a coarser clock, up to 10 ms behind.
+            finished_at=max(monitor.ended_at(bundle, container) or time.time(), found.started_at),
             places=tuple(replace(place, address="", mac="") for place in found.places),
             ports=(),
         )
