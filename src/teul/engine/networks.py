@@ -176,33 +176,10 @@ def remove(engine: Engine, name: str) -> Network:
                  containers=", ".join(row[1][:12] for row in users)),
             hint=text("teul stop {name}", name=users[0][1][:12]),
         )  # fmt: skip
-    take_down(engine, network)
+    _take_down(engine, network)
     rows.delete(engine.db, network.id)
     claims.release(_claims(engine), network.subnet)
     return network
-
-
-def take_down(engine: Engine, network: Network) -> None:
-    """Take the network's bridge and rules away, if they are there; its next container brings them up again.
-
-    Raises:
-        Conflict: containers are on it.
-    """
-    if rows.endpoints(engine.db, network=network.id):
-        raise Conflict(text("network {name} has active endpoints ({containers})", name=network.name, containers="…"))
-    if is_up(network):
-        _as_nobody(engine, network, remove=True)
-
-
-def abandon(engine: Engine) -> None:
-    """Take every bridge of this state folder down and give the subnets back: before the folder itself goes."""
-    sweep(engine)
-    for network in known(engine):
-        try:
-            take_down(engine, network)
-        except TeulError:
-            continue
-        claims.release(_claims(engine), network.subnet)
 
 
 def prune(engine: Engine) -> tuple[str, ...]:
@@ -227,13 +204,19 @@ def prune(engine: Engine) -> tuple[str, ...]:
 def take_down(engine: Engine) -> None:
     """Take away every bridge that no container is on, with its rules; the next container brings it up again.
 
-    Bridges stay up between containers, because the last one's tear-down is what costs; whoever gives a state folder
-    up calls this first.
+    Bridges stay up between containers, because the last one's tear-down is what costs.
     """
     sweep(engine)
-    for network in list_networks(engine):
-        if is_up(network) and not rows.endpoints(engine.db, network=network.id):
-            _as_nobody(engine, network, remove=True)
+    for network in known(engine):
+        if not rows.endpoints(engine.db, network=network.id):
+            _take_down(engine, network)
+
+
+def abandon(engine: Engine) -> None:
+    """Take every bridge of this state folder down and give the subnets back: before the folder itself goes."""
+    take_down(engine)
+    for network in known(engine):
+        claims.release(_claims(engine), network.subnet)
 
 
 class Joined:
@@ -502,6 +485,11 @@ def _check_free(engine: Engine, network: Network) -> None:
             hint=text("teul network rm {name}", name=network.name),
         )
     _claim(engine, network)
+
+
+def _take_down(engine: Engine, network: Network) -> None:
+    if is_up(network):
+        _as_nobody(engine, network, remove=True)
 
 
 def _claims(engine: Engine) -> str:
