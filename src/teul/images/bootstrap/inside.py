@@ -218,7 +218,8 @@ def compile_library() -> None:
     code = "import py_compile, sys\nfor path in sys.stdin.read().split('\\n'):\n    py_compile.compile(path, doraise=False, quiet=2)"
     mode = {name: value for name, value in os.environ.items() if name != "SOURCE_DATE_EPOCH"}
     # With SOURCE_DATE_EPOCH set, py_compile would write headers that hold the source's hash and are checked each time.
-    subprocess.run([PYTHON, "-I", "-c", code], input="\n".join(sources).encode(), env=mode, check=True)
+    # Not isolated: the seed of hashes must count, since old versions write sets in the order of hashes.
+    subprocess.run([PYTHON, "-s", "-c", code], input="\n".join(sources).encode(), env=mode, check=True)
 
 
 if __name__ == "__main__":
