@@ -160,7 +160,7 @@ MESSAGES = {
     "SOURCE_DATE_EPOCH: expected seconds since 1970, got `{value}`": (
         "SOURCE_DATE_EPOCH: 1970년부터의 초여야 하는데 `{value}`입니다"
     ),
-    "teul load it first": "먼저 teul load로 불러오세요",
+    "no OCI layout at `{path}`": "`{path}`에 OCI 레이아웃이 없습니다",
     "fetch it into a folder first": "먼저 폴더로 받아 두세요",
     "build context `{name}`: no folder `{path}`": "빌드 컨텍스트 `{name}`: 폴더 `{path}`이(가) 없습니다",
     "`teul build` requires 1 argument, got {count}": "`teul build`에는 인자가 하나 있어야 하는데 {count}개입니다",

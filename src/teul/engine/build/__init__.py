@@ -5,24 +5,19 @@ from __future__ import annotations
 import os
 import threading
 import time
-from contextlib import contextmanager
 
 from teul.build import ops
 from teul.build.dockerfile.lower import BaseImage, LowerOptions, NamedContext, lower
-from teul.build.dockerfile.parser import parse
-from teul.build.dockerignore import IgnoreMatcher, read_ignore_file
-from teul.build.tree import Tree
+from teul.engine.build.explaining import ExplainedStep, explain
+from teul.engine.build.inputs import named_contexts, open_trees, read_dockerfile, read_secrets
+from teul.engine.build.networks import BuildNetworks
 from teul.errors import (
     ContextChanged,
-    DockerfileError,
-    HostLacks,
     ImageNotFound,
     InvalidInput,
     NotFound,
-    OptionUnsupported,
     PlatformMismatch,
     SnapshotNotFound,
-    Span,
     Unavailable,
     text,
 )
@@ -31,32 +26,41 @@ from teul.oci.descriptor import Platform
 from teul.oci.digest import Digest
 from teul.oci.reference import Reference
 from teul.solver.solve import solve
-from teul.state.cache import SolverCache, file_digests, put_file_digests
+from teul.state.cache import SolverCache, put_file_digests
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from contextlib import ExitStack
     from dataclasses import dataclass, field
 
     from teul.build.dockerfile.lower import Lowered
     from teul.build.dockerfile.parser import Dockerfile
     from teul.build.execute import BuildWorker
-    from teul.config import Settings
     from teul.engine import Engine
     from teul.events import Sink
     from teul.images import Image
     from teul.oci.image import ImageConfig
     from teul.solver.graph import Vertex
-    from teul.solver.solve import Cause, Planned, Solution
+    from teul.solver.solve import Planned, Solution
 else:
     from teul.values import dataclass, field
+
+__all__ = [
+    "BuildOptions",
+    "BuildResult",
+    "BuiltStep",
+    "ExplainedStep",
+    "Secret",
+    "build",
+    "explain",
+    "plan",
+    "sweep",
+]
 
 DEFAULT_EPOCH = 315532800
 """1980-01-01T00:00:00Z (see `teul.build.normalise`)."""
 ATTEMPTS = 3
-CONTEXT_UMASK = 0o022
-"""What a copy from a context never takes, unless the build is not to be normalised: write bits of group and others."""
 ARCHITECTURES = {"aarch64": "arm64", "arm": "arm", "ppc64le": "ppc64le", "s390x": "s390x", "riscv64": "riscv64", "x86_64": "amd64"}  # fmt: skip
 
 
@@ -171,15 +175,15 @@ class _Session:
         self._guard = threading.Lock()
         self.epoch = _epoch(engine, options)
         contexts = named_contexts(options.build_contexts)
-        self.dockerfile, ignore = _read(options)
+        self.dockerfile, ignore = read_dockerfile(options)
         self.scope = _scope(self.dockerfile, options)
         self.lowered = lower(self.dockerfile, self._lower_options(contexts), self._resolve)
         for code, message, span in self.lowered.warnings:
             events(Warn("", code, message, span))
         self._say_origins()
         self.cache = SolverCache(engine.db)
-        self._networks = _Networks(engine, events)
-        self.trees = _trees(engine, options, contexts, ignore)
+        self._networks = BuildNetworks(engine, events)
+        self.trees = open_trees(engine, options, contexts, ignore)
         self.worker: BuildWorker = BuildWorker(
             settings=engine.settings,
             snapshots=engine.snapshots,
@@ -189,7 +193,7 @@ class _Session:
             nodes=self.lowered.nodes,
             hold=self._hold,
             network=self._networks.lend,
-            secrets=_secrets(options.secrets, engine.settings.environ or {}),
+            secrets=read_secrets(options.secrets, engine.settings.environ or {}),
         )
 
     def _lower_options(self, contexts: Mapping[str, NamedContext]) -> LowerOptions:
@@ -374,84 +378,6 @@ class _Session:
             self._held = None
 
 
-class _Networks:
-    """Network namespaces on the bridge, one for each RUN that runs at a time; made when first asked for, used again."""
-
-    def __init__(self, engine: Engine, events: Sink) -> None:
-        self._settings = engine.settings
-        self._events = events
-        self._guard = threading.Lock()
-        self._free: list[str] = []
-        self._stack: ExitStack | None = None
-        self._engine: Engine | None = None
-        self._is_host = False
-
-    @contextmanager
-    def lend(self) -> Iterator[str]:
-        """A namespace's path for the length of the block, or "host" where a bridge cannot do."""
-        with self._guard:
-            name = "host" if self._is_host else self._free.pop() if self._free else self._made()
-        try:
-            yield name
-        finally:
-            if name != "host":
-                with self._guard:
-                    self._free.append(name)
-
-    def _made(self) -> str:
-        from contextlib import ExitStack
-
-        from teul.engine import Engine
-        from teul.engine.networks import session
-
-        loopback = _loopback_settings(self._settings)
-        if loopback:
-            self._is_host = True
-            self._events(
-                Warn(
-                    "",
-                    "build-network",
-                    text("{names} on this host's loopback: RUN shares the host's network", names=", ".join(loopback)),
-                )
-            )
-            return "host"
-        if self._stack is None or self._engine is None:
-            # A connection to the database belongs to one user at a time; ours is behind the guard.
-            self._stack = ExitStack()
-            self._engine = Engine.open(self._settings)
-            self._stack.callback(self._engine.close)
-        try:
-            return self._stack.enter_context(session(self._engine, f"build{os.urandom(12).hex()}")).path
-        except HostLacks as error:
-            self._is_host = True
-            self._events(
-                Warn("", "build-network", text("no bridge ({problem}): RUN shares the host's network", problem=error))
-            )
-            return "host"
-
-    def close(self) -> None:
-        with self._guard:
-            if self._stack is not None:
-                self._stack.close()
-                self._stack = None
-
-
-def _loopback_settings(settings: Settings) -> list[str]:
-    """The proxies and indexes of this host that only its own network can reach."""
-    from teul.runtime.host_trust import trust_env
-
-    made = []
-    for entry in trust_env(settings, shares_network=True):
-        name, _, value = entry.partition("=")
-        if (
-            name.isupper()
-            and name != "NO_PROXY"
-            and any(f"//{host}" in value.replace("@", "//") for host in ("127.", "localhost", "[::1]"))
-        ):
-            made.append(name)
-    return made
-
-
 def sweep(engine: Engine, db: object) -> None:
     """Remove what builders left that were killed: their active snapshots, and the folders that went with them."""
     from teul.build.execute import build_folder
@@ -472,130 +398,6 @@ def sweep(engine: Engine, db: object) -> None:
     for name in left:
         if name.startswith("build-") and name not in living:
             remove_tree(f"{folder}/{name}")
-
-
-def named_contexts(given: Mapping[str, str]) -> dict[str, NamedContext]:
-    """`--build-context NAME=…`.
-
-    Raises:
-        OptionUnsupported: a git repository or a URL.
-    """
-    made: dict[str, NamedContext] = {}
-    for name, value in given.items():
-        scheme, separator, rest = value.partition("://")
-        if scheme == "docker-image" and separator:
-            made[name] = NamedContext(kind="image", value=rest)
-        elif scheme == "oci-layout" and separator:
-            made[name] = NamedContext(kind="layout", value=rest)
-        elif (separator and scheme != "file") or value.startswith("git@"):
-            raise OptionUnsupported(f"--build-context {name}={value}", hint=text("fetch it into a folder first"))
-        else:
-            path = os.path.abspath(rest if separator else value)
-            if not os.path.isdir(path):
-                raise InvalidInput(text("build context `{name}`: no folder `{path}`", name=name, path=path))
-            made[name] = NamedContext(kind="folder", value=path)
-    return made
-
-
-def _tag(name: str) -> Reference:
-    reference = Reference.parse(name)
-    if reference.digest:
-        raise InvalidInput(text("invalid tag `{name}`: a name for an image has a tag and no digest", name=name))
-    return reference
-
-
-def _read(options: BuildOptions) -> tuple[Dockerfile, IgnoreMatcher]:
-    """The Dockerfile, and what the context hides: `<Dockerfile>.dockerignore` first, then `.dockerignore`."""
-    context = os.path.abspath(options.context)
-    if not os.path.isdir(context):
-        raise InvalidInput(text("unable to prepare context: path `{path}` not found", path=options.context))
-    path = options.dockerfile or f"{context}/Dockerfile"
-    # Docker takes a path as it stands, or as it would stand in the context.
-    if options.dockerfile_text is None and not os.path.isfile(path) and os.path.isfile(f"{context}/{path}"):
-        path = f"{context}/{path}"
-    source = options.dockerfile_text
-    if source is None:
-        try:
-            with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
-                source = file.read()
-        except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
-            raise _no_dockerfile(path, context) from error
-    shown = os.path.relpath(path) if path.startswith(os.getcwd() + "/") else path
-    return parse(source, shown), _ignore(path, context, options.exclude)
-
-
-def _no_dockerfile(path: str, context: str) -> DockerfileError:
-    hint = None
-    try:
-        near = [name for name in sorted(os.listdir(os.path.dirname(path) or ".")) if "dockerfile" in name.lower()]
-    except OSError:
-        near = []
-    if near:
-        hint = text("-f {path}", path=os.path.join(os.path.dirname(path), near[0]))
-    return DockerfileError(text("failed to read dockerfile: `{path}` not found", path=path), span=None, hint=hint)
-
-
-def _ignore(dockerfile: str, context: str, more: tuple[str, ...] = ()) -> IgnoreMatcher:
-    for path in (f"{dockerfile}.dockerignore", f"{context}/.dockerignore"):
-        try:
-            with open(path, encoding="utf-8", errors="surrogateescape") as file:
-                source = file.read()
-        except (FileNotFoundError, NotADirectoryError):
-            continue
-        try:
-            return IgnoreMatcher((*read_ignore_file(source), *more))
-        except InvalidInput as error:
-            for number, line in enumerate(source.splitlines(), start=1):
-                if line.strip() and _is_bad(line):
-                    raise DockerfileError(
-                        error.message, span=Span(path, number, column=1, end_column=len(line) + 1, source=line)
-                    ) from error
-            raise
-    return IgnoreMatcher(more)
-
-
-def _is_bad(line: str) -> bool:
-    try:
-        IgnoreMatcher(read_ignore_file(line))
-    except InvalidInput:
-        return True
-    return False
-
-
-def _trees(
-    engine: Engine, options: BuildOptions, contexts: Mapping[str, NamedContext], ignore: IgnoreMatcher
-) -> dict[str, Tree]:
-    umask = CONTEXT_UMASK if options.normalise else 0
-    made = {"context": Tree(os.path.realpath(options.context), ignore, umask=umask)}
-    for name, context in contexts.items():
-        if context.kind == "folder":
-            made[name] = Tree(os.path.realpath(context.value), _ignore("", context.value), umask=umask)
-    for tree in made.values():
-        tree.known = file_digests(engine.db, tree.root)
-    return made
-
-
-def _secrets(given: Mapping[str, Secret], environ: Mapping[str, str]) -> dict[str, bytes]:
-    made: dict[str, bytes] = {}
-    for name, secret in given.items():
-        if secret.path:
-            try:
-                with open(secret.path, "rb") as file:
-                    made[name] = file.read(500 << 10)
-            except OSError as error:
-                raise InvalidInput(
-                    text(
-                        "secret `{id}`: cannot read `{path}`: {problem}",
-                        id=name,
-                        path=secret.path,
-                        problem=error.strerror,
-                    )
-                ) from error
-        elif secret.env in environ:
-            made[name] = environ[secret.env].encode("utf-8", "surrogateescape")
-        else:
-            raise InvalidInput(text("secret `{id}`: variable `{name}` is not set", id=name, name=secret.env))
-    return made
 
 
 def _epoch(engine: Engine, options: BuildOptions) -> int:
@@ -630,48 +432,8 @@ def _scope(dockerfile: Dockerfile, options: BuildOptions) -> str:
     return f"build {os.path.abspath(options.context)} {os.path.abspath(dockerfile.path)} {options.target}".rstrip()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExplainedStep:
-    """What happened to a step when it last changed; `at` is seconds since 1970. See `teul.solver.Explained`."""
-
-    name: str
-    state: str
-    reason: str
-    causes: tuple[Cause, ...]
-    at: float
-    seconds: float
-
-
-def explain(engine: Engine, thing: str) -> list[ExplainedStep]:
-    """The steps of the last build that gave the image *thing*, or the steps whose name has *thing* in it.
-
-    Empty when nothing is known. In the order of the build.
-    """
-    from teul.solver.solve import Explained
-    from teul.state.cache import explained_rows, scopes
-
-    image = engine.images.find(thing)
-    known = scopes(engine.db)
-    chosen = [scope for scope, row, _ in known if image is not None and row.get("key") == image.id][:1]
-    made: list[ExplainedStep] = []
-    for scope in chosen or [scope for scope, _, _ in known]:
-        for _, row, at in sorted(explained_rows(engine.db, scope), key=lambda row: _order(row[0])):
-            step = Explained.from_json(row)
-            if step.name and (chosen or thing.lower() in step.name.lower()):
-                made.append(
-                    ExplainedStep(
-                        name=step.name,
-                        state=step.state,
-                        reason=step.reason,
-                        causes=step.causes,
-                        at=at,
-                        seconds=step.seconds,
-                    )
-                )
-    return made
-
-
-def _order(place: str) -> tuple[str, int, str]:
-    """Places in the order of a Dockerfile: `builder 2` before `builder 10`; bases first."""
-    stage, _, number = place.rpartition(" ")
-    return ("" if place.startswith("base ") else stage, int(number) if number.isdigit() else 0, place)
+def _tag(name: str) -> Reference:
+    reference = Reference.parse(name)
+    if reference.digest:
+        raise InvalidInput(text("invalid tag `{name}`: a name for an image has a tag and no digest", name=name))
+    return reference

@@ -1,0 +1,140 @@
+"""What a build reads: its Dockerfile, its contexts, its secrets."""
+
+from __future__ import annotations
+
+import os
+
+from teul.build.dockerfile.lower import NamedContext
+from teul.build.dockerfile.parser import parse
+from teul.build.dockerignore import IgnoreMatcher, read_ignore_file
+from teul.build.tree import Tree
+from teul.errors import DockerfileError, InvalidInput, OptionUnsupported, Span, text
+from teul.state.cache import file_digests
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from teul.build.dockerfile.parser import Dockerfile
+    from teul.engine import Engine
+    from teul.engine.build import BuildOptions, Secret
+
+CONTEXT_UMASK = 0o022
+"""What a copy from a context never takes, unless the build is not to be normalised: write bits of group and others."""
+
+
+def named_contexts(given: Mapping[str, str]) -> dict[str, NamedContext]:
+    """`--build-context NAME=…`.
+
+    Raises:
+        OptionUnsupported: a git repository or a URL.
+    """
+    made: dict[str, NamedContext] = {}
+    for name, value in given.items():
+        scheme, separator, rest = value.partition("://")
+        if scheme == "docker-image" and separator:
+            made[name] = NamedContext(kind="image", value=rest)
+        elif scheme == "oci-layout" and separator:
+            made[name] = NamedContext(kind="layout", value=rest)
+        elif (separator and scheme != "file") or value.startswith("git@"):
+            raise OptionUnsupported(f"--build-context {name}={value}", hint=text("fetch it into a folder first"))
+        else:
+            path = os.path.abspath(rest if separator else value)
+            if not os.path.isdir(path):
+                raise InvalidInput(text("build context `{name}`: no folder `{path}`", name=name, path=path))
+            made[name] = NamedContext(kind="folder", value=path)
+    return made
+
+
+def read_dockerfile(options: BuildOptions) -> tuple[Dockerfile, IgnoreMatcher]:
+    """The Dockerfile, and what the context hides: `<Dockerfile>.dockerignore` first, then `.dockerignore`."""
+    context = os.path.abspath(options.context)
+    if not os.path.isdir(context):
+        raise InvalidInput(text("unable to prepare context: path `{path}` not found", path=options.context))
+    path = options.dockerfile or f"{context}/Dockerfile"
+    # Docker takes a path as it stands, or as it would stand in the context.
+    if options.dockerfile_text is None and not os.path.isfile(path) and os.path.isfile(f"{context}/{path}"):
+        path = f"{context}/{path}"
+    source = options.dockerfile_text
+    if source is None:
+        try:
+            with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
+                source = file.read()
+        except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
+            raise _no_dockerfile(path, context) from error
+    shown = os.path.relpath(path) if path.startswith(os.getcwd() + "/") else path
+    return parse(source, shown), _ignore(path, context, options.exclude)
+
+
+def _no_dockerfile(path: str, context: str) -> DockerfileError:
+    hint = None
+    try:
+        near = [name for name in sorted(os.listdir(os.path.dirname(path) or ".")) if "dockerfile" in name.lower()]
+    except OSError:
+        near = []
+    if near:
+        hint = text("-f {path}", path=os.path.join(os.path.dirname(path), near[0]))
+    return DockerfileError(text("failed to read dockerfile: `{path}` not found", path=path), span=None, hint=hint)
+
+
+def _ignore(dockerfile: str, context: str, more: tuple[str, ...] = ()) -> IgnoreMatcher:
+    for path in (f"{dockerfile}.dockerignore", f"{context}/.dockerignore"):
+        try:
+            with open(path, encoding="utf-8", errors="surrogateescape") as file:
+                source = file.read()
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        try:
+            return IgnoreMatcher((*read_ignore_file(source), *more))
+        except InvalidInput as error:
+            for number, line in enumerate(source.splitlines(), start=1):
+                if line.strip() and _is_bad(line):
+                    raise DockerfileError(
+                        error.message, span=Span(path, number, column=1, end_column=len(line) + 1, source=line)
+                    ) from error
+            raise
+    return IgnoreMatcher(more)
+
+
+def _is_bad(line: str) -> bool:
+    try:
+        IgnoreMatcher(read_ignore_file(line))
+    except InvalidInput:
+        return True
+    return False
+
+
+def open_trees(
+    engine: Engine, options: BuildOptions, contexts: Mapping[str, NamedContext], ignore: IgnoreMatcher
+) -> dict[str, Tree]:
+    umask = CONTEXT_UMASK if options.normalise else 0
+    made = {"context": Tree(os.path.realpath(options.context), ignore, umask=umask)}
+    for name, context in contexts.items():
+        if context.kind == "folder":
+            made[name] = Tree(os.path.realpath(context.value), _ignore("", context.value), umask=umask)
+    for tree in made.values():
+        tree.known = file_digests(engine.db, tree.root)
+    return made
+
+
+def read_secrets(given: Mapping[str, Secret], environ: Mapping[str, str]) -> dict[str, bytes]:
+    made: dict[str, bytes] = {}
+    for name, secret in given.items():
+        if secret.path:
+            try:
+                with open(secret.path, "rb") as file:
+                    made[name] = file.read(500 << 10)
+            except OSError as error:
+                raise InvalidInput(
+                    text(
+                        "secret `{id}`: cannot read `{path}`: {problem}",
+                        id=name,
+                        path=secret.path,
+                        problem=error.strerror,
+                    )
+                ) from error
+        elif secret.env in environ:
+            made[name] = environ[secret.env].encode("utf-8", "surrogateescape")
+        else:
+            raise InvalidInput(text("secret `{id}`: variable `{name}` is not set", id=name, name=secret.env))
+    return made
