@@ -206,8 +206,9 @@ class BuildWorker:
             else:
                 with active.mounted() as rootfs:
                     normalise(rootfs, lower, epoch=op.epoch, is_upper=False)
-        pieces = self._cut(op, below, active)
-        packed = pack(self.snapshots.upper(active.key))
+        upper = self.snapshots.upper(active.key)
+        pieces = self._cut(op, below, active, upper)
+        packed = pack(upper)
         self.snapshots.commit(active.key, packed.diff_id, tar_size_bytes=packed.tar_size_bytes)
         created = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         return tree_result(
@@ -217,13 +218,20 @@ class BuildWorker:
             pieces=tuple(piece.name for piece in pieces),
         )
 
-    def _cut(self, op: ops.Run | ops.Copy | ops.MakeFolder, below: Result, active: _Active) -> list[Piece]:
-        """The layers of the wheels that a RUN installed, committed; what is left goes on top of them."""
+    def _cut(self, op: ops.Run | ops.Copy | ops.MakeFolder, below: Result, active: _Active, upper: str) -> list[Piece]:
+        """The layers of the wheels that a RUN installed, committed; what is left of *upper* goes on top of them."""
         if not isinstance(op, ops.Run) or not op.normalise or self.snapshots.kind != "overlay":
             return []
         from teul.build.python.cut import cut
 
-        return cut(self.snapshots, active.key, layers_below=len(below.data["diff_ids"]), epoch=op.epoch, hold=self.hold)
+        return cut(
+            self.snapshots,
+            active.key,
+            upper,
+            layers_below=len(below.data["diff_ids"]),
+            epoch=op.epoch,
+            hold=self.hold,
+        )
 
     # RUN
 

@@ -25,16 +25,16 @@ class Piece:
 
 
 def cut(
-    snapshots: Snapshotter, key: str, *, layers_below: int, epoch: int, hold: Callable[[str, str], None]
+    snapshots: Snapshotter, key: str, upper: str, *, layers_below: int, epoch: int, hold: Callable[[str, str], None]
 ) -> list[Piece]:
-    """Move what belongs to Python distributions out of the active snapshot *key*, into layers that are committed.
+    """Move what belongs to Python distributions out of *upper*, into layers that are committed.
 
-    The caller has normalised *key* and commits what is left of it on top. An environment smaller than one layer of
+    *upper* is what the snapshotter gave for the active snapshot *key*; the caller has normalised it and commits what
+    is left of it on top. An environment smaller than one layer of
     its own is left whole. A crash leaves active snapshots whose lease died with us.
     """
     from teul.layers import pack
 
-    upper = snapshots.upper(key)
     distributions = find_distributions(upper)
     if sum(item.size_bytes for item in distributions) < OWN_LAYER_BYTES:
         return []
