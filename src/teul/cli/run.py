@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from teul.engine import Engine
     from teul.engine.containers.options import ContainerOptions
     from teul.engine.containers.record import Container
+    from teul.events import Event
 
 USAGE = "[OPTIONS] IMAGE [COMMAND] [ARG...]"
 INTERSPERSED = False
@@ -33,8 +34,12 @@ ENGINE_FAILED = 125
 
 
 def run(arguments: Arguments, context: Context) -> int:
+    import gc
+
     from teul.cli.positionals import expect
 
+    # We live for milliseconds, or wait for a container: looking for cycles would cost two of them and find none.
+    gc.disable()
     try:
         expect(arguments, "run", at_least=1)
         options = to_options(arguments, detach=arguments.flag("detach"), environ=os.environ)
@@ -163,5 +168,13 @@ def finish_later(context: Context, left: list[Callable[[Engine], None]]) -> None
         os._exit(0)
 
 
-def _sink(arguments: Arguments, context: Context) -> Callable[..., None]:
-    return context.sink("quiet" if arguments.flag("quiet") else "auto", title="Pulling")
+def _sink(arguments: Arguments, context: Context) -> Callable[[Event], None]:
+    """A sink that is made when there is something to say: mostly, the image is here."""
+    made: list[Callable[[Event], None]] = []
+
+    def sink(event: Event) -> None:
+        if not made:
+            made.append(context.sink("quiet" if arguments.flag("quiet") else "auto", title="Pulling"))
+        made[0](event)
+
+    return sink

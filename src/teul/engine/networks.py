@@ -6,7 +6,6 @@ of its tear-down: it is written before anything is set up, and deleted when noth
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from teul.host.fs import FolderLock
 from teul.host.netns import open_network_namespace
 from teul.network import addresses, claims, holders, netavark
 from teul.network.netavark import Endpoint, Network
+from teul.plain_json import dumps, loads
 from teul.state import networks as rows
 from teul.state.leases import process_start
 from teul.values import fields
@@ -304,7 +304,7 @@ def join(engine: Engine, container: Container) -> Joined:
             options = netavark.options_for(
                 container.id, container.name, list(zip(networks, places, strict=True)), ports, mtu=addresses.host_mtu()
             )
-            data = json.dumps(options, separators=(",", ":"))
+            data = dumps(options, separators=(",", ":"))
             for place in places:
                 rows.add_endpoint(engine.db, (place.network_id, container.id, place.address, data))
         for network in networks:
@@ -342,7 +342,7 @@ def session(engine: Engine, key: str, *, network: str = DEFAULT) -> Iterator[Ses
         place = Endpoint(network=found.name, network_id=found.id, address=address)
         options = netavark.options_for(key, key[:32], [(found, place)], (), mtu=addresses.host_mtu())
         options["owner"] = [os.getpid(), process_start(os.getpid())]
-        rows.add_endpoint(engine.db, (found.id, key, address, json.dumps(options)))
+        rows.add_endpoint(engine.db, (found.id, key, address, dumps(options)))
     namespace = -1
     try:
         namespace = open_network_namespace()
@@ -363,7 +363,7 @@ def leave(engine: Engine, container: str) -> None:
     found = rows.endpoints(engine.db, container=container)
     if not found:
         return
-    options = json.loads(found[0][3])
+    options = loads(found[0][3])
     if not netavark.needs_tear_down(options):
         rows.remove_endpoints(engine.db, container)
         return
@@ -380,13 +380,13 @@ def leave(engine: Engine, container: str) -> None:
 
 def leaves_something(engine: Engine, container: str) -> bool:
     """Whether `leave` would have to do more than delete a row."""
-    return any(netavark.needs_tear_down(json.loads(row[3])) for row in rows.endpoints(engine.db, container=container))
+    return any(netavark.needs_tear_down(loads(row[3])) for row in rows.endpoints(engine.db, container=container))
 
 
 def sweep(engine: Engine) -> None:
     """Finish the tear-downs that were left: of containers that ended while nobody looked, or by a kill."""
     for container, data in rows.orphans(engine.db):
-        pid, started = json.loads(data).get("owner", (0, ""))
+        pid, started = loads(data).get("owner", (0, ""))
         if pid and process_start(pid) == started:
             continue
         folder = f"{engine.settings.containers}/{container}"
@@ -456,7 +456,7 @@ def _as_nobody(engine: Engine, network: Network, *, remove: bool) -> None:
             nobody, nobody[:12], [(replace(network, dns=False), place)], (), mtu=addresses.host_mtu()
         )
         options["owner"] = [os.getpid(), process_start(os.getpid())]
-        rows.add_endpoint(engine.db, (network.id, nobody, address, json.dumps(options)))
+        rows.add_endpoint(engine.db, (network.id, nobody, address, dumps(options)))
     try:
         if remove:
             _undo_network(engine, network, nobody, address)
@@ -547,8 +547,8 @@ def _with_mac(place: Endpoint, status: object) -> Endpoint:
 
 
 def _network(row: Row) -> Network:
-    return Network.from_json(json.loads(row[2]))
+    return Network.from_json(loads(row[2]))
 
 
 def _data(network: Network) -> str:
-    return json.dumps({name: getattr(network, name) for name in fields(network)})
+    return dumps({name: getattr(network, name) for name in fields(network)})

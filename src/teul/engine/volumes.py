@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 
 from teul.containers import new_id
 from teul.errors import Conflict, OptionUnsupported, VolumeNotFound, text
 from teul.host.fs import FolderLock, remove_tree
+from teul.plain_json import dumps, loads
 from teul.state import volumes as rows
 from teul.volumes import check_volume_name
 
@@ -57,7 +57,7 @@ def create(
     name = check_volume_name(name) if name else new_id()
     row = rows.get(engine.db, name)
     if row is None:
-        data = json.dumps({"labels": dict(labels or {}), "anonymous": is_anonymous})
+        data = dumps({"labels": dict(labels or {}), "anonymous": is_anonymous})
         row = (name, data, time.time())
         # A folder without a row is a volume whose row was lost with the database: it is taken as it is.
         os.makedirs(engine.settings.volumes, mode=0o701, exist_ok=True)
@@ -168,11 +168,11 @@ def fill(engine: Engine, volume: Volume, rootfs: str, target: str) -> None:
             remove_tree(beside)
             if copy_tree(rootfs, target, beside):
                 os.rename(beside, volume.mountpoint)
-        rows.set_data(engine.db, volume.name, json.dumps({**json.loads(row[1]), "filled": True}))
+        rows.set_data(engine.db, volume.name, dumps({**loads(row[1]), "filled": True}))
 
 
 def _volume(engine: Engine, row: Row) -> Volume:
-    data = json.loads(row[1])
+    data = loads(row[1])
     return Volume(
         name=row[0],
         mountpoint=f"{engine.settings.volumes}/{row[0]}/_data",

@@ -13,17 +13,20 @@ import errno
 import marshal
 import os
 import select
-import signal
 
 from teul.errors import CommandFailed, HostLacks, MountFailed, text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import signal
     from collections.abc import Mapping, Sequence
     from types import TracebackType
     from typing import Any
 
     from teul.oci.runtime import Mount
+else:
+    # Its C half: the names and numbers, without the enumerations around them (1 ms).
+    import _signal as signal
 
 STDERR_TAIL_BYTES = 4096
 # Python ignores these for itself, and an ignored signal stays ignored across exec.
@@ -168,6 +171,9 @@ class Stage:
     After `with Stage(…) as stage`, `stage.root` is the child's `/` as seen from here, so the tree can be read and
     prepared before anything runs in it. `become` makes the child the program; `supervise` makes it watch over one.
     Leaving the block before either of them ends the child. File descriptors for the program are chosen at the start.
+
+    The child mounts while its parent goes on; the first of these that is asked for waits for it, and raises what went
+    wrong (`OSError`, `MountFailed`).
     """
 
     def __init__(
@@ -186,11 +192,13 @@ class Stage:
         self._keep = tuple(keep)
         self._orders = -1
         self._lifeline = -1
+        self._answers = -1
         self.pid = 0
 
     @property
     def root(self) -> str:
-        """The child's root folder."""
+        """The child's root folder, everything mounted."""
+        self._wait_ready()
         return f"/proc/{self.pid}/root"
 
     def __enter__(self) -> Stage:
@@ -207,26 +215,36 @@ class Stage:
         os.close(orders_in)
         os.close(answers_in)
         self._orders = orders
+        self._answers = answers
+        return self
+
+    def _wait_ready(self) -> None:
+        if self._answers == -1:
+            return
         try:
-            said = _read_frame(answers)
+            said = _read_frame(self._answers)
         finally:
-            os.close(answers)
+            os.close(self._answers)
+            self._answers = -1
         if said != ("ready",):
             self._end()
             number, path, words = said if said else (errno.EIO, "", "ended early")
             if number == 0:
                 raise MountFailed("overlay", self._target, words)
             raise OSError(number, words, path or self._target)
-        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._answers != -1:
+            os.close(self._answers)
+            self._answers = -1
         if self._orders != -1:
             self._end()
 
     def become(self, argv: Sequence[str], env: Mapping[str, str]) -> int:
         """Let the child become *argv* (absolute) with *env*; returns its pid, which the caller waits for."""
+        self._wait_ready()
         self._order(("exec", tuple(argv), dict(env), ()))
         return self.pid
 
@@ -235,6 +253,7 @@ class Stage:
 
         When `abandon` is called, or this process ends in any way, the child runs *clean_up* and then ends.
         """
+        self._wait_ready()
         self._lifeline = self._orders
         self._order(("supervise", tuple(argv), dict(env), tuple(clean_up)), close=False)
         self._orders = -1
@@ -291,6 +310,9 @@ class Stage:
                 self._settle()
                 os.execve(argv[0], argv, env)  # noqa: S606
             code = self._watch(orders, argv, env, clean_up)
+        except BrokenPipeError:
+            # Our parent does not want us any more.
+            pass
         except BaseException as error:
             # stderr may be the user's; one line is all that a child between fork and exec may say.
             os.write(2, f"teul: {error}\n".encode())

@@ -6,13 +6,13 @@ database: bytes first, row second. Everything here is safe for several processes
 
 from __future__ import annotations
 
-import json
 import time
 
 from teul.errors import BlobNotFound, ImageNotFound, InvalidInput, InvalidReference, text
 from teul.oci.digest import Digest
 from teul.oci.image import ImageConfig
 from teul.oci.reference import Reference
+from teul.plain_json import dumps, loads
 from teul.state import images as rows
 
 TYPE_CHECKING = False
@@ -100,7 +100,7 @@ class ImageStore:
                     self._db,
                     image,
                     manifest=manifest_digest or "",
-                    data=json.dumps({"size_bytes": size_bytes}),
+                    data=dumps({"size_bytes": size_bytes}),
                     created_at=now,
                 )
                 and manifest_digest
@@ -228,7 +228,7 @@ class ImageStore:
                 f"{Reference.parse(repository).familiar_repository}@{digest}" for repository, digest in digests
             ),
             created_at=created_at,
-            size_bytes=int(json.loads(data).get("size_bytes", 0)),
+            size_bytes=int(loads(data).get("size_bytes", 0)),
         )
 
 

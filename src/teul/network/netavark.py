@@ -13,11 +13,11 @@ Three observations that the engine rests on:
 
 from __future__ import annotations
 
-import json
 import os
 
 from teul.errors import CommandFailed, HostLacks, text
 from teul.host import launch
+from teul.plain_json import dumps, loads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -158,7 +158,7 @@ class Setup:
 
     def __init__(self, folder: str, options: Mapping[str, Any], descriptor: int) -> None:
         self._argv = _argv(folder, "setup", descriptor)
-        self._files = [launch.memory_file(json.dumps(options).encode()), launch.memory_file(), launch.memory_file()]
+        self._files = [launch.memory_file(dumps(options).encode()), launch.memory_file(), launch.memory_file()]
         self._pid = launch.launch(
             self._argv, env=_environment(), stdin=self._files[0], stdout=self._files[1], stderr=self._files[2]
         )
@@ -182,7 +182,7 @@ class Setup:
                 exit_code=code,
                 stderr_tail=errors[-4096:].decode(errors="replace"),
             )
-        made: dict[str, Any] = json.loads(output)
+        made: dict[str, Any] = loads(output)
         return made
 
     def close(self) -> None:
@@ -197,7 +197,7 @@ class Setup:
 
 def tear_down(folder: str, options: Mapping[str, Any], descriptor: int) -> str:
     """Undo a set-up in the namespace behind *descriptor*; "" or what netavark complained about."""
-    done = launch.capture(_argv(folder, "teardown", descriptor), stdin=json.dumps(options).encode(), env=_environment())
+    done = launch.capture(_argv(folder, "teardown", descriptor), stdin=dumps(options).encode(), env=_environment())
     return "" if done.exit_code == 0 else _problem(done.stdout, done.stderr)
 
 
@@ -222,7 +222,7 @@ def _problem(output: bytes, errors: bytes) -> str:
         for line in stream.decode(errors="replace").splitlines():
             if line.startswith("{"):
                 try:
-                    return str(json.loads(line).get("error", line))
+                    return str(loads(line).get("error", line))
                 except ValueError:
                     return line
     return (errors or output).decode(errors="replace").strip()

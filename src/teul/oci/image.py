@@ -6,12 +6,12 @@ are kept in the config as Docker writes them.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 
 from teul.errors import InvalidDocument, PlatformMismatch, text
 from teul.oci.descriptor import INDEX_TYPES, MANIFEST_TYPES, OCI_INDEX, OCI_MANIFEST, Descriptor, Platform
 from teul.oci.digest import Digest
+from teul.plain_json import dumps, loads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ DOCUMENT_LIMIT_BYTES = 4 << 20
 
 def canonical_json(value: object) -> bytes:
     """The bytes teul writes for a document: no spaces, keys in the order given, UTF-8 without escapes."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+    return dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def load_document(data: bytes, kind: str) -> dict[str, Any]:
@@ -40,7 +40,7 @@ def load_document(data: bytes, kind: str) -> dict[str, Any]:
             kind, text("expected at most {limit} bytes, got {size}", limit=DOCUMENT_LIMIT_BYTES, size=len(data))
         )
     try:
-        value = json.loads(data)
+        value = loads(data)
     except (ValueError, RecursionError) as error:
         raise InvalidDocument(kind, text("expected JSON, got {problem}", problem=error)) from error
     if not isinstance(value, dict):

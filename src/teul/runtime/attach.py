@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import os
 import select
-import signal
 
 from teul.errors import Cancelled, InvalidInput, text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import signal
     from collections.abc import Callable
     from types import FrameType
+else:
+    # Its C half: the names and numbers, without the enumerations around them (1 ms).
+    import _signal as signal
 
 STDOUT = 2
 STDERR = 3

@@ -9,13 +9,13 @@ Spec: runtime-spec v1.1 runtime.md, "Operations"; the command line is runc's and
 from __future__ import annotations
 
 import errno
-import json
 import os
 import select
 import time
 
 from teul.errors import HostLacks, RuntimeFailed, text
 from teul.host import launch
+from teul.plain_json import dumps, loads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class Driver:
         done = launch.capture(self.argv("state", id), env=self.environment)
         if done.exit_code != 0:
             return None
-        made: dict[str, Any] = json.loads(done.stdout)
+        made: dict[str, Any] = loads(done.stdout)
         return made
 
     def start(self, id: str, *, pid: int = 0) -> None:  # noqa: A002
@@ -145,7 +145,7 @@ class Driver:
         folder = f"{self.root}/{id}"
         try:
             with open(f"{folder}/state.json", "rb") as file:
-                state = json.loads(file.read())
+                state = loads(file.read())
             cgroups = set(state["cgroup_paths"].values())
         except FileNotFoundError:
             return not os.path.isdir(folder)
@@ -208,7 +208,7 @@ def message_in(output: bytes) -> str:
             continue
         if line.startswith("{"):
             try:
-                record = json.loads(line)
+                record = loads(line)
             except ValueError:
                 found = line
                 continue
@@ -241,7 +241,7 @@ def open_driver(settings: Settings) -> Driver:
     marks = {path: _mark(path) for _, path in found}
     try:
         with open(remembered, "rb") as file:
-            known = json.loads(file.read())
+            known = loads(file.read())
         if known["marks"] == marks:
             refused = tuple(Refusal(*item) for item in known["refused"])
             name, path = known["driver"]
@@ -263,7 +263,7 @@ def open_driver(settings: Settings) -> Driver:
                 "marks": marks,
                 "refused": [[item.name, item.path, item.reason] for item in refusals],
             }
-            write_atomic(remembered, json.dumps(record, indent=1).encode() + b"\n", mode=0o644)
+            write_atomic(remembered, dumps(record).encode() + b"\n", mode=0o644)
             return driver
         refusals.append(Refusal(name, path, reason))
     reasons = "; ".join(f"{item.name}: {item.reason}" for item in refusals)
@@ -298,7 +298,7 @@ def probe(driver: Driver, settings: Settings) -> str:
             cgroup_path=driver.cgroup_path(id),
         )
         with open(f"{folder}/config.json", "w") as file:
-            file.write(json.dumps(to_spec(sandbox)))
+            file.write(dumps(to_spec(sandbox)))
         done = launch.capture(driver.argv("run", "--bundle", folder, id), env=driver.environment)
         if done.exit_code == 0:
             return ""

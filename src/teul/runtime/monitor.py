@@ -7,9 +7,9 @@ a file that has the container's id for its name. The log is a file elsewhere.
 
 from __future__ import annotations
 
-import json
 import os
 
+from teul.plain_json import loads
 from teul.runtime.driver import failure, message_in
 
 TYPE_CHECKING = False
@@ -30,6 +30,7 @@ class Channel:
     def __init__(self) -> None:
         self._answers, self.answers_in = os.pipe()
         self.begin_out, self._begin = os.pipe()
+        self.has_begun = False
 
     @property
     def kept(self) -> tuple[int, int]:
@@ -55,7 +56,16 @@ class Channel:
 
     def begin(self) -> None:
         """Let the monitor create the container."""
+        self.has_begun = True
         os.write(self._begin, b"\0")
+
+    def call_off(self, pid: int) -> None:
+        """End a monitor that has not begun: the end of its pipe alone would let it go on."""
+        if not self.has_begun:
+            try:
+                os.kill(pid, 9)
+            except ProcessLookupError:
+                pass
 
     def wait_created(self) -> int:
         """The pid of the container's first process, which waits to be started.
@@ -70,7 +80,7 @@ class Channel:
                 break
             said += more
         try:
-            answer = json.loads(said or b"{}")
+            answer = loads(said or b"{}")
         except ValueError:
             answer = {}
         pid = answer.get("data", answer.get("pid", -1))

@@ -8,10 +8,10 @@ Spec: runtime-spec v1.1 config-linux.md, "Seccomp"; Docker's documentation, "Sec
 
 from __future__ import annotations
 
-import json
 import os
 
 from teul.errors import InvalidInput, text
+from teul.plain_json import loads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ _RULE_KEYS = ("names", "action", "errnoRet", "args")
 def default_profile() -> dict[str, Any]:
     """Docker's default, as data."""
     with open(f"{os.path.dirname(__file__)}/seccomp.json", "rb") as file:
-        made: dict[str, Any] = json.loads(file.read())
+        made: dict[str, Any] = loads(file.read())
     return made
 
 
@@ -46,7 +46,7 @@ def load_profile(path: str) -> dict[str, Any]:
     """
     try:
         with open(path, "rb") as file:
-            made = json.loads(file.read())
+            made = loads(file.read())
     except (OSError, ValueError) as error:
         raise InvalidInput(text("seccomp profile `{path}`: {problem}", path=path, problem=error)) from error
     if not isinstance(made, dict) or "defaultAction" not in made:

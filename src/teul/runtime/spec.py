@@ -174,10 +174,8 @@ class Host:
     kernel: str
 
     @classmethod
-    def here(cls) -> Host:
-        """Ask the running kernel."""
-        import resource
-
+    def here(cls, *, with_limits: bool = True) -> Host:
+        """Ask the running kernel; the caller's own limits only when they matter."""
         uname = os.uname()
         bounding = 0
         with open("/proc/self/status", "rb") as file:
@@ -190,11 +188,15 @@ class Host:
             if version == 2
             else os.path.exists("/sys/fs/cgroup/memory/memory.memsw.limit_in_bytes")
         )
-        hard = {
-            name: resource.getrlimit(getattr(resource, kernel))[1]
-            for name, kernel in RLIMITS.items()
-            if hasattr(resource, kernel)
-        }
+        hard: dict[str, int] = {}
+        if with_limits:
+            import resource
+
+            hard = {
+                name: resource.getrlimit(getattr(resource, kernel))[1]
+                for name, kernel in RLIMITS.items()
+                if hasattr(resource, kernel)
+            }
         return cls(
             memory_bytes=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
             cgroup_version=version,
@@ -212,7 +214,7 @@ def to_spec(sandbox: Sandbox, host: Host | None = None) -> dict[str, Any]:
     Raises:
         InvalidInput: the seccomp profile that it names is not one.
     """
-    host = host or Host.here()
+    host = host or Host.here(with_limits=bool(sandbox.process.rlimits))
     process = process_spec(sandbox.process, host, privileged=sandbox.privileged)
     linux: dict[str, Any] = {
         "namespaces": _namespaces(sandbox, host),

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import time
 
 from teul.errors import AlreadyExists, SnapshotInUse, SnapshotNotFound, text
+from teul.plain_json import dumps, loads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -98,10 +98,10 @@ def add(
                     name,
                     kind,
                     folder,
-                    json.dumps(list(parents)),
+                    dumps(list(parents)),
                     size_bytes,
                     inodes,
-                    json.dumps(data or {}),
+                    dumps(data or {}),
                     time.time(),
                 ),
             )
@@ -118,7 +118,7 @@ def commit(db: Database, key: str, *, name: str, size_bytes: int, inodes: int, d
         db.execute(
             "UPDATE snapshots SET name = ?, kind = 'committed', parents = '[]', size_bytes = ?, inodes = ?, data = ?,"
             " created_at = ? WHERE name = ?",
-            (name, size_bytes, inodes, json.dumps(data), time.time(), key),
+            (name, size_bytes, inodes, dumps(data), time.time(), key),
         )
     return True
 
@@ -135,7 +135,7 @@ def remove(db: Database, name: str) -> SnapshotRow | None:
             return None
         if row.kind == "committed":
             for user, parents in db.all("SELECT name, parents FROM snapshots WHERE kind = 'active'"):
-                if name in json.loads(parents):
+                if name in loads(parents):
                     raise SnapshotInUse(name, user)
         db.execute("DELETE FROM snapshots WHERE name = ?", (name,))
     return row
@@ -176,7 +176,7 @@ def resolve(db: Database, names: Sequence[tuple[str, str]]) -> list[str]:
 
 def _row(row: tuple[Any, ...]) -> SnapshotRow:
     name, kind, folder, parents, size_bytes, inodes, data, created_at = row
-    return SnapshotRow(name, kind, folder, tuple(json.loads(parents)), size_bytes, inodes, json.loads(data), created_at)
+    return SnapshotRow(name, kind, folder, tuple(loads(parents)), size_bytes, inodes, loads(data), created_at)
 
 
 def find_folder(db: Database, folder: str) -> str | None:

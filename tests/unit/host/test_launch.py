@@ -96,9 +96,9 @@ def test_a_stage_becomes_a_program_that_sees_the_mounts(place):
 def test_a_mount_that_fails_is_said_and_leaves_no_child(place):
     with (
         pytest.raises(MountFailed, match="/no/such/source"),
-        Stage([Mount("bind", "/no/such/source", "", ("bind",))], place),
+        Stage([Mount("bind", "/no/such/source", "", ("bind",))], place) as stage,
     ):
-        pytest.fail("mounted")
+        pytest.fail(stage.root)
 
     with pytest.raises(ChildProcessError):
         os.waitpid(-1, os.WNOHANG)

@@ -18,14 +18,16 @@ from teul.runtime.attach import DETACH_KEYS, DETACHED, Attachment, SignalPipe, p
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import signal
     from collections.abc import Callable, Sequence
 
     from teul.engine import Engine
     from teul.engine.containers.options import ContainerOptions
     from teul.engine.containers.record import Container
     from teul.events import Sink
+else:
+    import _signal as signal
 
-FORCED_EXIT_CODE = 1
 PATIENCE = 3
 """So many SIGINT or SIGTERM in a row that the container ignores end us, as they end Docker."""
 
@@ -179,8 +181,6 @@ def _relay(
     terminal: _Terminal | None,
     should_stop: Callable[[], bool] | None,
 ) -> str:
-    import signal
-
     from teul.engine.containers.stopping import send
 
     asked = 0

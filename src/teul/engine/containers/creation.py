@@ -11,8 +11,6 @@ from teul.engine.containers.record import Container
 from teul.errors import Conflict, HostLacks, InvalidInput, NameInUse, OptionUnsupported, PlatformMismatch, text
 from teul.events import Warn, silent
 from teul.host.platform import can_run, host_platform
-from teul.network.netavark import Endpoint
-from teul.network.ports import PortMapping
 from teul.state import containers as rows
 
 TYPE_CHECKING = False
@@ -23,6 +21,8 @@ if TYPE_CHECKING:
     from teul.engine.containers.options import ContainerOptions
     from teul.events import Sink
     from teul.images import Image
+    from teul.network.netavark import Endpoint
+    from teul.network.ports import PortMapping
     from teul.oci.image import ExecutionConfig
     from teul.volumes import MountPoint
 
@@ -206,6 +206,7 @@ def _networks(engine: Engine, options: ContainerOptions) -> tuple[str, tuple[End
                     text("network-scoped alias is supported only for containers in user defined networks")
                 )
         from teul.engine import networks
+        from teul.network.netavark import Endpoint
 
         network = networks.get(engine, name)
         mode = mode or network.name
@@ -218,7 +219,7 @@ def _networks(engine: Engine, options: ContainerOptions) -> tuple[str, tuple[End
 def _published(options: ContainerOptions, config: ExecutionConfig, mode: str, events: Sink) -> tuple[PortMapping, ...]:
     if not options.publish and not options.publish_all:
         return ()
-    from teul.network.ports import parse_exposed, parse_publish
+    from teul.network.ports import PortMapping, parse_exposed, parse_publish
 
     made = [mapping for word in options.publish for mapping in parse_publish(word)]
     if options.publish_all:

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import json
-
 from teul.containers import CREATED, RUNNING, SHORT_ID_LENGTH
-from teul.network.netavark import Endpoint
-from teul.network.ports import PortMapping
+from teul.plain_json import dumps, loads
 from teul.runtime.spec import Limits, Rlimit
 from teul.values import fields
-from teul.volumes import MountPoint
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,7 +13,10 @@ if TYPE_CHECKING:
     from dataclasses import dataclass, field
     from typing import Any
 
+    from teul.network.netavark import Endpoint
+    from teul.network.ports import PortMapping
     from teul.state.containers import Row
+    from teul.volumes import MountPoint
 else:
     from teul.values import dataclass, field
 
@@ -119,9 +118,10 @@ class Container:
 
     @classmethod
     def from_row(cls, row: Row) -> Container:
-        value: dict[str, Any] = json.loads(row[4])
-        for name, kind in _NESTED.items():
+        value: dict[str, Any] = loads(row[4])
+        for name in _NESTED:
             if name in value:
+                kind = _kind(name)
                 value[name] = tuple(kind.from_json(item) for item in value[name])
         if "limits" in value:
             value["limits"] = Limits(**value["limits"])
@@ -142,7 +142,7 @@ class Container:
             for name in fields(self)
             if name not in _COLUMNS and (value := getattr(self, name)) != _DEFAULTS.get(name, self)
         }
-        return json.dumps(made, separators=(",", ":"))
+        return dumps(made, separators=(",", ":"))
 
 
 def _plain(value: object) -> object:
@@ -153,7 +153,22 @@ def _plain(value: object) -> object:
     return dict(value) if hasattr(value, "keys") else value  # type: ignore[call-overload]
 
 
-_NESTED: dict[str, Any] = {"mounts": MountPoint, "places": Endpoint, "publish": PortMapping, "ports": PortMapping}
+def _kind(name: str) -> Any:
+    """The class of what a field holds; imported when there is such a thing, for most containers have none."""
+    if name == "mounts":
+        from teul.volumes import MountPoint
+
+        return MountPoint
+    if name == "places":
+        from teul.network.netavark import Endpoint
+
+        return Endpoint
+    from teul.network.ports import PortMapping
+
+    return PortMapping
+
+
+_NESTED = ("mounts", "places", "publish", "ports")
 _DEFAULTS: dict[str, object] = {
     name: {} if name in ("labels", "sysctls", "annotations") else value
     for name, value in Container.__value_defaults__.items()  # type: ignore[attr-defined]

@@ -6,7 +6,6 @@ The order makes every failure clean: what can fail comes before anything outlive
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import time
@@ -26,9 +25,10 @@ from teul.errors import (
 from teul.host.fs import FolderLock, crash_point
 from teul.host.launch import Stage, wait
 from teul.oci.runtime import Mount
+from teul.plain_json import dumps
 from teul.runtime import host_trust, monitor, names, users
 from teul.runtime.mountpoints import with_mountpoints
-from teul.runtime.spec import Process, Sandbox, to_spec
+from teul.runtime.spec import Host, Process, Sandbox, to_spec
 from teul.state import containers as rows
 from teul.state.leases import process_start
 
@@ -153,15 +153,22 @@ class Started:
                 keep=(*channel.kept, *sockets),
             ) as stage,
         ):
+            # The child is mounting; what does not depend on it is found out meanwhile.
+            host = Host.here(with_limits=bool(container.ulimits))
             seen = stage.root + rootfs
-            if container.add_trust:
-                mounts += host_trust.bundle_mounts(engine.settings, seen)
-            self._fill_volumes(container, seen)
-            sandbox = self._sandbox(container, rootfs, seen, mounts)
-            with open(f"{bundle}/config.json", "w") as file:
-                file.write(json.dumps(to_spec(sandbox)))
             self.monitor = self._watch(stage, channel)
-            channel.begin()
+            try:
+                # And the monitor is being loaded; it waits for us to begin.
+                if container.add_trust:
+                    mounts += host_trust.bundle_mounts(engine.settings, seen)
+                self._fill_volumes(container, seen)
+                sandbox = self._sandbox(container, rootfs, seen, mounts)
+                with open(f"{bundle}/config.json", "w") as file:
+                    file.write(dumps(to_spec(sandbox, host)))
+                channel.begin()
+            except BaseException:
+                channel.call_off(self.monitor)
+                raise
             if self._joined is not None:
                 self._joined.finish()
                 container = replace(container, places=self._joined.places)

@@ -14,8 +14,12 @@ from teul.state.leases import process_start
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import signal
+
     from teul.engine import Engine
     from teul.engine.containers.record import Container
+else:
+    import _signal as signal
 
 STOP_TIMEOUT_S = 10
 KILL_WAIT_S = 10.0
@@ -84,8 +88,6 @@ def wait(engine: Engine, container: str, *, timeout_s: float | None = None) -> i
 
 def send(container: Container, number: int) -> bool:
     """Send a signal to the first process, and to no other that may have its pid now; False when it is gone."""
-    import signal
-
     try:
         descriptor = os.pidfd_open(container.pid)
     except (ProcessLookupError, OSError):
