@@ -1,6 +1,7 @@
 """`teul.plain_json` gives what the standard library's `json` gives."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -8,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import teul
 from teul import plain_json
 
 VALUES = st.recursive(
@@ -74,6 +76,10 @@ def test_other_errors_are_those_of_json():
 
 def test_it_brings_no_regular_expressions():
     program = "import sys; import teul.plain_json; print('re' in sys.modules, 'enum' in sys.modules)"
-    done = subprocess.run([sys.executable, "-S", "-c", program], capture_output=True, text=True, check=True)
+    # Without `site` an installed teul is not found by itself.
+    environ = {"PYTHONPATH": os.path.dirname(os.path.dirname(teul.__file__))}
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", program], capture_output=True, text=True, env=environ, check=True
+    )
 
     assert done.stdout.split() == ["False", "False"]

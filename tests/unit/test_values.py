@@ -1,12 +1,14 @@
 """`teul.values` behaves as the standard library's frozen, slotted dataclasses do."""
 
 import dataclasses
+import os
 import pickle
 import subprocess
 import sys
 
 import pytest
 
+import teul
 from teul.values import dataclass, field, fields, replace
 
 
@@ -93,6 +95,10 @@ def test_values_are_pickled_and_matched():
 
 def test_it_imports_nothing():
     program = "import sys; before = set(sys.modules); import teul.values; print(*sorted(set(sys.modules) - before))"
-    done = subprocess.run([sys.executable, "-S", "-c", program], capture_output=True, text=True, check=True)
+    # Without `site` an installed teul is not found by itself.
+    environ = {"PYTHONPATH": os.path.dirname(os.path.dirname(teul.__file__))}
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", program], capture_output=True, text=True, env=environ, check=True
+    )
 
     assert done.stdout.split() == ["__future__", "teul", "teul.values"]
