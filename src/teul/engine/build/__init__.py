@@ -22,6 +22,7 @@ from teul.errors import (
     text,
 )
 from teul.events import Warn, silent
+from teul.host.platform import emulated_architectures, host_platform
 from teul.oci.descriptor import Platform
 from teul.oci.digest import Digest
 from teul.oci.reference import Reference
@@ -61,7 +62,6 @@ __all__ = [
 DEFAULT_EPOCH = 315532800
 """1980-01-01T00:00:00Z (see `teul.build.normalise`)."""
 ATTEMPTS = 3
-ARCHITECTURES = {"aarch64": "arm64", "arm": "arm", "ppc64le": "ppc64le", "s390x": "s390x", "riscv64": "riscv64", "x86_64": "amd64"}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,7 +198,7 @@ class _Session:
 
     def _lower_options(self, contexts: Mapping[str, NamedContext]) -> LowerOptions:
         options, environ = self.options, self.engine.settings.environ or {}
-        host = Platform.parse(os.uname().machine)
+        host = host_platform()
         platform = Platform.parse(options.platform) if options.platform else host
         given = {name: environ.get(name) if value is None else value for name, value in options.build_args.items()}
         return LowerOptions(
@@ -215,7 +215,7 @@ class _Session:
             extra_hosts=options.extra_hosts,
             shm_size_bytes=options.shm_size_bytes,
             ulimits=options.ulimits,
-            runnable=_emulated(),
+            runnable=emulated_architectures(),
         )
 
     def _resolve(self, reference: str, platform: Platform) -> BaseImage:
@@ -414,17 +414,6 @@ def _epoch(engine: Engine, options: BuildOptions) -> int:
 
 def _rfc3339(epoch: int) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(epoch))
-
-
-def _emulated() -> frozenset[str]:
-    """Architectures that the kernel hands to an emulator."""
-    try:
-        names = os.listdir("/proc/sys/fs/binfmt_misc")
-    except OSError:
-        return frozenset()
-    return frozenset(
-        ARCHITECTURES[name.removeprefix("qemu-")] for name in names if name.removeprefix("qemu-") in ARCHITECTURES
-    )
 
 
 def _scope(dockerfile: Dockerfile, options: BuildOptions) -> str:

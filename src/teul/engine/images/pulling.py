@@ -9,7 +9,6 @@
 
 from __future__ import annotations
 
-import os
 import queue
 import threading
 from collections.abc import Callable, Iterator
@@ -30,6 +29,7 @@ from teul.errors import (
     text,
 )
 from teul.events import Advance, Step, silent
+from teul.host.platform import host_platform
 from teul.images.bootstrap import suggestion
 from teul.layers.codec import open_decoded
 from teul.oci.descriptor import DOCKER_CONFIG, OCI_CONFIG, Platform
@@ -53,11 +53,6 @@ DOWNLOADS = 4
 RELAY_PIECES = 16
 """Pieces of a download (at most 256 KiB each) that may wait for the unpacking thread."""
 PROGRESS_BYTES = 1 << 20
-
-
-def host_platform() -> Platform:
-    """What this machine runs."""
-    return Platform.parse(os.uname().machine)
 
 
 @contextmanager
