@@ -34,6 +34,7 @@ else:
     from teul.values import dataclass, replace
 
 DEFAULT = "bridge"
+IDLE_TIMEOUT_S = 5.0
 PREDEFINED = ("bridge", "host", "none")
 _NAME = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-")
 
@@ -522,6 +523,11 @@ def _undo_network(engine: Engine, network: Network, nobody: str, address: str) -
     folder = f"{engine.settings.run_root}/networks"
     place = Endpoint(network=network.name, network_id=network.id, address=address)
     options = netavark.options_for(nobody, nobody[:12], [(replace(network, dns=False), place)], ())
+    # The kernel takes the interfaces of a container that has just ended away a moment later; until then it is no last one.
+    ports = f"/sys/class/net/{network.bridge}/brif"
+    deadline = time.monotonic() + IDLE_TIMEOUT_S
+    while os.path.isdir(ports) and os.listdir(ports) and time.monotonic() < deadline:
+        time.sleep(0.01)
     with _lock(engine):
         namespace = open_network_namespace()
         try:
@@ -529,6 +535,8 @@ def _undo_network(engine: Engine, network: Network, nobody: str, address: str) -
             problem = netavark.tear_down(folder, options, namespace)
         finally:
             os.close(namespace)
+    if is_up(network) and not problem:
+        problem = text("bridge {bridge} is still in use", bridge=network.bridge)
     if problem:
         raise TeulError(text("network {name}: {problem}", name=network.name, problem=problem))
 

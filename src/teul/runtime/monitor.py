@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from teul.runtime.driver import Driver
 
 PROGRAM = "/usr/bin/conmon"
+STAGE_PID = "stage.pid"
 RESIZE = 1
 
 
@@ -143,6 +144,9 @@ def become_monitor(
         "_OCI_SYNCPIPE": str(channel.answers_in),
         "_OCI_STARTPIPE": str(channel.begin_out),
     }
+    # Before it is one: should we be killed now, whoever looks next must find it.
+    with open(f"{bundle}/{STAGE_PID}", "w") as file:
+        file.write(str(stage.pid))
     pid = stage.become(argv, env)
     channel.hand_over()
     return pid
@@ -160,6 +164,22 @@ def find_conmon() -> str:
 def monitor_pid(bundle: str) -> int:
     """The pid that the monitor wrote, or 0."""
     return _number(f"{bundle}/conmon.pid")
+
+
+def is_there(bundle: str, id: str) -> bool:  # noqa: A002
+    """Whether a monitor of container *id* lives, of this or of an earlier start."""
+    for name in (STAGE_PID, "conmon.pid"):
+        pid = _number(f"{bundle}/{name}")
+        if not pid:
+            continue
+        try:
+            with open(f"/proc/{pid}/cmdline", "rb") as file:
+                words = file.read().split(b"\0")
+        except OSError:
+            continue
+        if id.encode() in words:
+            return True
+    return False
 
 
 def exit_code(bundle: str, id: str) -> int | None:  # noqa: A002
@@ -199,7 +219,7 @@ def resize(bundle: str, *, rows: int, columns: int) -> None:
 
 def forget(bundle: str, id: str) -> None:  # noqa: A002
     """Take away what an earlier run of the same container left, before it is started again."""
-    for path in (id, "oom", "pid", "conmon.pid", "attach"):
+    for path in (id, "oom", "pid", "conmon.pid", STAGE_PID, "attach"):
         try:
             os.unlink(f"{bundle}/{path}")
         except FileNotFoundError:

@@ -378,3 +378,36 @@ def test_inspect_has_dockers_shape(box):
         ("bind", "/host", False),
     ]
     assert found["HostConfig"]["Binds"] == ["vol:/data", "/tmp:/host:ro"]
+
+
+def test_kills_at_random_moments_leave_only_what_the_next_look_ends(box):
+    """Forty clients, each killed within a quarter of a second, at whatever they were doing."""
+    import random
+
+    chance = random.Random(7)
+    env = {**os.environ, "TEUL_ROOT": box.engine.settings.root}
+    before = held(box.engine)
+    for _ in range(40):
+        words = chance.choice([["--rm"], ["-d"], ["-d", "--rm"]])
+        command = ["run", *words, "--network", "none", "busybox", "sleep", chance.choice(["0", "0.1", "30"])]
+        process = subprocess.Popen(
+            [sys.executable, "-m", "teul.cli.main", *command],
+            env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+        )  # fmt: skip
+        time.sleep(chance.random() * 0.25)
+        process.kill()
+        process.wait()
+
+    def clean():
+        for found in containers.list_containers(box.engine, all=True):
+            containers.remove(box.engine, found.id, force=True)
+        after = held(box.engine)
+        kinds = ("mounts", "cgroups", "processes")
+        return all(after[kind] == before[kind] for kind in kinds) and not containers.list_containers(
+            box.engine, all=True
+        )
+
+    wait_until(clean)
+    from teul.engine.system import fsck
+
+    assert fsck(box.engine) == []

@@ -113,6 +113,8 @@ MESSAGES = {
     ),
     "container `{name}` does not end, not even killed": "컨테이너 `{name}`이(가) 강제로 끝내도 끝나지 않습니다",
     "no subnet is free": "남은 서브넷이 없습니다",
+    "bridge {bridge} is still in use": "브리지 {bridge}이(가) 아직 쓰이고 있습니다",
+    "containers are run as root, so far": "아직은 root만 컨테이너를 실행할 수 있습니다",
     "network {subnet} has no free address": "네트워크 {subnet}에 남은 주소가 없습니다",
     "invalid IP address: {address}": "IP 주소가 잘못되었습니다: {address}",
     "invalid CIDR address: {value}": "CIDR 주소가 잘못되었습니다: {value}",

@@ -8,7 +8,7 @@ import time
 from teul.containers import check_name, new_id, random_name, signal_number
 from teul.engine.containers.lookup import folder_of, get
 from teul.engine.containers.record import Container
-from teul.errors import Conflict, HostLacks, InvalidInput, NameInUse, OptionUnsupported, PlatformMismatch, text
+from teul.errors import Conflict, Denied, HostLacks, InvalidInput, NameInUse, OptionUnsupported, PlatformMismatch, text
 from teul.events import Warn, silent
 from teul.host.platform import can_run, host_platform
 from teul.state import containers as rows
@@ -36,6 +36,11 @@ def create(engine: Engine, options: ContainerOptions, *, events: Sink = silent) 
     Raises:
         ImageNotFound, NameInUse, InvalidInput, OptionUnsupported; nothing is left behind.
     """
+    if os.geteuid() != 0:
+        # The file systems of a container are mounted by the kernel for root alone; user namespaces are yet to come.
+        raise Denied(
+            text("containers are run as root, so far"), hint=text("sudo teul run {image}", image=options.image)
+        )
     image = _image(engine, options, events)
     container = plan(engine, options, image, events=events)
     layers = engine.images.layers(image)

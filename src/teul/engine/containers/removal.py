@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 
 from teul.containers import RUNNING
@@ -41,6 +42,10 @@ def remove(engine: Engine, container: str, *, force: bool = False, with_volumes:
     except FileNotFoundError:
         lock = None
     try:
+        if os.path.isdir(bundle_of(engine, found.id)):
+            from teul.engine.containers.settlement import end_leftovers
+
+            end_leftovers(engine, found.id)
         discard(engine, found, with_volumes=with_volumes)
     finally:
         if lock is not None:

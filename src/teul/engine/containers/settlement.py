@@ -12,7 +12,7 @@ import time
 from teul.containers import EXITED, RUNNING
 from teul.engine.containers.lookup import bundle_of, folder_of, has_monitor, is_alive, reread
 from teul.errors import TeulError
-from teul.host.fs import FolderLock, crash_point
+from teul.host.fs import FolderLock, crash_point, remove_tree
 from teul.runtime import monitor
 from teul.state import containers as rows
 
@@ -27,6 +27,7 @@ else:
 
 MONITOR_GRACE_S = 5.0
 """How long a monitor may take to write down how its container ended."""
+CREATION_GRACE_S = 60.0
 ATTENDED = "attended"
 """A file in the container's bundle, locked by a `teul` that cleans up itself when the container ends."""
 UNKNOWN_EXIT_CODE = 255
@@ -87,13 +88,95 @@ def settle(engine: Engine, container: str, *, defer_network: bool = False) -> Co
 
 
 def settle_all(engine: Engine) -> None:
-    """Settle every container that is said to run and does not."""
+    """Settle every container that is said to run and does not, and end what runs and is not said to."""
     from teul.engine.containers.record import Container
 
+    running = set()
     for row in rows.with_status(engine.db, RUNNING):
         container = Container.from_row(row)
         if not is_alive(container) or _waits_for_nobody(engine, container):
             settle(engine, container.id)
+        else:
+            running.add(container.id)
+    for name in _names(f"{engine.settings.run_root}/containers"):
+        if name not in running:
+            _sweep(engine, name)
+    known = {row[0] for row in rows.every(engine.db)}
+    for name in _names(engine.settings.containers):
+        if name not in known:
+            _sweep_folder(engine, name)
+
+
+def end_leftovers(engine: Engine, container: str) -> None:
+    """End what a start left that was killed before the row said `running`; the caller holds the container's lock."""
+    bundle = bundle_of(engine, container)
+    state = f"{engine.driver.root}/{container}"
+    deadline = time.monotonic() + MONITOR_GRACE_S
+    # A monitor whose `teul` was killed goes on to create the container; that takes a moment, and can be undone then.
+    while monitor.is_there(bundle, container) and time.monotonic() < deadline:
+        if os.path.exists(f"{state}/exec.fifo"):
+            break
+        time.sleep(0.005)
+    if os.path.isdir(state):
+        engine.driver.delete(container, force=True)
+
+
+def _names(folder: str) -> list[str]:
+    try:
+        return os.listdir(folder)
+    except FileNotFoundError:
+        return []
+
+
+def _sweep_folder(engine: Engine, container: str) -> None:
+    """Remove a folder that has no row: of a creation or a removal that was killed; a young one may be getting its row."""
+    folder = folder_of(engine, container)
+    try:
+        if time.time() - os.stat(folder).st_mtime < CREATION_GRACE_S:
+            return
+        lock = FolderLock.take(folder, wait=False)
+    except FileNotFoundError:
+        return
+    if lock is None:
+        return
+    with lock:
+        if reread(engine, container) is None:
+            remove_tree(folder)
+
+
+def _sweep(engine: Engine, container: str) -> None:
+    """Look at one bundle whose container is not running: most are of containers that have ended, and hold nothing."""
+    bundle = bundle_of(engine, container)
+    found = reread(engine, container)
+    if (
+        found is not None
+        and not os.path.isdir(f"{engine.driver.root}/{container}")
+        and not monitor.is_there(bundle, container)
+    ):
+        return
+    locks = []
+    try:
+        for path in (f"{bundle}/{ATTENDED}", folder_of(engine, container)):
+            try:
+                lock = FolderLock.take(path, wait=False)
+            except FileNotFoundError:
+                continue
+            if lock is None:
+                # Somebody starts, attends to, settles or removes it this moment.
+                return
+            locks.append(lock)
+        found = reread(engine, container)
+        if found is not None and found.status == RUNNING:
+            return
+        end_leftovers(engine, container)
+        if found is None:
+            remove_tree(bundle)
+        from teul.engine import networks
+
+        networks.leave(engine, container)
+    finally:
+        for lock in locks:
+            lock.release()
 
 
 def _really_runs(engine: Engine, container: Container) -> bool:

@@ -13,7 +13,7 @@ import time
 from teul.containers import CREATED, RUNNING
 from teul.engine.containers.lookup import bundle_of, folder_of, get, true
 from teul.engine.containers.record import Container
-from teul.engine.containers.settlement import ATTENDED
+from teul.engine.containers.settlement import ATTENDED, end_leftovers
 from teul.errors import (
     ContainerNotRunning,
     ContainerRunning,
@@ -133,6 +133,8 @@ class Started:
         engine, container = self.engine, self.container
         bundle = self._bundle
         rootfs = f"{bundle}/rootfs"
+        if os.path.isdir(f"{engine.driver.root}/{container.id}") or monitor.is_there(bundle, container.id):
+            end_leftovers(engine, container.id)
         monitor.forget(bundle, container.id)
         if container.places:
             from teul.engine import networks
