@@ -61,7 +61,12 @@ def create(
         row = (name, data, time.time())
         # A folder without a row is a volume whose row was lost with the database: it is taken as it is.
         os.makedirs(engine.settings.volumes, mode=0o701, exist_ok=True)
-        os.makedirs(_volume(engine, row).mountpoint, mode=0o755, exist_ok=True)
+        folder = _volume(engine, row).mountpoint
+        if not os.path.isdir(folder):
+            os.makedirs(folder, mode=0o755)
+            # Whatever our umask is: the container's user may be another than ours.
+            os.chmod(os.path.dirname(folder), 0o701)
+            os.chmod(folder, 0o755)
         if not rows.insert(engine.db, row):
             row = rows.get(engine.db, name) or row
     return _volume(engine, row)

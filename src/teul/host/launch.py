@@ -286,6 +286,9 @@ class Stage:
             # A Ctrl-C is for our parent, which decides what becomes of us. What else is open here belongs to others:
             # whoever waits for the end of a pipe must not wait for us.
             os.setsid()
+            # A monitor lives for days: it must not hold our caller's folder, nor hand its umask to the container.
+            os.chdir("/")
+            os.umask(0o022)
             _close_all_but(orders, answers, *self._standard, *self._keep)
             try:
                 from teul.host.mount import enter_mount_namespace, mount

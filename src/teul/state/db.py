@@ -48,6 +48,8 @@ class Database:
         try:
             version = connection.execute("PRAGMA user_version").fetchone()[0]
             if version == 0:
+                # Ours alone: containers' environments are in it. What SQLite puts beside it takes its mode.
+                os.chmod(path, 0o600)
                 connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=FULL")
             # A short log: a `teul run` leaves without closing it (which costs 9 ms), and whoever comes next reads it.

@@ -204,3 +204,25 @@ def test_namespaces_can_be_shared(box):
     assert "sleep 60" in box.say("ps", pid="container:other")
     assert box.say("hostname", uts="host").strip() == os.uname().nodename
     assert box.say("readlink /proc/self/ns/ipc", ipc="host").strip() == os.readlink("/proc/self/ns/ipc")
+
+
+def test_other_users_of_the_host_see_no_environment(box):
+    from teul.engine.containers.lookup import bundle_of, folder_of
+
+    started = box.start("sleep", "60", env=("SECRET=1",))
+    settings = box.engine.settings
+
+    for path in (bundle_of(box.engine, started.id), folder_of(box.engine, started.id), settings.database):
+        assert os.stat(path).st_mode & 0o077 == 0, path
+
+
+def test_our_umask_is_not_the_containers(box):
+    before = os.umask(0o077)
+    try:
+        shown = box.say(
+            "umask; ls -ld /v /b | cut -c1-10", volumes=("open:/v", f"{box.engine.settings.root}/made/b:/b")
+        )
+    finally:
+        os.umask(before)
+
+    assert shown.split() == ["0022", "drwxr-xr-x", "drwxr-xr-x"]

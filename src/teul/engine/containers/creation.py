@@ -38,9 +38,7 @@ def create(engine: Engine, options: ContainerOptions, *, events: Sink = silent) 
     """
     if os.geteuid() != 0:
         # The file systems of a container are mounted by the kernel for root alone; user namespaces are yet to come.
-        raise Denied(
-            text("containers are run as root, so far"), hint=text("sudo teul run {image}", image=options.image)
-        )
+        raise Denied(text("containers are run as root, so far"), hint="sudo -s")
     image = _image(engine, options, events)
     container = plan(engine, options, image, events=events)
     layers = engine.images.layers(image)
@@ -71,7 +69,7 @@ def plan(engine: Engine, options: ContainerOptions, image: Image, *, events: Sin
     publish = _published(options, config, mode, events)
     exposed = _exposed(options, config, publish)
     _check_limits(options)
-    if options.init and _find_init() == "":
+    if options.init and find_init() == "":
         raise HostLacks(text("an init program"), hint=text("apt-get install {package}", package="tini"))
     stop_signal = options.stop_signal or config.stop_signal
     if stop_signal:
@@ -335,7 +333,8 @@ def _check_security(container: Container) -> None:
         security.parse_device(word)
 
 
-def _find_init() -> str:
+def find_init() -> str:
+    """The host's init program for containers, or ""."""
     for folder in ("/usr/libexec/docker", "/usr/libexec/podman", "/usr/local/bin", "/usr/bin", "/sbin"):
         for name in INIT_PROGRAMS:
             if os.access(f"{folder}/{name}", os.X_OK):

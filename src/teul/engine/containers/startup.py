@@ -67,6 +67,9 @@ class Started:
     def __enter__(self) -> Started:
         try:
             self._lock = FolderLock.take(folder_of(self.engine, self.container.id))
+            # Ours alone: the bundle has the environment, which may hold secrets, and the socket to the streams.
+            os.makedirs(os.path.dirname(self._bundle), mode=0o711, exist_ok=True)
+            os.makedirs(self._bundle, mode=0o700, exist_ok=True)
             os.makedirs(f"{self._bundle}/rootfs", mode=0o755, exist_ok=True)
             # Until it runs, and for as long as we attend to it, its monitor must not clean up after it.
             self._attended = FolderLock.take(f"{self._bundle}/{ATTENDED}", make=True)
@@ -261,10 +264,10 @@ class Started:
     def _sandbox(self, container: Container, rootfs: str, seen: str, mounts: tuple[Mount, ...]) -> Sandbox:
         process = process_of(self.engine, container, seen, args=container.args)
         if container.init:
-            from teul.engine.containers.creation import _find_init
+            from teul.engine.containers.creation import find_init
 
             process = replace(process, args=(INIT_TARGET, "--", *process.args))
-            mounts += (Mount("bind", _find_init(), INIT_TARGET, ("bind", "ro")),)
+            mounts += (Mount("bind", find_init(), INIT_TARGET, ("bind", "ro")),)
         security = _security(container)
         devices = []
         if container.devices or container.privileged:
@@ -385,7 +388,8 @@ def process_of(engine: Engine, container: Container, rootfs: str, *, args: tuple
 def exit_command(bundle: str, container: str) -> tuple[str, ...]:
     """What the monitor runs when the container has ended; nothing, at the price of a `flock`, while somebody attends."""
     code = "from teul.engine.containers.settlement import main; main()"
-    settle = (sys.executable, "-c", code, container)
+    # -P: what lies in the working folder is not ours to import.
+    settle = (sys.executable, "-P", "-c", code, container)
     for path in ("/usr/bin/flock", "/bin/flock"):
         if os.access(path, os.X_OK):
             return (path, "--nonblock", "--conflict-exit-code", "0", f"{bundle}/{ATTENDED}", *settle)
@@ -424,6 +428,8 @@ def _mounts(engine: Engine, container: Container) -> tuple[Mount, ...]:
                     )
                 )
             os.makedirs(point.source, mode=0o755, exist_ok=True)
+            # Whatever our umask is: as Docker's daemon makes it.
+            os.chmod(point.source, 0o755)
         made.append(Mount("bind", point.source, point.target, ("rbind", *(point.options or ("rprivate",)), *access)))
     return tuple(made)
 
