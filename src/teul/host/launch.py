@@ -29,6 +29,40 @@ else:
     import _signal as signal
 
 STDERR_TAIL_BYTES = 4096
+
+
+class deferred_interrupts:  # noqa: N801 (read as a word in a `with`)
+    """A block that Ctrl-C does not cut in two: what is begun in it is finished, then `KeyboardInterrupt` is raised.
+
+    For stretches of some milliseconds that leave something behind which only their end can name. A second Ctrl-C cuts
+    all the same. Does nothing where SIGINT is handled in another way, and in threads, which no signal reaches.
+    """
+
+    __slots__ = ("_asked", "_before")
+
+    def __enter__(self) -> None:
+        self._asked = False
+        self._before = signal.getsignal(signal.SIGINT)
+        if self._before is signal.default_int_handler:
+            try:
+                signal.signal(signal.SIGINT, self._remember)
+            except ValueError:
+                self._before = None
+        else:
+            self._before = None
+
+    def _remember(self, number: int, frame: object) -> None:
+        if self._asked:
+            raise KeyboardInterrupt
+        self._asked = True
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        if self._before is not None:
+            signal.signal(signal.SIGINT, self._before)
+            if self._asked:
+                raise KeyboardInterrupt
+
+
 # Python ignores these for itself, and an ignored signal stays ignored across exec.
 _RESTORED_SIGNALS = (signal.SIGPIPE, signal.SIGXFSZ)
 

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from teul.errors import CommandFailed, HostLacks, MountFailed
-from teul.host.launch import Stage, capture, launch, memory_file, wait
+from teul.host.launch import Stage, capture, deferred_interrupts, launch, memory_file, wait
 from teul.oci.runtime import Mount
 
 ENV = {"PATH": "/usr/bin:/bin"}
@@ -168,3 +168,27 @@ def _wait_until(condition, timeout_s=10):
     while not condition():
         assert time.monotonic() < deadline, "not in time"
         os.sched_yield()
+
+
+def test_an_interrupt_waits_for_the_end_of_the_block():
+    done = []
+    with pytest.raises(KeyboardInterrupt), deferred_interrupts():
+        os.kill(os.getpid(), 2)
+        done.append("finished")
+
+    assert done == ["finished"]
+
+
+def test_a_second_interrupt_does_not_wait():
+    with pytest.raises(KeyboardInterrupt), deferred_interrupts():
+        os.kill(os.getpid(), 2)
+        os.kill(os.getpid(), 2)
+        pytest.fail("was not interrupted")
+
+
+def test_without_an_interrupt_nothing_is_raised_and_the_handler_is_as_before():
+    before = signal.getsignal(signal.SIGINT)
+    with deferred_interrupts():
+        pass
+
+    assert signal.getsignal(signal.SIGINT) is before

@@ -7,6 +7,7 @@ The order makes every failure clean: what can fail comes before anything outlive
 from __future__ import annotations
 
 import os
+import select
 import sys
 import time
 
@@ -23,7 +24,7 @@ from teul.errors import (
     text,
 )
 from teul.host.fs import FolderLock, crash_point
-from teul.host.launch import Stage, wait
+from teul.host.launch import Stage, deferred_interrupts, wait
 from teul.oci.runtime import Mount
 from teul.plain_json import dumps
 from teul.runtime import host_trust, monitor, names, users
@@ -44,6 +45,8 @@ else:
     from teul.values import replace
 
 INIT_TARGET = "/dev/.teul/init"
+UNDO_TRIES = 200
+UNDO_PAUSE_S = 0.02
 PASSED_ON = (
     *("TEUL_ROOT", "TEUL_RUNTIME", "TEUL_SNAPSHOTTER", "TEUL_CRASH_AT", "TEUL_CRASH_LOG", "HOME"),
     *("XDG_DATA_HOME", "XDG_RUNTIME_DIR", "PYTHONPATH", "VIRTUAL_ENV"),
@@ -74,7 +77,9 @@ class Started:
             # Until it runs, and for as long as we attend to it, its monitor must not clean up after it.
             self._attended = FolderLock.take(f"{self._bundle}/{ATTENDED}", make=True)
             self._check()
-            self._create()
+            # An interrupt in the middle would leave a runtime that is still making what nobody knows of.
+            with deferred_interrupts():
+                self._create()
         except BaseException as error:
             self._take_back(error)
             raise
@@ -83,14 +88,15 @@ class Started:
     def go(self) -> Container:
         """Let the container run, and remember it."""
         try:
-            # Remembered first: a row must never say less than what runs.
-            if not rows.update(
-                self.engine.db, self.container.id, status=self.container.status, data=self.container.data()
-            ):
-                raise ContainerNotRunning(self.container.name)
-            crash_point("container-remembered")
-            self.engine.driver.start(self.container.id, pid=self.container.pid)
-            crash_point("container-started")
+            with deferred_interrupts():
+                # Remembered first: a row must never say less than what runs.
+                if not rows.update(
+                    self.engine.db, self.container.id, status=self.container.status, data=self.container.data()
+                ):
+                    raise ContainerNotRunning(self.container.name)
+                crash_point("container-remembered")
+                self.engine.driver.start(self.container.id, pid=self.container.pid)
+                crash_point("container-started")
         except BaseException as error:
             self._take_back(error)
             raise
@@ -310,19 +316,32 @@ class Started:
         """Leave the container as it was before, with what went wrong written on it."""
         try:
             if not isinstance(error, (ContainerRunning, ContainerNotRunning)):
-                self._undo(error)
+                with deferred_interrupts():
+                    self._undo(error)
         finally:
             self.__exit__(None, None, None)
 
+    def _end_runtime(self) -> None:
+        """Delete the container until its monitor has ended: a `create` under way is not to be seen at first."""
+        patience = UNDO_TRIES
+        while True:
+            try:
+                self.engine.driver.delete(self.container.id, force=True)
+            except TeulError:
+                pass
+            if not self.monitor or os.waitpid(self.monitor, os.WNOHANG)[0]:
+                break
+            patience -= 1
+            if patience <= 0:
+                os.kill(self.monitor, 9)
+                os.waitpid(self.monitor, 0)
+                break
+            select.select([], [], [], UNDO_PAUSE_S)
+        self.monitor = 0
+
     def _undo(self, error: BaseException) -> None:
         engine, container = self.engine, self.container
-        try:
-            engine.driver.delete(container.id, force=True)
-        except TeulError:
-            pass
-        if self.monitor:
-            wait(self.monitor)
-            self.monitor = 0
+        self._end_runtime()
         if self._joined is not None:
             self._joined.undo()
             self._joined = None
