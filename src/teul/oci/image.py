@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from teul.errors import InvalidDocument, PlatformMismatch, text
+from teul.errors import InvalidDocument, PlatformMismatch, TeulError, text
 from teul.oci.descriptor import INDEX_TYPES, MANIFEST_TYPES, OCI_INDEX, OCI_MANIFEST, Descriptor, Platform
 from teul.oci.digest import Digest
 from teul.plain_json import dumps, loads
@@ -109,19 +109,37 @@ class ExecutionConfig:
     def from_json(cls, value: Mapping[str, Any]) -> ExecutionConfig:
         def words(name: str) -> tuple[str, ...] | None:
             given = value.get(name)
-            return None if given is None else tuple(str(word) for word in given)
+            if given is None:
+                return None
+            given = [given] if isinstance(given, str) else given
+            if not isinstance(given, list) or not all(isinstance(word, str) and "\0" not in word for word in given):
+                raise TypeError(f"`{name}`: expected a list of strings")
+            return tuple(given)
 
+        def names(name: str) -> tuple[str, ...]:
+            given = value.get(name) or {}
+            if not isinstance(given, Mapping):
+                raise TypeError(f"`{name}`: expected an object")
+            return tuple(sorted(given))
+
+        def word(name: str) -> str:
+            given = value.get(name) or ""
+            if not isinstance(given, str) or "\0" in given:
+                raise TypeError(f"`{name}`: expected a string")
+            return given
+
+        names("Labels")
         health = value.get("Healthcheck")
         return cls(
-            user=str(value.get("User") or ""),
-            exposed_ports=tuple(sorted(value.get("ExposedPorts") or {})),
+            user=word("User"),
+            exposed_ports=names("ExposedPorts"),
             env=words("Env") or (),
             entrypoint=words("Entrypoint"),
             command=words("Cmd"),
-            volumes=tuple(sorted(value.get("Volumes") or {})),
-            working_dir=str(value.get("WorkingDir") or ""),
+            volumes=names("Volumes"),
+            working_dir=word("WorkingDir"),
             labels=dict(value.get("Labels") or {}),
-            stop_signal=str(value.get("StopSignal") or ""),
+            stop_signal=word("StopSignal"),
             healthcheck=Healthcheck.from_json(health) if isinstance(health, Mapping) else None,
             shell=words("Shell") or (),
             on_build=words("OnBuild") or (),
@@ -225,7 +243,9 @@ class ImageConfig:
                 created=str(value.get("created") or ""),
                 author=str(value.get("author") or ""),
             )
-        except (TypeError, AttributeError) as error:
+        except TeulError:
+            raise
+        except (TypeError, AttributeError, ValueError) as error:
             raise InvalidDocument(
                 "image config", text("a field has the wrong type: {problem}", problem=error)
             ) from error

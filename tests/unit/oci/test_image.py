@@ -130,3 +130,25 @@ def test_a_platform_that_is_not_there_is_answered_with_those_that_are():
 )
 def test_a_platform_is_read_as_docker_reads_it(typed, platform):
     assert Platform.parse(typed) == platform
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"Volumes": [1]},
+        {"ExposedPorts": [80]},
+        {"Labels": ["a"]},
+        {"Cmd": [1, None]},
+        {"Env": "A=1\0"},
+        {"Entrypoint": {"a": 1}},
+        {"User": 5},
+        {"WorkingDir": ["/"]},
+        {"StopSignal": 99},
+    ],
+    ids=str,
+)
+def test_a_config_whose_fields_have_the_wrong_type_is_refused(config):
+    document = {"os": "linux", "architecture": "amd64", "rootfs": {"type": "layers", "diff_ids": []}, "config": config}
+
+    with pytest.raises(InvalidDocument, match="wrong type"):
+        ImageConfig.parse(json.dumps(document).encode())

@@ -10,6 +10,7 @@ from teul.engine.containers.lookup import folder_of, get
 from teul.engine.containers.record import Container
 from teul.errors import Conflict, Denied, HostLacks, InvalidInput, NameInUse, OptionUnsupported, PlatformMismatch, text
 from teul.events import Warn, silent
+from teul.host.launch import deferred_interrupts
 from teul.host.platform import can_run, host_platform
 from teul.state import containers as rows
 
@@ -45,13 +46,23 @@ def create(engine: Engine, options: ContainerOptions, *, events: Sink = silent) 
     is_named = bool(options.name)
     container = _with_volumes(engine, container)
     while True:
-        # One transaction for the row and the snapshot's row: one flush to the disk, and gc sees both or neither.
-        with engine.db:
-            owner = rows.insert(engine.db, container.to_row())
-            if not owner:
-                os.makedirs(folder_of(engine, container.id), mode=0o700)
-                engine.snapshots.prepare(container.id, layers)
-                return container
+        made = False
+        try:
+            # One transaction for the row and the snapshot's row: one flush to the disk, and gc sees both or neither.
+            with deferred_interrupts(), engine.db:
+                owner = rows.insert(engine.db, container.to_row())
+                if not owner:
+                    os.makedirs(folder_of(engine, container.id), mode=0o700)
+                    engine.snapshots.prepare(container.id, layers)
+                    made = True
+        except KeyboardInterrupt:
+            if made:
+                from teul.engine.containers.removal import remove
+
+                remove(engine, container.id, force=True, with_volumes=True)
+            raise
+        if made:
+            return container
         if is_named:
             raise NameInUse("container", container.name, owner=owner[:12])
         container = _renamed(container)
