@@ -1,6 +1,9 @@
 """Korean messages of `teul.ml.tracking` and its commands."""
 
 MESSAGES = {
+    "address {host}, port {port}: expected an address of this machine and a port from 0 to 65535": (
+        "주소 {host}, 포트 {port}: 이 컴퓨터의 주소와 0부터 65535까지의 포트여야 합니다"
+    ),
     "artifact `{path}` not found": "아티팩트 `{path}`를 찾을 수 없습니다",
     "artifact `{path}`: {reason}": "아티팩트 `{path}`: {reason}",
     "artifact `{path}`: its content is gone; upload it again": "아티팩트 `{path}`: 내용이 사라졌습니다. 다시 올려 주세요",

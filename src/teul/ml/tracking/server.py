@@ -23,7 +23,7 @@ import uvicorn
 
 from teul import __version__
 from teul.config import Settings
-from teul.errors import PortInUse, StoreLocked, text
+from teul.errors import InvalidInput, PortInUse, StoreLocked, text
 from teul.host.fs import write_atomic
 from teul.ml.tracking.app import TrackingApp
 from teul.ml.tracking.store import TrackingStore
@@ -173,6 +173,15 @@ def _bind(host: str, port: int) -> socket.socket:
         listener.setsockopt(socket.SOL_IP, IP_FREEBIND, 1)
         listener.bind(("127.0.0.1" if host == "localhost" else host, port))
         listener.listen(BACKLOG)
+    except (socket.gaierror, OverflowError) as error:
+        listener.close()
+        raise InvalidInput(
+            text(
+                "address {host}, port {port}: expected an address of this machine and a port from 0 to 65535",
+                host=host,
+                port=port,
+            )
+        ) from error
     except OSError as error:
         listener.close()
         if error.errno != 98:
