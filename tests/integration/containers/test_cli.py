@@ -117,9 +117,11 @@ def test_a_terminal_that_changes_its_size(teul):
 
 
 def test_ctrl_c_on_a_terminal_goes_to_the_process(teul):
+    # Not `cat`: a shell that is signalled before that is there would wait for its end.
     terminal = teul.terminal(
-        "run", "-it", "--rm", *NONE, "busybox", "sh", "-c", "trap 'echo caught; exit 9' INT; echo ready; cat"
-    )
+        "run", "-it", "--rm", *NONE, "busybox", "sh", "-c",
+        "trap 'echo caught; exit 9' INT; echo ready; while :; do sleep 0.05; done",
+    )  # fmt: skip
     terminal.wait_for(b"ready\r\n")
     terminal.type(b"\x03")
 
