@@ -63,7 +63,9 @@ class Bench:
     def run(self, argv: list[str], *, timeout_s: float = 600) -> float:
         """Seconds that *argv* took; its output is shown when it fails."""
         environ = {
-            **os.environ,
+            # The peers do not see the host's pip settings; what they would add (other indexes) is not to be measured.
+            **{name: value for name, value in os.environ.items() if not name.startswith(("PIP_", "UV_"))},
+            "PIP_CONFIG_FILE": os.devnull,
             "TEUL_ROOT": self.root,
             "TEUL_LANG": "en",
             "DOCKER_HOST": "unix:///run/teul-peers/docker.sock",
