@@ -215,9 +215,9 @@ def test_a_layer_leaves_out_what_the_one_below_has(tmp_path):
         (folder / "etc/changed").write_text(folder.name)
         (folder / "etc/mode").write_text("x")
     (layer / "etc/mode").chmod(0o600)
-    (layer / "opt/pypi/simple").mkdir(parents=True)
+    (layer / "mnt/wheels/simple").mkdir(parents=True)
     (layer / "srv/kept").mkdir(parents=True)
-    tidy(str(layer), 315532800, below=str(below), mountpoints=("/opt/pypi/simple", "/etc/changed"))
+    tidy(str(layer), 315532800, below=str(below), mountpoints=("/mnt/wheels/simple", "/etc/changed"))
     found = sorted(str(path.relative_to(layer)) for path in layer.rglob("*"))
 
     assert found == ["etc", "etc/changed", "etc/mode", "srv", "srv/kept"]
