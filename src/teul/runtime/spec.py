@@ -83,7 +83,7 @@ class Rlimit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Process:
-    """What runs. `capabilities=None` is Docker's default set; an empty tuple is none."""
+    """What runs. `capabilities=None` is Docker's default set; an empty tuple is none. `console_size`: rows, columns."""
 
     args: tuple[str, ...]
     env: tuple[str, ...] = ()
@@ -92,6 +92,7 @@ class Process:
     gid: int = 0
     groups: tuple[int, ...] = ()
     terminal: bool = False
+    console_size: tuple[int, int] | None = None
     capabilities: tuple[str, ...] | None = None
     no_new_privileges: bool = False
     rlimits: tuple[Rlimit, ...] = ()
@@ -288,6 +289,8 @@ def process_spec(process: Process, host: Host, *, privileged: bool = False) -> d
         "capabilities": {"bounding": capabilities, "effective": capabilities, "permitted": capabilities},
         "noNewPrivileges": process.no_new_privileges,
     }
+    if process.terminal and process.console_size is not None:
+        made["consoleSize"] = {"height": process.console_size[0], "width": process.console_size[1]}
     if process.groups:
         made["user"]["additionalGids"] = list(process.groups)
     if process.rlimits:

@@ -147,7 +147,7 @@ def test_exec_on_a_terminal(teul):
     terminal = teul.terminal("exec", "-it", "host", "sh")
     terminal.type(b"stty size; exit 4\n")
 
-    terminal.wait_for(b"30 100\r\n")
+    terminal.wait_for(b"30 100\r")
     assert terminal.end() == 4
 
 

@@ -111,7 +111,12 @@ def start_attached(
     streams = streams or Streams()
     bundle = bundle_of(engine, container.id)
     keys = parse_detach_keys(streams.detach_keys) if container.tty and streams.stdin is not None else b""
-    with Started(engine, container, is_attended=True) as started, Attachment(bundle) as attachment:
+    # Known from the first moment: a resize after the start would come too late for what looks at once.
+    size = terminal_size(streams.stdin) if container.tty and streams.stdin is not None else None
+    with (
+        Started(engine, container, is_attended=True, console_size=size) as started,
+        Attachment(bundle) as attachment,
+    ):
         terminal = _Terminal(streams.stdin, bundle) if container.tty and streams.stdin is not None else None
         signals = SignalPipe() if streams.proxies_signals else None
         running = container
@@ -238,6 +243,15 @@ def _discard(engine: Engine, container: Container) -> None:
         pass
 
 
+def terminal_size(descriptor: int) -> tuple[int, int] | None:
+    """(rows, columns) of the terminal at *descriptor*; None when it is none, or has no size."""
+    try:
+        size = os.get_terminal_size(descriptor)
+    except OSError:
+        return None
+    return (size.lines, size.columns) if size.lines and size.columns else None
+
+
 class _Terminal:
     """Our terminal in raw mode while the container has it, and the container's in our size."""
 
@@ -256,11 +270,9 @@ class _Terminal:
         self.fit()
 
     def fit(self) -> None:
-        try:
-            size = os.get_terminal_size(self._descriptor)
-        except OSError:
-            return
-        monitor.resize(self._bundle, rows=size.lines, columns=size.columns)
+        size = terminal_size(self._descriptor)
+        if size is not None:
+            monitor.resize(self._bundle, rows=size[0], columns=size[1])
 
     def leave(self) -> None:
         """Idempotent."""

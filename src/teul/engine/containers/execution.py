@@ -6,6 +6,7 @@ import json
 import os
 
 from teul.containers import RUNNING
+from teul.engine.containers.attached import terminal_size, write_through
 from teul.engine.containers.lookup import bundle_of, get
 from teul.engine.containers.startup import process_of
 from teul.errors import ContainerNotRunning
@@ -74,6 +75,7 @@ def exec_(
         env=tuple(f"{name}={value}" for name, value in env.items()),
         cwd=options.working_dir or found.working_dir or "/",
         terminal=options.tty,
+        console_size=terminal_size(stdin) if options.tty and options.interactive else None,
     )
     folder = bundle_of(engine, found.id)
     mark = os.urandom(6).hex()
@@ -113,8 +115,6 @@ def exec_(
 
 def _run_on_own_terminal(command: Sequence[str], env: Mapping[str, str], stdout: int) -> int:
     """The runtime wants a terminal to put the process' one on; where we have none, it gets one that we read."""
-    from teul.engine.containers.attached import write_through
-
     master, slave = os.openpty()
     try:
         child = launch(command, env=env, stdin=slave, stdout=slave, stderr=slave, new_session=True)

@@ -56,7 +56,15 @@ PASSED_ON = (
 class Started:
     """A created container that waits for `go`; used within a `with` block, which takes everything back on an error."""
 
-    def __init__(self, engine: Engine, container: Container, *, is_attended: bool) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        container: Container,
+        *,
+        is_attended: bool,
+        console_size: tuple[int, int] | None = None,
+    ) -> None:
+        self._console_size = console_size
         self.engine = engine
         self.container = container
         self.monitor = 0
@@ -269,6 +277,8 @@ class Started:
 
     def _sandbox(self, container: Container, rootfs: str, seen: str, mounts: tuple[Mount, ...]) -> Sandbox:
         process = process_of(self.engine, container, seen, args=container.args)
+        if self._console_size is not None:
+            process = replace(process, console_size=self._console_size)
         if container.init:
             from teul.engine.containers.creation import find_init
 
