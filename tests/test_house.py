@@ -112,7 +112,7 @@ def test_nothing_is_named_after_nothing():
         (("sqlite3",), ("teul.state", "teul.ml.tracking")),
         (("click", "rich", "argparse"), ()),
         (("ctypes",), ("teul.host",)),
-        (("yaml",), ("teul.ml", "teul.compose")),
+        (("yaml",), ("teul.ml", "teul.compose", "teul.gpu")),
         (("urllib3",), ("teul.registry", "teul.build", "teul.ml")),
         (("starlette", "uvicorn"), ("teul.ml", "teul.api")),
     ],

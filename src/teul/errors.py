@@ -380,6 +380,17 @@ class MalformedArchive(Corrupt):
         self.reason = reason
 
 
+class MalformedSpecification(Corrupt):
+    """A specification of devices (CDI) that is none."""
+
+    code = "malformed-specification"
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(text("CDI specification `{path}`: {reason}", path=path, reason=reason))
+        self.path = path
+        self.reason = reason
+
+
 class UnsafePath(Corrupt):
     code = "unsafe-path"
 

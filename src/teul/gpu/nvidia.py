@@ -1,7 +1,4 @@
-"""NVIDIA GPUs as the driver's own files tell them. Must not load a library of the driver or start a program.
-
-So far this module detects (for `teul doctor`); devices and mounts for containers are made from it later.
-"""
+"""NVIDIA GPUs as the driver's own files tell them. Must not load a library of the driver or start a program."""
 
 from __future__ import annotations
 

@@ -1,0 +1,25 @@
+"""GPUs and device specifications."""
+
+MESSAGES = {
+    "CDI specification `{path}`: {reason}": "CDI 명세 `{path}`: {reason}",
+    "expected one of {known}, got {value}": "{known} 가운데 하나여야 하는데 {value}입니다",
+    "expected vendor.com/class, got {value}": "vendor.com/class 형식이어야 하는데 {value}입니다",
+    "expected a device's name, got {value}": "장치 이름이어야 하는데 {value}입니다",
+    "{value} is there twice": "{value}이(가) 두 번 있습니다",
+    "expected a mapping, got {value}": "매핑이어야 하는데 {value}입니다",
+    "expected a string, got {value}": "문자열이어야 하는데 {value}입니다",
+    "expected a number, got {value}": "숫자여야 하는데 {value}입니다",
+    "expected a list, got {value}": "목록이어야 하는데 {value}입니다",
+    "expected an absolute path, got {value}": "절대 경로여야 하는데 {value}입니다",
+    "expected NAME=value, got {value}": "NAME=value 형식이어야 하는데 {value}입니다",
+    "expected numbers": "숫자여야 합니다",
+    "invalid CDI device name: {name}": "잘못된 CDI 장치 이름: {name}",
+    "CDI device {name} is unresolvable: no specification has it": "CDI 장치 {name}을(를) 찾을 수 없습니다: 어느 명세에도 없습니다",
+    "CDI device {name} is unresolvable: it is in {paths}": "CDI 장치 {name}을(를) 정할 수 없습니다: {paths}에 모두 있습니다",
+    "devices that are there: {names}": "있는 장치: {names}",
+    "{count} GPUs are asked for, this host has {present}": "GPU {count}개를 요청했지만 이 호스트에는 {present}개가 있습니다",
+    "invalid value for --gpus: {value}": "--gpus 값이 잘못되었습니다: {value}",
+    "gpu request key '{key}' can be specified only once": "gpu 요청의 '{key}' 키는 한 번만 쓸 수 있습니다",
+    "cannot set both Count and DeviceIDs on device request": "장치 요청에 Count와 DeviceIDs를 함께 쓸 수 없습니다",
+    'invalid count ({value}): value must be either "all" or an integer': '개수가 잘못되었습니다({value}): "all" 또는 정수여야 합니다',
+}
