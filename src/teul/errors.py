@@ -9,7 +9,7 @@ Families are by what the caller can do about it, leaves by noun::
     ├─ Conflict                   SnapshotInUse · ContainerRunning · PortInUse · GateFailed · …
     ├─ Corrupt                    DigestMismatch · SizeMismatch · MalformedLayer · UnsafePath
     ├─ Denied                     Unauthorized · Forbidden
-    ├─ Unavailable                RegistryUnavailable · StoreLocked   (the only family that is ever retried)
+    ├─ Unavailable                RegistryUnavailable · SourceUnavailable · StoreLocked   (the only family that is ever retried)
     ├─ Unsupported                HostLacks(feature) · OptionUnsupported(name) · PlatformMismatch
     ├─ CommandFailed              RuntimeFailed · BuildStepFailed · StepFailed · NotReady
     └─ Cancelled
@@ -425,6 +425,12 @@ class RegistryUnavailable(Unavailable):
 
     code = "registry-unavailable"
     is_unreachable = False
+
+
+class SourceUnavailable(Unavailable):
+    """A URL or a git repository that a build needs cannot be reached."""
+
+    code = "source-unavailable"
 
 
 class StoreLocked(Unavailable):

@@ -19,7 +19,7 @@ from teul.errors import ContextChanged, InvalidInput, text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 
 CHUNK_BYTES = 8 << 20
@@ -112,12 +112,24 @@ class Copier:
 
     def write(self, name: str, content: bytes, destination: str, *, mtime_ns: int) -> None:
         """A file that stands in the Dockerfile itself: mode 0644."""
+        self.write_chunks(name, (content,), destination, mode=0o644, mtime_ns=mtime_ns)
+
+    def write_chunks(self, name: str, content: Iterable[bytes], destination: str, *, mode: int, mtime_ns: int) -> None:
+        """A file from bytes as they come; *mode* holds unless `--chmod` says otherwise."""
         target = self.free(self.target(destination, name))
         with open(target, "xb") as file:
-            file.write(content)
-            mode = apply_mode(self.chmod, 0o644, is_folder=False) if self.chmod else 0o644
+            for chunk in content:
+                if self.should_stop():
+                    from teul.errors import Cancelled
+
+                    raise Cancelled(text("cancelled"))
+                file.write(chunk)
+                self.copied.size_bytes += len(chunk)
+                self.on_file(len(chunk))
+            mode = apply_mode(self.chmod, mode, is_folder=False) if self.chmod else mode
             os.fchown(file.fileno(), *(self.owner or (0, 0)))
             os.fchmod(file.fileno(), mode)
+        self.copied.files += 1
         os.utime(target, ns=(mtime_ns, mtime_ns))
 
     def make_folder(self, path: str) -> bool:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from teul.build.dockerfile.parser import Node
     from teul.build.python.cut import Piece
+    from teul.build.remote import RemoteSources
     from teul.config import Settings
     from teul.runtime.driver import Driver
     from teul.snapshots.protocol import Snapshotter
@@ -48,6 +49,7 @@ class BuildWorker:
         hold: protects a layer or an active snapshot from gc while this build lives (kind, name).
         network: lends the path of a network namespace for the length of a block, or "host"; for RUN's default.
         secrets: id → bytes, for `--mount=type=secret`.
+        remote: fetches what ADD names by address.
     """
 
     def __init__(
@@ -62,7 +64,9 @@ class BuildWorker:
         hold: Callable[[str, str], None],
         network: Callable[[], AbstractContextManager[str]],
         secrets: Mapping[str, bytes] | None = None,
+        remote: RemoteSources | None = None,
     ) -> None:
+        self.remote = remote
         self.settings = settings
         self.snapshots = snapshots
         self.driver = driver
@@ -85,6 +89,12 @@ class BuildWorker:
                 return {**self._pip_settings(), **self._bound(vertex, op)}
             if not isinstance(op, ops.Copy):
                 return {}
+            if op.remotes:
+                assert self.remote is not None
+                found = self.remote.inspect(op, content=content)
+                if found is None or not op.sources:
+                    return found
+                return found | self._inspect_sources(vertex, op, self.contexts[op.context])
             if op.context:
                 return self._inspect_sources(vertex, op, self.contexts[op.context])
             return self._inspect_tree(vertex, op, inputs[1], content=content)
@@ -446,7 +456,7 @@ class BuildWorker:
                         copier.place_with_parents(tree, pivot, path, destination)
                 return
             chosen = [(name, path) for source in op.sources for name, path in tree.select(source)]
-            if len(chosen) + len(op.inlines) > 1 and not destination.endswith("/"):
+            if len(chosen) + len(op.inlines) + len(op.remotes) > 1 and not destination.endswith("/"):
                 folders = [os.path.isdir(tree.absolute(path)) for _, path in chosen]
                 if not all(folders) and not os.path.isdir(copier.tree.absolute(copier.tree.resolve(destination))):
                     raise InvalidInput(
@@ -457,6 +467,10 @@ class BuildWorker:
                     )
             for name, path in chosen:
                 self._place(op, copier, tree, name, path, destination, owner)
+            for remote in op.remotes:
+                assert self.remote is not None
+                place = f"{scratch_folder(self.settings)}/{os.path.basename(os.path.dirname(rootfs))}"
+                self.remote.place(remote, op, copier, owner=owner, folder=place, should_stop=task.should_stop)
             for name, content in op.inlines:
                 copier.write(name, content.encode("utf-8", "surrogateescape"), destination, mtime_ns=op.epoch * 10**9)
             if copier.copied.size_bytes > LARGE_COPY_BYTES:
@@ -533,6 +547,11 @@ def tree_result(
 def build_folder(settings: Settings) -> str:
     """Where builds keep what goes with an active snapshot; one folder each, named by its key."""
     return f"{settings.run_root}/build"
+
+
+def scratch_folder(settings: Settings) -> str:
+    """As `build_folder`, on the state folder's disk: for what may be larger than memory."""
+    return f"{settings.root}/scratch"
 
 
 def _hidden(op: ops.Copy) -> Callable[[str], bool] | None:

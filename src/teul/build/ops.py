@@ -7,6 +7,7 @@ depend on and nothing else: names of stages, places in the file and what is only
 from __future__ import annotations
 
 from teul.build.dockerfile.mounts import RunMount
+from teul.build.sources import GitSource, HttpSource
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -104,6 +105,9 @@ class Copy:
     context: str = ""
     inlines: tuple[tuple[str, str], ...] = ()
     """Names and contents that stand in the Dockerfile itself."""
+    remotes: tuple[HttpSource | GitSource, ...] = ()
+    """Files of a URL (mode 0600, root's) and trees of a repository; what they hold is part of the key, where they come
+    from only tells two of them apart."""
     chown: str = ""
     chmod: str = ""
     parents: bool = False
@@ -123,6 +127,7 @@ class Copy:
         }
         for name, value in (
             ("inline", dict(self.inlines)),
+            ("remote", [dict(remote.definition) for remote in self.remotes]),
             ("owner", self.chown),
             ("mode", self.chmod),
             ("parents", self.parents),
@@ -137,7 +142,7 @@ class Copy:
         flags = "".join(
             f" {name}={value}" for name, value in (("chown", self.chown), ("chmod", self.chmod)) if value
         ) + (" unpack" if self.unpack else "")
-        what = [*self.sources, *(f"<<{name}" for name, _ in self.inlines)]
+        what = [*self.sources, *(f"<<{name}" for name, _ in self.inlines), *(item.shown for item in self.remotes)]
         return f"copy{flags} {' '.join(what)} from {self.context or 'tree'} to {self.destination}"
 
 

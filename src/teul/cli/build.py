@@ -86,8 +86,15 @@ def run(arguments: Arguments, context: Context) -> int:
         )
     from teul.cli.build_context import opened_context
 
-    with opened_context(arguments.rest[0], arguments.string("file"), context) as (folder, dockerfile, dockerfile_text):
-        options = _options(arguments, folder, dockerfile, dockerfile_text)
+    with opened_context(
+        arguments.rest[0],
+        arguments.string("file"),
+        context,
+        secrets=_secrets(arguments.strings("secret")),
+        keep_git_dir="BUILDKIT_CONTEXT_KEEP_GIT_DIR=1" in arguments.strings("build-arg"),
+        progress="quiet" if arguments.flag("quiet") else arguments.string("progress"),
+    ) as (folder, dockerfile, dockerfile_text, name):
+        options = _options(arguments, folder, dockerfile, dockerfile_text, name)
         if arguments.flag("dry-run"):
             return _dry_run(options, context)
         return _build(options, arguments, context)
@@ -133,11 +140,14 @@ def _say(result: BuildResult, options: BuildOptions, context: Context) -> None:
         )
 
 
-def _options(arguments: Arguments, folder: str, dockerfile: str, dockerfile_text: str | None) -> BuildOptions:
+def _options(
+    arguments: Arguments, folder: str, dockerfile: str, dockerfile_text: str | None, context_name: str
+) -> BuildOptions:
     from teul.engine.build import BuildOptions
 
     return BuildOptions(
         context=folder,
+        context_name=context_name,
         dockerfile=dockerfile,
         dockerfile_text=dockerfile_text,
         tags=tuple(arguments.strings("tag")),

@@ -18,7 +18,8 @@ from teul.build.dockerfile.lowered import DEFAULT_SHELL, MAIN_CONTEXT, PROXIES, 
 from teul.build.dockerfile.mounts import RunMount, origin_of, parse_mount
 from teul.build.dockerfile.parser import Node, heredoc_name
 from teul.build.dockerfile.words import WordError, expand, unquote
-from teul.errors import DockerfileError, OptionUnsupported, Unsupported, text
+from teul.build.sources import is_git, is_remote, parse_git, parse_http, without_password
+from teul.errors import DockerfileError, InvalidInput, OptionUnsupported, Unsupported, text
 from teul.solver.graph import Vertex
 
 TYPE_CHECKING = False
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from teul.build.dockerfile.lower import Lowering
     from teul.build.dockerfile.lowered import OpenStage, State
+    from teul.build.sources import GitSource, HttpSource
 else:
     from dataclasses import replace as replaced
 
@@ -340,10 +342,10 @@ class StageBody:
 
     def lower_copy(self, instruction: ins.Copy, is_trigger: bool) -> None:
         node = instruction.node
-        sources = [self.raw(source, node) for source in instruction.sources]
-        for source in sources:
-            self.check_local(source, instruction)
-        if instruction.checksum:
+        given = [self.raw(source, node) for source in instruction.sources]
+        remotes = tuple(self.remote(source, instruction, len(given)) for source in given if is_remote(source))
+        sources = [source for source in given if not is_remote(source)]
+        if instruction.checksum and not remotes:
             raise DockerfileError(text("--checksum requires an HTTP(S) or Git source"), span=node.span("--checksum"))
         destination = self.raw(instruction.destination, node)
         chown = self.word(instruction.chown, node)
@@ -367,11 +369,13 @@ class StageBody:
             destination=_destination(self.state.settings.working_dir or "/", destination),
             context=context,
             inlines=inlines,
+            remotes=remotes,
             chown=chown,
             chmod=chmod,
             parents=instruction.parents,
             excludes=tuple(self.word(pattern, node) for pattern in instruction.excludes),
-            unpack=instruction.is_add if instruction.unpack is None else instruction.unpack,
+            # Without the flag a local archive is unpacked, a fetched one is not.
+            unpack=instruction.is_add and not remotes if instruction.unpack is None else instruction.unpack,
             normalise=self.options.normalise,
             epoch=self.options.epoch,
         )
@@ -381,34 +385,47 @@ class StageBody:
                 *(["--parents"] if instruction.parents else []),
                 *([f"--chown={chown}"] if chown else []),
                 *([f"--chmod={chmod}"] if chmod else []),
-                *sources,
+                *(without_password(source) for source in given),
                 *(f"<<{name}" for name, _ in inlines),
                 destination,
             ],
         )
         self.remember(created_by, self.add(op, instruction, more, is_trigger=is_trigger))
 
-    def check_local(self, source: str, instruction: ins.Copy) -> None:
-        """Raises: DockerfileError, OptionUnsupported for what is not a local path."""
+    def remote(self, source: str, instruction: ins.Copy, count: int) -> HttpSource | GitSource:
+        """A source that is fetched.
+
+        Raises:
+            DockerfileError: COPY of one, or a flag that does not go with it.
+        """
         node = instruction.node
-        is_url = source.startswith(("http://", "https://"))
-        is_git = source.startswith(("git@", "git://", "ssh://")) or (
-            is_url and source.partition("#")[0].partition("?")[0].endswith(".git")
-        )
-        if not is_url and not is_git:
-            return
+        as_git = is_git(source)
         if not instruction.is_add:
             raise DockerfileError(
-                text("source can't be a git ref for COPY") if is_git else text("source can't be a URL for COPY"),
+                text("source can't be a git ref for COPY") if as_git else text("source can't be a URL for COPY"),
                 span=node.span(source),
                 hint=text("use ADD"),
             )
-        refusal = OptionUnsupported(
-            "ADD of a git repository" if is_git else "ADD of a URL",
-            hint=text("fetch it in a RUN, or put it into the context"),
-        )
-        refusal.span = node.span(source)
-        raise refusal
+        checksum = self.word(instruction.checksum, node)
+        if checksum and count > 1:
+            raise DockerfileError(
+                text("checksum can't be specified for multiple sources"), span=node.span("--checksum")
+            )
+        if instruction.keep_git_dir is not None and not as_git:
+            raise DockerfileError(text("--keep-git-dir requires a Git source"), span=node.span("--keep-git-dir"))
+        try:
+            if as_git:
+                if instruction.unpack:
+                    raise DockerfileError(
+                        text("--unpack requires an archive: a Git source has none"), span=node.span("--unpack")
+                    )
+                return parse_git(source, checksum=checksum, keep_git_dir=bool(instruction.keep_git_dir))
+            return parse_http(source, checksum)
+        except DockerfileError:
+            raise
+        except InvalidInput as error:
+            word = "--checksum" if checksum and "checksum" in error.message else source
+            raise DockerfileError(error.message, span=node.span(word), hint=error.hint) from error
 
 
 def _check_mode(chmod: str, node: Node) -> None:

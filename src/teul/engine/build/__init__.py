@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import threading
 import time
+from contextlib import ExitStack
 
 from teul.build import ops
 from teul.build.dockerfile.lower import BaseImage, LowerOptions, NamedContext, lower
 from teul.engine.build.explaining import ExplainedStep, explain
-from teul.engine.build.inputs import named_contexts, open_trees, read_dockerfile, read_secrets
+from teul.engine.build.inputs import named_contexts, open_remote, open_trees, read_dockerfile, read_secrets
 from teul.engine.build.networks import BuildNetworks
 from teul.errors import (
     ContextChanged,
@@ -32,7 +33,6 @@ from teul.state.cache import SolverCache, put_file_digests
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from contextlib import ExitStack
     from dataclasses import dataclass, field
 
     from teul.build.dockerfile.lower import Lowered
@@ -77,6 +77,8 @@ class BuildOptions:
     """What `docker build` takes. A build argument whose value is None is taken from the environment, if it is there."""
 
     context: str
+    context_name: str = ""
+    """What the folder was made from (a URL, a repository, a tar), when it is gone after the build."""
     dockerfile: str = ""
     """Its path; "" is `Dockerfile` in the context."""
     dockerfile_text: str | None = None
@@ -166,23 +168,34 @@ class _Session:
     """One attempt at one build."""
 
     def __init__(self, engine: Engine, options: BuildOptions, events: Sink) -> None:
-        from teul.build.execute import BuildWorker
-
         self.engine = engine
         self.options = options
         self.events = events
         self._held: ExitStack | None = None
         self._guard = threading.Lock()
         self.epoch = _epoch(engine, options)
-        contexts = named_contexts(options.build_contexts)
+        self._scratch = ExitStack()
+        self._networks = BuildNetworks(engine, events)
+        self.cache = SolverCache(engine.db)
+        secrets = read_secrets(options.secrets, engine.settings.environ or {})
+        self.remote = open_remote(engine, self.cache, self._hold, secrets, events)
+        try:
+            self._prepare(secrets)
+        except BaseException:
+            self.close()
+            raise
+
+    def _prepare(self, secrets: Mapping[str, bytes]) -> None:
+        from teul.build.execute import BuildWorker
+
+        engine, options, events = self.engine, self.options, self.events
+        contexts = named_contexts(options.build_contexts, self._fetch_context)
         self.dockerfile, ignore = read_dockerfile(options)
         self.scope = _scope(self.dockerfile, options)
         self.lowered = lower(self.dockerfile, self._lower_options(contexts), self._resolve)
         for code, message, span in self.lowered.warnings:
             events(Warn("", code, message, span))
         self._say_origins()
-        self.cache = SolverCache(engine.db)
-        self._networks = BuildNetworks(engine, events)
         self.trees = open_trees(engine, options, contexts, ignore)
         self.worker: BuildWorker = BuildWorker(
             settings=engine.settings,
@@ -193,8 +206,18 @@ class _Session:
             nodes=self.lowered.nodes,
             hold=self._hold,
             network=self._networks.lend,
-            secrets=read_secrets(options.secrets, engine.settings.environ or {}),
+            secrets=secrets,
+            remote=self.remote,
         )
+
+    def _fetch_context(self, name: str, address: str) -> str:
+        """The folder that a named context's address gives; it goes with the session."""
+        from teul.build.contexts import from_address, scratch
+
+        opened = from_address(address, self._scratch.enter_context(scratch(self.engine.settings)), self.remote)
+        if opened.dockerfile_text is not None:
+            raise InvalidInput(text("build context `{name}`: `{url}` is no tar", name=name, url=opened.name))
+        return opened.folder
 
     def _lower_options(self, contexts: Mapping[str, NamedContext]) -> LowerOptions:
         options, environ = self.options, self.engine.settings.environ or {}
@@ -277,8 +300,6 @@ class _Session:
 
     def _hold(self, kind: str, name: str) -> None:
         """Protect something from gc; the lease begins with the first thing, so a build that finds all writes nothing."""
-        from contextlib import ExitStack
-
         from teul.state.db import Database
         from teul.state.leases import lease
 
@@ -309,7 +330,12 @@ class _Session:
                 events=self.events,
             )
         finally:
-            learned = {path: known for tree in self.trees.values() for path, known in tree.learned.items()}
+            learned = {
+                path: known
+                for tree in self.trees.values()
+                if not tree.root.startswith(f"{self.engine.settings.root}/")  # those are gone after the build
+                for path, known in tree.learned.items()
+            }
             if learned:
                 put_file_digests(self.engine.db, learned)
 
@@ -365,14 +391,16 @@ class _Session:
             "key": str(image.id),
             "names": [str(name) for name in names],
             "dockerfile": self.dockerfile.path,
-            "context": os.path.abspath(self.options.context),
+            "context": self.options.context_name or os.path.abspath(self.options.context),
             "target": self.options.target,
         }
         if known != row:
             self.cache.explain(self.scope, {"": row})
 
     def close(self) -> None:
+        self.remote.close()
         self._networks.close()
+        self._scratch.close()
         if self._held is not None:
             self._held.close()
             self._held = None
@@ -380,7 +408,7 @@ class _Session:
 
 def sweep(engine: Engine, db: object) -> None:
     """Remove what builders left that were killed: their active snapshots, and the folders that went with them."""
-    from teul.build.execute import build_folder
+    from teul.build.execute import build_folder, scratch_folder
     from teul.host.fs import remove_tree
     from teul.state import leases
     from teul.state.db import Database
@@ -390,14 +418,14 @@ def sweep(engine: Engine, db: object) -> None:
     for key in list(engine.snapshots.keys()):
         if key.startswith("build-") and key not in living:
             engine.snapshots.remove(key)
-    folder = build_folder(engine.settings)
-    try:
-        left = os.listdir(folder)
-    except FileNotFoundError:
-        return
-    for name in left:
-        if name.startswith("build-") and name not in living:
-            remove_tree(f"{folder}/{name}")
+    for folder in (build_folder(engine.settings), scratch_folder(engine.settings)):
+        try:
+            left = os.listdir(folder)
+        except FileNotFoundError:
+            continue
+        for name in left:
+            if name.startswith("build-") and name not in living:
+                remove_tree(f"{folder}/{name}")
 
 
 def _epoch(engine: Engine, options: BuildOptions) -> int:
@@ -418,7 +446,10 @@ def _rfc3339(epoch: int) -> str:
 
 def _scope(dockerfile: Dockerfile, options: BuildOptions) -> str:
     """Names this build among all: what `why` compares with is the last build of the same scope."""
-    return f"build {os.path.abspath(options.context)} {os.path.abspath(dockerfile.path)} {options.target}".rstrip()
+    context, path = os.path.abspath(options.context), os.path.abspath(dockerfile.path)
+    if options.context_name:
+        context, path = options.context_name, path.removeprefix(context + "/")
+    return f"build {context} {path} {options.target}".rstrip()
 
 
 def _tag(name: str) -> Reference:

@@ -3,31 +3,36 @@
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 
 from teul.build.dockerfile.lower import NamedContext
 from teul.build.dockerfile.parser import parse
 from teul.build.dockerignore import IgnoreMatcher, read_ignore_file
+from teul.build.sources import is_remote_context
 from teul.build.tree import Tree
-from teul.errors import DockerfileError, InvalidInput, OptionUnsupported, Span, text
+from teul.errors import DockerfileError, InvalidInput, Span, text
 from teul.state.cache import file_digests
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from teul.build.dockerfile.parser import Dockerfile
+    from teul.build.remote import RemoteSources
     from teul.engine import Engine
     from teul.engine.build import BuildOptions, Secret
+    from teul.events import Sink
+    from teul.solver import Cache
 
 CONTEXT_UMASK = 0o022
 """What a copy from a context never takes, unless the build is not to be normalised: write bits of group and others."""
 
 
-def named_contexts(given: Mapping[str, str]) -> dict[str, NamedContext]:
-    """`--build-context NAME=…`.
+def named_contexts(given: Mapping[str, str], fetch: Callable[[str, str], str]) -> dict[str, NamedContext]:
+    """`--build-context NAME=…`; *fetch* makes a folder of a URL or a repository (the name, the address).
 
     Raises:
-        OptionUnsupported: a git repository or a URL.
+        InvalidInput: no such folder, or a scheme that means nothing.
     """
     made: dict[str, NamedContext] = {}
     for name, value in given.items():
@@ -36,8 +41,13 @@ def named_contexts(given: Mapping[str, str]) -> dict[str, NamedContext]:
             made[name] = NamedContext(kind="image", value=rest)
         elif scheme == "oci-layout" and separator:
             made[name] = NamedContext(kind="layout", value=rest)
-        elif (separator and scheme != "file") or value.startswith("git@"):
-            raise OptionUnsupported(f"--build-context {name}={value}", hint=text("fetch it into a folder first"))
+        elif is_remote_context(value):
+            made[name] = NamedContext(kind="folder", value=fetch(name, value))
+        elif separator and scheme not in ("file", "local"):
+            raise InvalidInput(
+                text("build context `{name}`: unsupported scheme `{scheme}`", name=name, scheme=scheme),
+                hint=text("--build-context {name}=PATH, docker-image://IMAGE, oci-layout://PATH or a URL", name=name),
+            )
         else:
             path = os.path.abspath(rest if separator else value)
             if not os.path.isdir(path):
@@ -138,3 +148,37 @@ def read_secrets(given: Mapping[str, Secret], environ: Mapping[str, str]) -> dic
         else:
             raise InvalidInput(text("secret `{id}`: variable `{name}` is not set", id=name, name=secret.env))
     return made
+
+
+def open_remote(
+    engine: Engine,
+    memory: Cache | None,
+    hold: Callable[[str, str], None],
+    secrets: Mapping[str, bytes],
+    events: Sink,
+) -> RemoteSources:
+    """What fetches the URLs and repositories of one build; it opens no connection before it is asked to."""
+    from teul.build.fetching import Fetcher
+    from teul.build.git import GitAccess
+    from teul.build.remote import RemoteSources
+
+    environ = engine.settings.environ or {}
+    fetcher = Fetcher(store=engine.store, memory=memory, hold=hold, environ=environ, secrets=secrets, events=events)
+    access = GitAccess(environ=environ, secrets=secrets, ssh_socket=environ.get("SSH_AUTH_SOCK", ""))
+    return RemoteSources(fetcher, access, events=events)
+
+
+@contextmanager
+def open_remote_context(engine: Engine, secrets: Mapping[str, Secret], events: Sink | None) -> Iterator[RemoteSources]:
+    """As `open_remote`, before there is a build: for its context."""
+    from teul.events import silent
+    from teul.state.cache import SolverCache
+    from teul.state.leases import lease
+
+    values = read_secrets(secrets, engine.settings.environ or {})
+    with lease(engine.db) as held:
+        remote = open_remote(engine, SolverCache(engine.db), held.add, values, events or silent)
+        try:
+            yield remote
+        finally:
+            remote.close()

@@ -156,7 +156,7 @@ def test_what_means_nothing_is_named_with_its_line(source: str, message: str) ->
 
 
 @pytest.mark.parametrize(
-    "line", ["ADD https://x/y /b", "ADD https://x/y.git /b", "RUN --security=insecure x", "RUN --mount=type=ssh x"]
+    "line", ["RUN --security=insecure x", "RUN --mount=type=ssh x"]
 )
 def test_what_docker_has_and_we_do_not_is_refused_by_name(line: str) -> None:
     with pytest.raises(OptionUnsupported) as caught:
