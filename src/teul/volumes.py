@@ -29,9 +29,9 @@ _TMPFS_OPTIONS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MountPoint:
-    """One mount of a container. *kind*: "bind", "volume" or "tmpfs".
+    """One mount of a container. *kind*: "bind", "volume", "tmpfs" or "image" (read-only: `source` as it was asked for).
 
-    `source` is the host's path (of a volume: "" until it is known), `name` the volume's name ("" asks for an anonymous
+    `source` is the host's path (of a volume: "" until it is known), `name` the volume's name, or the image's id ("" asks for an anonymous
     one), `options` are mount options beside `ro`. `copy`: an empty volume gets what the image has at the target.
     """
 
@@ -126,7 +126,7 @@ def parse_mount(value: str, *, cwd: str = "") -> MountPoint:
                 raise OptionUnsupported(f"--mount bind-recursive={given}")
         elif key == "volume-nocopy":
             copy = not _boolean(key, given if equals else "true")
-        elif key == "volume-subpath":
+        elif key in ("volume-subpath", "image-subpath"):
             subpath = given
         elif key == "tmpfs-size":
             options.append(f"size={parse_size(given)}")
@@ -134,12 +134,12 @@ def parse_mount(value: str, *, cwd: str = "") -> MountPoint:
             options.append(f"mode={given}")
         elif key == "consistency":
             continue
-        elif key in ("volume-driver", "volume-opt", "volume-label", "tmpfs-opt", "image-subpath", "bind-nonrecursive"):
+        elif key in ("volume-driver", "volume-opt", "volume-label", "tmpfs-opt", "bind-nonrecursive"):
             raise OptionUnsupported(f"--mount {key}")
         else:
             raise InvalidInput(text("unexpected key '{key}' in '{field}'", key=key, field=field))
-    if kind not in ("bind", "volume", "tmpfs"):
-        if kind in ("image", "npipe", "cluster"):
+    if kind not in ("bind", "volume", "tmpfs", "image"):
+        if kind in ("npipe", "cluster"):
             raise OptionUnsupported(f"--mount type={kind}")
         raise InvalidInput(text("mount type unknown: {kind}", kind=kind))
     if not target:
@@ -157,6 +157,10 @@ def parse_mount(value: str, *, cwd: str = "") -> MountPoint:
             options=tuple(options) or ("rprivate",),
             make_source=make,
         )
+    if kind == "image":
+        if not source:
+            raise InvalidInput(text('invalid field "{value}": source is required', value=value))
+        return MountPoint(kind=kind, source=source, target=target, readonly=True, subpath=subpath)
     if kind == "tmpfs":
         if source:
             raise InvalidInput(text("invalid mount config for type `tmpfs`: field Source must not be specified"))

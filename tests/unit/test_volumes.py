@@ -75,11 +75,19 @@ def test_wrong_mounts_are_refused(word):
         parse_mount(word)
 
 
-@pytest.mark.parametrize("word", ["type=image,source=a,target=/d", "type=volume,volume-driver=x,target=/d",
+@pytest.mark.parametrize("word", ["type=npipe,source=a,target=/d", "type=volume,volume-driver=x,target=/d",
                                   "type=bind,source=/a,target=/d,bind-propagation=shared"])  # fmt: skip
 def test_mounts_that_are_not_done_are_refused_by_name(word):
     with pytest.raises(OptionUnsupported):
         parse_mount(word)
+
+
+def test_an_image_is_mounted_read_only():
+    made = parse_mount("type=image,source=python:3.11,target=/py,image-subpath=usr/lib")
+
+    assert (
+        made.kind, made.source, made.target, made.readonly, made.subpath
+    ) == ("image", "python:3.11", "/py", True, "usr/lib")  # fmt: skip
 
 
 def test_a_tmpfs_has_dockers_defaults():

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 
 from teul.cli.flags import Flag
+from teul.cli.limit_flags import AT_CREATION, UPDATABLE
 from teul.errors import InvalidInput, OptionUnsupported, UsageError, text
 
 TYPE_CHECKING = False
@@ -19,16 +20,17 @@ if TYPE_CHECKING:
     from teul.runtime.spec import Limits, Rlimit
 
 SHARED = (
+    *UPDATABLE,
+    *AT_CREATION,
     Flag("add-host", kind="list", help="Add a custom host-to-IP mapping (host:ip)", metavar="list"),
     Flag("annotation", kind="list", help="Add an annotation to the container", metavar="map"),
     Flag("cap-add", kind="list", help="Add Linux capabilities", metavar="list"),
     Flag("cap-drop", kind="list", help="Drop Linux capabilities", metavar="list"),
+    Flag("cgroup-parent", help="Optional parent cgroup for the container", metavar="string"),
+    Flag("cgroupns", help="Cgroup namespace to use (host|private)", metavar="string"),
     Flag("cidfile", help="Write the container ID to the file", metavar="string"),
-    Flag("cpu-shares", "c", "int", help="CPU shares (relative weight)", metavar="int"),
-    Flag("cpus", help="Number of CPUs", metavar="decimal"),
-    Flag("cpuset-cpus", help="CPUs in which to allow execution (0-3, 0,1)", metavar="string"),
-    Flag("cpuset-mems", help="MEMs in which to allow execution (0-3, 0,1)", metavar="string"),
     Flag("device", kind="list", help="Add a host device to the container", metavar="list"),
+    Flag("device-cgroup-rule", kind="list", help="Add a rule to the cgroup allowed devices list", metavar="list"),
     Flag("dns", kind="list", help="Set custom DNS servers", metavar="list"),
     Flag("dns-option", kind="list", help="Set DNS options", metavar="list"),
     Flag("dns-opt", kind="list", hidden=True),
@@ -38,6 +40,9 @@ SHARED = (
     Flag("env", "e", "list", help="Set environment variables", metavar="list"),
     Flag("env-file", kind="list", help="Read in a file of environment variables", metavar="list"),
     Flag("expose", kind="list", help="Expose a port or a range of ports", metavar="list"),
+    Flag(
+        "gpus", kind="list", help="GPU devices to add to the container ('all' to pass all GPUs)", metavar="gpu-request"
+    ),
     Flag("group-add", kind="list", help="Add additional groups to join", metavar="list"),
     Flag("hostname", "h", help="Container host name", metavar="string"),
     Flag("init", kind="bool", help="Run an init inside the container that forwards signals and reaps processes"),
@@ -47,9 +52,6 @@ SHARED = (
     Flag("label", "l", "list", help="Set meta data on a container", metavar="list"),
     Flag("label-file", kind="list", help="Read in a line delimited file of labels", metavar="list"),
     Flag("log-driver", help="Logging driver for the container: k8s-file or none", metavar="string"),
-    Flag("memory", "m", help="Memory limit", metavar="bytes"),
-    Flag("memory-reservation", help="Memory soft limit", metavar="bytes"),
-    Flag("memory-swap", help="Swap limit equal to memory plus swap: '-1' to enable unlimited swap", metavar="bytes"),
     Flag("mount", kind="list", help="Attach a filesystem mount to the container", metavar="mount"),
     Flag("name", help="Assign a name to the container", metavar="string"),
     Flag("network", kind="list", help="Connect a container to a network", metavar="network"),
@@ -62,7 +64,6 @@ SHARED = (
     ),
     Flag("oom-score-adj", kind="int", help="Tune host's OOM preferences (-1000 to 1000)", metavar="int"),
     Flag("pid", help="PID namespace to use", metavar="string"),
-    Flag("pids-limit", kind="int", help="Tune container pids limit (set -1 for unlimited)", metavar="int"),
     Flag("platform", help="Set platform if server is multi-platform capable", metavar="string"),
     Flag("privileged", kind="bool", help="Give extended privileges to this container"),
     Flag("publish", "p", "list", help="Publish a container's port(s) to the host", metavar="list"),
@@ -72,6 +73,7 @@ SHARED = (
     Flag("read-only", kind="bool", help="Mount the container's root filesystem as read only"),
     Flag("restart", help='Restart policy to apply when a container exits: "no"', metavar="string"),
     Flag("rm", kind="bool", help="Automatically remove the container and its anonymous volumes when it exits"),
+    Flag("runtime", help="Runtime to use for this container", metavar="string"),
     Flag("security-opt", kind="list", help="Security Options", metavar="list"),
     Flag("shm-size", help="Size of /dev/shm; half of the memory (limit) unless given", metavar="bytes"),
     Flag("stop-signal", help="Signal to stop the container", metavar="string"),
@@ -81,24 +83,24 @@ SHARED = (
     Flag("tty", "t", "bool", help="Allocate a pseudo-TTY"),
     Flag("ulimit", kind="list", help="Ulimit options", metavar="ulimit"),
     Flag("user", "u", help="Username or UID (format: <name|uid>[:<group|gid>])", metavar="string"),
+    Flag("userns", help="User namespace to use", metavar="string"),
     Flag("uts", help="UTS namespace to use", metavar="string"),
     Flag("volume", "v", "list", help="Bind mount a volume", metavar="list"),
+    Flag("volumes-from", kind="list", help="Mount volumes from the specified container(s)", metavar="list"),
     Flag("workdir", "w", help="Working directory inside the container", metavar="string"),
 )
 REFUSED = (
-    *("blkio-weight", "blkio-weight-device", "cgroup-parent", "cgroupns", "cpu-count", "cpu-percent", "cpu-period"),
-    *("cpu-quota", "cpu-rt-period", "cpu-rt-runtime", "device-cgroup-rule", "device-read-bps", "device-read-iops"),
-    *("device-write-bps", "device-write-iops", "gpus", "health-cmd", "health-interval", "health-retries"),
-    *("health-start-interval", "health-start-period", "health-timeout", "io-maxbandwidth", "io-maxiops", "ip6"),
-    *("isolation", "kernel-memory", "link", "link-local-ip", "log-opt", "mac-address", "memory-swappiness", "runtime"),
-    *("storage-opt", "userns", "volume-driver", "volumes-from"),
+    *("cpu-count", "cpu-percent", "health-cmd", "health-interval", "health-retries", "health-start-interval"),
+    *("health-start-period", "health-timeout", "io-maxbandwidth", "io-maxiops", "ip6", "isolation", "kernel-memory"),
+    *("link", "link-local-ip", "log-opt", "mac-address", "storage-opt", "volume-driver"),
 )
-REFUSED_SWITCHES = ("oom-kill-disable", "use-api-socket")
+REFUSED_SWITCHES = ("use-api-socket",)
 REFUSED_FLAGS = (
     *(Flag(name, kind="list", hidden=True) for name in REFUSED),
     *(Flag(name, kind="bool", hidden=True) for name in REFUSED_SWITCHES),
     Flag("disable-content-trust", kind="bool", default=True, hidden=True),
 )
+_LIMIT_NAMES = frozenset(flag.name for flag in (*UPDATABLE, *AT_CREATION))
 HINTS = {
     "log-driver": text("leave it out; `teul logs` reads the log"),
     "volume-driver": text("only local volumes are there"),
@@ -159,6 +161,13 @@ def to_options(arguments: Arguments, *, detach: bool, environ: Mapping[str, str]
         ipc=arguments.string("ipc"),
         pid=arguments.string("pid"),
         uts=arguments.string("uts"),
+        cgroupns=arguments.string("cgroupns"),
+        cgroup_parent=arguments.string("cgroup-parent"),
+        userns=arguments.string("userns"),
+        runtime=arguments.string("runtime"),
+        device_rules=tuple(arguments.strings("device-cgroup-rule")),
+        gpus=tuple(arguments.strings("gpus")),
+        volumes_from=tuple(arguments.strings("volumes-from")),
         stop_signal=arguments.string("stop-signal"),
         stop_timeout_s=arguments.integer("stop-timeout"),
         init=arguments.flag("init"),
@@ -228,29 +237,13 @@ def parse_ulimit(word: str) -> Rlimit:
 
 
 def _limits(arguments: Arguments) -> Limits:
+    if not arguments.given.isdisjoint(_LIMIT_NAMES):
+        from teul.cli.limit_flags import read_limits
+
+        return read_limits(arguments)
     from teul.runtime.spec import Limits
 
-    memory_swap = arguments.string("memory-swap")
-    memory = _size(arguments, "memory")
-    if memory_swap and memory_swap != "-1" and not memory:
-        raise InvalidInput(text("You should always set the Memory limit when using Memoryswap limit, see usage"))
-    try:
-        cpus = float(arguments.string("cpus") or 0)
-    except ValueError:
-        raise InvalidInput(
-            text("invalid argument `{value}` for `{flag}` flag: expected a number",
-                 value=arguments.string("cpus"), flag="--cpus")
-        ) from None  # fmt: skip
-    return Limits(
-        memory_bytes=memory,
-        memory_swap_bytes=-1 if memory_swap == "-1" else _size(arguments, "memory-swap"),
-        memory_reservation_bytes=_size(arguments, "memory-reservation"),
-        cpus=cpus,
-        cpu_shares=arguments.integer("cpu-shares") or 0,
-        cpuset=arguments.string("cpuset-cpus"),
-        cpuset_memory=arguments.string("cpuset-mems"),
-        pids=max(arguments.integer("pids-limit") or 0, 0),
-    )
+    return Limits()
 
 
 def _size(arguments: Arguments, name: str) -> int:

@@ -200,7 +200,7 @@ def content(descriptor: int) -> bytes:
 
 
 class Stage:
-    """A child in a mount namespace of its own where *mounts* are mounted over the folder *target*.
+    """A child in a mount namespace of its own where *mounts* are mounted over the folder *target*, or their own targets.
 
     After `with Stage(…) as stage`, `stage.root` is the child's `/` as seen from here, so the tree can be read and
     prepared before anything runs in it. `become` makes the child the program; `supervise` makes it watch over one.
@@ -329,7 +329,7 @@ class Stage:
 
                 enter_mount_namespace()
                 for item in self._mounts:
-                    mount(item, self._target)
+                    mount(item, item.target or self._target)
             except OSError as error:
                 filename = error.filename if isinstance(error.filename, str) else ""
                 _write_frame(answers, (error.errno or errno.EIO, filename, error.strerror or str(error)))

@@ -65,9 +65,28 @@ class Driver:
         options = ("--log", log, "--log-format", "json") if log else ()
         return (self.path, "--root", self.root, *options, *words)
 
-    def cgroup_path(self, id: str) -> str:  # noqa: A002
+    def cgroup_path(self, id: str, parent: str = "") -> str:  # noqa: A002
         """Where a container's processes are counted: one level, so that nothing is left when the container goes."""
-        return f"/teul-{self.instance}-{id}"
+        return f"{parent.rstrip('/')}/teul-{self.instance}-{id}"
+
+    def update(self, id: str, resources: dict[str, Any]) -> None:  # noqa: A002
+        """Give a running container other limits (`linux.resources` of the runtime's spec).
+
+        Raises:
+            RuntimeFailed: the kernel does not take them.
+        """
+        argv = self.argv("update", "--resources", "-", id)
+        done = launch.capture(argv, stdin=dumps(resources).encode(), env=self.environment)
+        if done.exit_code != 0:
+            raise self._failure(done.argv, done.exit_code, done.stderr)
+
+    def pause(self, id: str) -> None:  # noqa: A002
+        """Freeze all processes of a container. Raises: RuntimeFailed."""
+        self._run("pause", id)
+
+    def resume(self, id: str) -> None:  # noqa: A002
+        """Let them go on. Raises: RuntimeFailed."""
+        self._run("resume", id)
 
     def state(self, id: str) -> dict[str, Any] | None:  # noqa: A002
         """The runtime's own view (`status`, `pid` …), or None when it knows no such container."""

@@ -9,7 +9,7 @@ import os
 import stat
 
 from teul.errors import InvalidInput, OptionUnsupported, text
-from teul.runtime.spec import ALL_CAPABILITIES, DEFAULT_CAPABILITIES, MASKED_PATHS, READONLY_PATHS, Device
+from teul.runtime.spec import ALL_CAPABILITIES, DEFAULT_CAPABILITIES, MASKED_PATHS, READONLY_PATHS, Device, DeviceRule
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -117,6 +117,31 @@ def parse_device(word: str) -> tuple[Device, ...]:
                  path=source)
         )  # fmt: skip
     return (found,)
+
+
+def paths(words: Iterable[str]) -> list[str]:
+    """The `--device` words that are paths; the others name devices of a CDI specification."""
+    return [word for word in words if word.startswith("/") or "=" not in word]
+
+
+def parse_device_rule(word: str) -> DeviceRule:
+    """Read `--device-cgroup-rule 'c 189:* rmw'`.
+
+    Raises:
+        InvalidInput: with Docker's words.
+    """
+    parts = word.split(" ")
+    numbers = parts[1].split(":") if len(parts) == 3 else []
+    if (
+        len(numbers) != 2
+        or parts[0] not in ("a", "b", "c")
+        or not all(number == "*" or number.isdigit() for number in numbers)
+        or not 0 < len(parts[2]) <= 3
+        or parts[2].strip("rwm")
+    ):
+        raise InvalidInput(text("invalid device cgroup format '{word}'", word=word))
+    major, minor = (-1 if number == "*" else int(number) for number in numbers)
+    return DeviceRule(kind=parts[0], major=major, minor=minor, access=parts[2])
 
 
 def host_devices() -> tuple[Device, ...]:

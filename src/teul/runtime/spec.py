@@ -68,6 +68,14 @@ RLIMITS = {
     "rttime": "RLIMIT_RTTIME", "sigpending": "RLIMIT_SIGPENDING", "stack": "RLIMIT_STACK",
 }  # fmt: skip
 """Docker's names of `--ulimit` → the spec's."""
+DEVICE_IO = {
+    "weight": ("weightDevice", "weight"),
+    "read-bps": ("throttleReadBpsDevice", "rate"),
+    "write-bps": ("throttleWriteBpsDevice", "rate"),
+    "read-iops": ("throttleReadIOPSDevice", "rate"),
+    "write-iops": ("throttleWriteIOPSDevice", "rate"),
+}
+"""What may be said of one block device → the spec's list and field."""
 SHM_COMPATIBLE_BYTES = 64 << 20
 CPU_PERIOD_US = 100_000
 
@@ -101,7 +109,11 @@ class Process:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """Resource limits; 0 and "" mean "none". `cpus` is in processors, `memory_swap_bytes` is memory and swap, -1 free."""
+    """Resource limits; 0 and "" mean "none". `cpus` is in processors, `memory_swap_bytes` is memory and swap, -1 free.
+
+    `swappiness` is 0 to 100, -1 the host's. `devices_io` are (what, path, value), *what* one of `DEVICE_IO`, a rate in
+    bytes or operations a second or a weight. `oom_kill_disable` and `swappiness` are known to cgroup v1 alone.
+    """
 
     memory_bytes: int = 0
     memory_swap_bytes: int = 0
@@ -111,6 +123,18 @@ class Limits:
     cpu_shares: int = 0
     cpuset: str = ""
     cpuset_memory: str = ""
+    cpu_period_us: int = 0
+    cpu_quota_us: int = 0
+    cpu_rt_period_us: int = 0
+    cpu_rt_runtime_us: int = 0
+    swappiness: int = -1
+    oom_kill_disable: bool = False
+    io_weight: int = 0
+    devices_io: tuple[tuple[str, str, int], ...] = ()
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Limits:
+        return cls(**{**value, "devices_io": tuple(tuple(item) for item in value["devices_io"])})
 
     def __bool__(self) -> bool:
         return self != Limits()
@@ -131,13 +155,35 @@ class Device:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceRule:
+    """Access to devices whether or not their nodes are there; -1 is any number. *kind* "a" is both kinds."""
+
+    kind: str
+    major: int
+    minor: int
+    access: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hook:
+    """A program that the runtime runs at *stage* (`createContainer` …), outside the container; *timeout_s* 0 is none."""
+
+    stage: str
+    path: str
+    args: tuple[str, ...] = ()
+    env: tuple[str, ...] = ()
+    timeout_s: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Sandbox:
     """Everything about one container that its runtime must know.
 
     `network` is "none" (a new namespace with a loopback), "host", or the path of a network namespace. `mounts` come in
     addition to Docker's standard ones; the same target replaces one. `shm_size_bytes=0` is half of the memory limit,
     or of the host's memory: a tmpfs takes only what is written to it, and a DataLoader needs it.
-    `seccomp` is "default", "unconfined" or the path of a profile.
+    `seccomp` is "default", "unconfined" or the path of a profile. `cgroup` is "private", "host" or "", which is private
+    where cgroups are version 2.
     """
 
     process: Process
@@ -149,6 +195,7 @@ class Sandbox:
     ipc: str = "private"
     pid: str = "private"
     uts: str = "private"
+    cgroup: str = ""
     limits: Limits = Limits()
     readonly: bool = False
     privileged: bool = False
@@ -158,6 +205,9 @@ class Sandbox:
     masked_paths: tuple[str, ...] = MASKED_PATHS
     readonly_paths: tuple[str, ...] = READONLY_PATHS
     devices: tuple[Device, ...] = ()
+    device_rules: tuple[DeviceRule, ...] = ()
+    hooks: tuple[Hook, ...] = ()
+    intel_rdt: Mapping[str, Any] = field(default_factory=dict)
     sysctls: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
 
@@ -264,6 +314,10 @@ def to_spec(sandbox: Sandbox, host: Host | None = None) -> dict[str, Any]:
         made["hostname"] = sandbox.hostname
     if sandbox.domainname and sandbox.uts != "host":
         made["domainname"] = sandbox.domainname
+    if sandbox.hooks:
+        made["hooks"] = _hooks(sandbox)
+    if sandbox.intel_rdt:
+        linux["intelRdt"] = dict(sandbox.intel_rdt)
     if sandbox.annotations:
         made["annotations"] = dict(sandbox.annotations)
     return made
@@ -326,6 +380,16 @@ def _unsigned(value: int) -> int:
     return (1 << 64) - 1 if value == -1 else value
 
 
+def _hooks(sandbox: Sandbox) -> dict[str, list[dict[str, Any]]]:
+    made: dict[str, list[dict[str, Any]]] = {}
+    for hook in sandbox.hooks:
+        item: dict[str, Any] = {"path": hook.path, "args": list(hook.args), "env": list(hook.env)}
+        if hook.timeout_s:
+            item["timeout"] = hook.timeout_s
+        made.setdefault(hook.stage, []).append(item)
+    return made
+
+
 def _has_slave(sandbox: Sandbox) -> bool:
     return any(option in ("slave", "rslave") for mount in sandbox.mounts for option in mount.options)
 
@@ -341,7 +405,7 @@ def _namespaces(sandbox: Sandbox, host: Host) -> list[dict[str, str]]:
         made.append({"type": "network"})
     elif sandbox.network != "host":
         made.append({"type": "network", "path": sandbox.network})
-    if host.cgroup_version == 2 and not sandbox.privileged:
+    if sandbox.cgroup == "private" or (not sandbox.cgroup and host.cgroup_version == 2):
         made.append({"type": "cgroup"})
     return made
 
@@ -378,13 +442,25 @@ def _mounts(sandbox: Sandbox, host: Host) -> list[dict[str, object]]:
 
 
 def _resources(sandbox: Sandbox, host: Host) -> dict[str, Any]:
-    limits = sandbox.limits
     devices: list[dict[str, Any]] = [{"allow": sandbox.privileged, "access": "rwm"}]
     devices += [
         {"allow": True, "type": item.kind, "major": item.major, "minor": item.minor, "access": item.access}
         for item in sandbox.devices
     ]
-    made: dict[str, Any] = {"devices": devices}
+    for rule in sandbox.device_rules:
+        numbers = {"major": rule.major, "minor": rule.minor}
+        allowed: dict[str, Any] = {"allow": True, "type": rule.kind, "access": rule.access}
+        devices.append(allowed | {name: number for name, number in numbers.items() if number >= 0})
+    return {"devices": devices, **resources(sandbox.limits, host)}
+
+
+def resources(limits: Limits, host: Host) -> dict[str, Any]:
+    """The `linux.resources` object for *limits*, but for the devices; what a running container is updated with, too.
+
+    Raises:
+        InvalidInput: a block device that is none.
+    """
+    made: dict[str, Any] = {}
     memory: dict[str, int] = {}
     if limits.memory_bytes:
         memory["limit"] = limits.memory_bytes
@@ -395,12 +471,24 @@ def _resources(sandbox: Sandbox, host: Host) -> dict[str, Any]:
         memory["swap"] = limits.memory_swap_bytes
     if limits.memory_reservation_bytes:
         memory["reservation"] = limits.memory_reservation_bytes
+    if limits.swappiness >= 0:
+        memory["swappiness"] = limits.swappiness
+    if limits.oom_kill_disable:
+        memory["disableOOMKiller"] = True
     if memory:
         made["memory"] = memory
     cpu: dict[str, Any] = {}
     if limits.cpus:
         cpu["period"] = CPU_PERIOD_US
         cpu["quota"] = int(limits.cpus * CPU_PERIOD_US)
+    for name, value in (
+        ("period", limits.cpu_period_us),
+        ("quota", limits.cpu_quota_us),
+        ("realtimePeriod", limits.cpu_rt_period_us),
+        ("realtimeRuntime", limits.cpu_rt_runtime_us),
+    ):
+        if value:
+            cpu[name] = value
     if limits.cpu_shares:
         cpu["shares"] = limits.cpu_shares
     if limits.cpuset:
@@ -411,4 +499,25 @@ def _resources(sandbox: Sandbox, host: Host) -> dict[str, Any]:
         made["cpu"] = cpu
     if limits.pids:
         made["pids"] = {"limit": limits.pids}
+    if limits.io_weight or limits.devices_io:
+        made["blockIO"] = _block_io(limits)
+    return made
+
+
+def _block_io(limits: Limits) -> dict[str, Any]:
+    import stat
+
+    from teul.errors import InvalidInput, text
+
+    made: dict[str, Any] = {"weight": limits.io_weight} if limits.io_weight else {}
+    for what, path, value in limits.devices_io:
+        try:
+            found = os.stat(path)
+        except OSError as error:
+            raise InvalidInput(text("device `{path}`: {problem}", path=path, problem=error.strerror)) from error
+        if not stat.S_ISBLK(found.st_mode):
+            raise InvalidInput(text("device `{path}`: {problem}", path=path, problem=text("not a block device")))
+        field_, name = DEVICE_IO[what]
+        numbers = {"major": os.major(found.st_rdev), "minor": os.minor(found.st_rdev)}
+        made.setdefault(field_, []).append({**numbers, name: value})
     return made

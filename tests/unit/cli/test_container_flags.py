@@ -99,7 +99,7 @@ def test_a_variable_without_a_value_comes_from_here(tmp_path):
 
 @pytest.mark.parametrize(
     "words",
-    [["-e", "=x"], ["--cpus", "many"], ["-m", "lots"], ["--memory-swap", "1g"], ["--ulimit", "nofile"],
+    [["-e", "=x"], ["--cpus", "many"], ["-m", "lots"], ["--memory-swappiness", "101"], ["--device-read-bps", "sda:1"], ["--blkio-weight-device", "/dev/sda:5"], ["--ulimit", "nofile"],
      ["--env-file", "/no/such/file"]],
 )  # fmt: skip
 def test_wrong_values_are_refused(words):

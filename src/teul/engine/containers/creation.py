@@ -20,11 +20,13 @@ if TYPE_CHECKING:
 
     from teul.engine import Engine
     from teul.engine.containers.options import ContainerOptions
+    from teul.errors import Text
     from teul.events import Sink
     from teul.images import Image
     from teul.network.netavark import Endpoint
     from teul.network.ports import PortMapping
     from teul.oci.image import ExecutionConfig
+    from teul.runtime.spec import Limits
     from teul.volumes import MountPoint
 
 MEMORY_MINIMUM_BYTES = 6 << 20
@@ -76,10 +78,11 @@ def plan(engine: Engine, options: ContainerOptions, image: Image, *, events: Sin
     """
     config = image.config.config
     entrypoint, command = _command(options, config)
+    env = merge_environment(config.env, options.env)
     mode, places = _networks(engine, options)
     publish = _published(options, config, mode, events)
     exposed = _exposed(options, config, publish)
-    _check_limits(options)
+    limits = _checked_limits(options, events)
     if options.init and find_init() == "":
         raise HostLacks(text("an init program"), hint=text("apt-get install {package}", package="tini"))
     stop_signal = options.stop_signal or config.stop_signal
@@ -90,6 +93,8 @@ def plan(engine: Engine, options: ContainerOptions, image: Image, *, events: Sin
         raise InvalidInput(
             text("the working directory '{path}' is invalid, it needs to be an absolute path", path=working_dir)
         )
+    if options.stop_timeout_s is not None and options.stop_timeout_s < -1:
+        raise InvalidInput(text("invalid stop timeout: {value}", value=options.stop_timeout_s))
     container_id = new_id()
     if options.hostname and (mode == "host" or mode.startswith("container:")) and mode != "host":
         raise Conflict(text("conflicting options: hostname and the network mode"))
@@ -101,7 +106,7 @@ def plan(engine: Engine, options: ContainerOptions, image: Image, *, events: Sin
         created_at=time.time(),
         entrypoint=entrypoint,
         command=command,
-        env=merge_environment(config.env, options.env),
+        env=env,
         working_dir=os.path.normpath(working_dir),
         user=options.user or config.user,
         group_add=options.group_add,
@@ -117,7 +122,7 @@ def plan(engine: Engine, options: ContainerOptions, image: Image, *, events: Sin
         init=options.init,
         keep_log=options.keep_log,
         add_trust=options.add_trust,
-        mounts=_mount_points(options, config),
+        mounts=_mount_points(engine, options, config),
         network_mode=mode,
         places=places,
         publish=publish,
@@ -125,7 +130,7 @@ def plan(engine: Engine, options: ContainerOptions, image: Image, *, events: Sin
         dns=options.dns,
         dns_search=options.dns_search,
         dns_options=options.dns_options,
-        limits=options.limits,
+        limits=limits,
         shm_size_bytes=options.shm_size_bytes,
         ulimits=options.ulimits,
         readonly=options.readonly,
@@ -136,8 +141,13 @@ def plan(engine: Engine, options: ContainerOptions, image: Image, *, events: Sin
         devices=options.devices,
         sysctls=options.sysctls,
         ipc=_namespace(engine, "ipc", options.ipc, ("private", "shareable", "none")),
-        pid_mode=_namespace(engine, "pid", options.pid, ("private",)),
-        uts=_namespace(engine, "uts", options.uts, ("private",)),
+        pid_mode=_namespace(engine, "pid", options.pid, ()),
+        uts=_namespace(engine, "uts", options.uts, ()),
+        cgroupns=_cgroup_namespace(options),
+        cgroup_parent=_cgroup_parent(options.cgroup_parent),
+        userns=_user_namespace(options.userns),
+        device_rules=options.device_rules,
+        gpus=options.gpus + _wished_gpus(engine, options, env),
         oom_score_adj=options.oom_score_adj,
         annotations=options.annotations,
     )
@@ -263,8 +273,8 @@ def _exposed(options: ContainerOptions, config: ExecutionConfig, publish: Sequen
     return tuple(sorted(made))
 
 
-def _mount_points(options: ContainerOptions, config: ExecutionConfig) -> tuple[MountPoint, ...]:
-    if not (options.volumes or options.mounts or options.tmpfs or config.volumes):
+def _mount_points(engine: Engine, options: ContainerOptions, config: ExecutionConfig) -> tuple[MountPoint, ...]:
+    if not (options.volumes or options.mounts or options.tmpfs or options.volumes_from or config.volumes):
         return ()
     from teul.volumes import MountPoint, parse_mount, parse_tmpfs, parse_volume
 
@@ -277,11 +287,48 @@ def _mount_points(options: ContainerOptions, config: ExecutionConfig) -> tuple[M
     for mount in given:
         if mount.target in made:
             raise InvalidInput(text("Duplicate mount point: {target}", target=mount.target))
+        if mount.kind == "image":
+            mount = _image_mount(engine, mount)
         made[mount.target] = mount
+    for mount in _inherited(engine, options.volumes_from):
+        made.setdefault(mount.target, mount)
     for target in config.volumes:
         path = os.path.normpath("/" + target.lstrip("/"))
         made.setdefault(path, MountPoint(kind="volume", target=path, anonymous=True))
     return tuple(made.values())
+
+
+def _image_mount(engine: Engine, mount: MountPoint) -> MountPoint:
+    from teul.engine.images import ensure
+    from teul.values import replace
+
+    image = ensure(engine, mount.source)
+    made: MountPoint = replace(mount, name=image.id)
+    return made
+
+
+def _inherited(engine: Engine, words: Sequence[str]) -> list[MountPoint]:
+    """The volumes and binds of the containers that `--volumes-from` names.
+
+    Raises:
+        ContainerNotFound. InvalidInput: with Docker's words.
+    """
+    from teul.values import replace
+
+    made: list[MountPoint] = []
+    for word in words:
+        name, _, mode = word.partition(":")
+        readonly = None
+        for option in mode.split(",") if mode else ():
+            if option not in ("ro", "rw", "z", "Z"):
+                raise InvalidInput(text("invalid mode: {mode}", mode=mode))
+            if option in ("ro", "rw"):
+                readonly = option == "ro"
+        for mount in get(engine, name).mounts:
+            if mount.kind in ("bind", "volume"):
+                changed: MountPoint = replace(mount, readonly=mount.readonly if readonly is None else readonly)
+                made.append(changed)
+    return made
 
 
 def _with_volumes(engine: Engine, container: Container) -> Container:
@@ -319,10 +366,127 @@ def _namespace(engine: Engine, kind: str, value: str, same: tuple[str, ...]) -> 
     return value
 
 
-def _check_limits(options: ContainerOptions) -> None:
+def _cgroup_namespace(options: ContainerOptions) -> str:
+    if options.cgroupns not in ("", "host", "private"):
+        raise InvalidInput(text("invalid {kind} mode: {value}", kind="cgroup", value=options.cgroupns))
+    if options.cgroupns or not options.privileged:
+        return options.cgroupns
+    from teul.runtime.spec import Host
+
+    return "host" if Host.here(with_limits=False).cgroup_version == 1 else ""
+
+
+def _cgroup_parent(value: str) -> str:
+    """The cgroup below which the container's is made: an absolute path, as where no systemd manages cgroups."""
+    if not value:
+        return ""
+    if value.endswith(".slice"):
+        raise OptionUnsupported(f"--cgroup-parent {value}", hint=text("give a path, such as /batch"))
+    if ".." in value.split("/"):
+        raise InvalidInput(text("invalid {kind} mode: {value}", kind="cgroup-parent", value=value))
+    return "/" + value.strip("/")
+
+
+def _user_namespace(value: str) -> str:
+    if value not in ("", "host"):
+        raise InvalidInput(text("invalid {kind} mode: {value}", kind="USER", value=value))
+    return value
+
+
+def _wished_gpus(engine: Engine, options: ContainerOptions, env: Sequence[str]) -> tuple[str, ...]:
+    """The cards that `--runtime nvidia` gives by the image's variables; checks the name of any other runtime.
+
+    Raises:
+        InvalidInput: with Docker's words. OptionUnsupported: a runtime that is there, and not the one that runs here.
+    """
+    if options.runtime == "nvidia":
+        visible = dict(entry.partition("=")[::2] for entry in env).get("NVIDIA_VISIBLE_DEVICES", "")
+        if visible in ("", "void", "none"):
+            return ()
+        return ("all",) if visible == "all" else (f'"device={visible}"',)
+    if options.runtime and options.runtime not in (engine.driver.name, engine.driver.path, "io.containerd.runc.v2"):
+        from teul.runtime.driver import CANDIDATES
+
+        if options.runtime in CANDIDATES:
+            refused = next((item.reason for item in engine.driver.refused if item.name == options.runtime), "")
+            hint = refused or text("TEUL_RUNTIME={name} makes it the one for all containers", name=options.runtime)
+            raise OptionUnsupported(f"--runtime {options.runtime}", hint=hint)
+        raise InvalidInput(text("unknown or invalid runtime name: {name}", name=options.runtime))
+    return ()
+
+
+def _checked_limits(options: ContainerOptions, events: Sink) -> Limits:
+    """The limits, without those that this kernel cannot keep (which is said, as Docker says it).
+
+    Raises:
+        InvalidInput: with Docker's words.
+    """
     limits = options.limits
+    score = options.oom_score_adj
+    if score is not None and not -1000 <= score <= 1000:
+        raise InvalidInput(text("Invalid value {value}, range for oom score adj is [-1000, 1000]", value=score))
+    if not limits:
+        return limits
+    check_limits(limits)
+    return _kept(limits, events)
+
+
+def _kept(limits: Limits, events: Sink) -> Limits:
+    if not (limits.io_weight or limits.swappiness >= 0 or limits.oom_kill_disable or limits.devices_io):
+        return limits
+    from teul.runtime.spec import Host
+    from teul.values import replace
+
+    changes: dict[str, object] = {}
+    version = Host.here(with_limits=False).cgroup_version
+    blkio = "/sys/fs/cgroup/blkio"
+    if limits.io_weight and version == 1 and not os.path.exists(f"{blkio}/blkio.weight"):
+        if os.path.exists(f"{blkio}/blkio.bfq.weight"):
+            pass
+        else:
+            _discarded(
+                events,
+                text("Your kernel does not support Block I/O weight or the cgroup is not mounted. Weight discarded"),
+            )
+            changes["io_weight"] = 0
+    if version == 2 and limits.swappiness >= 0:
+        _discarded(
+            events,
+            text(
+                "Your kernel does not support memory swappiness capabilities or the cgroup is not mounted. Memory "
+                "swappiness discarded"
+            ),
+        )
+        changes["swappiness"] = -1
+    if version == 2 and limits.oom_kill_disable:
+        _discarded(events, text("Your kernel does not support OomKillDisable. OomKillDisable discarded"))
+        changes["oom_kill_disable"] = False
+    made: Limits = replace(limits, **changes)
+    return made
+
+
+def _discarded(events: Sink, message: Text) -> None:
+    events(Warn("create", "limit-discarded", message))
+
+
+def check_limits(limits: Limits) -> None:
+    """Raises: InvalidInput, with Docker's words, for limits that no container can have."""
     if limits.memory_bytes and limits.memory_bytes < MEMORY_MINIMUM_BYTES:
         raise InvalidInput(text("Minimum memory limit allowed is 6MB"))
+    if limits.memory_swap_bytes > 0 and not limits.memory_bytes:
+        raise InvalidInput(text("You should always set the Memory limit when using Memoryswap limit, see usage"))
+    if limits.memory_bytes and limits.memory_reservation_bytes > limits.memory_bytes:
+        raise InvalidInput(text("Minimum memory limit can not be less than memory reservation limit, see usage"))
+    if limits.io_weight and not 10 <= limits.io_weight <= 1000:
+        raise InvalidInput(text("Range of blkio weight is from 10 to 1000"))
+    if limits.cpus and limits.cpu_period_us:
+        raise InvalidInput(text("Conflicting options: Nano CPUs and CPU Period cannot both be set"))
+    if limits.cpus and limits.cpu_quota_us:
+        raise InvalidInput(text("Conflicting options: Nano CPUs and CPU Quota cannot both be set"))
+    if limits.cpu_period_us and not 1000 <= limits.cpu_period_us <= 1000000:
+        raise InvalidInput(text("CPU cfs period can not be less than 1ms (i.e. 1000) or larger than 1s (i.e. 1000000)"))
+    if 0 < limits.cpu_quota_us < 1000:
+        raise InvalidInput(text("CPU cfs quota can not be less than 1ms (i.e. 1000)"))
     if limits.memory_swap_bytes > 0 and limits.memory_swap_bytes < limits.memory_bytes:
         raise InvalidInput(text("Minimum memoryswap limit should be larger than memory limit, see usage"))
     count = os.cpu_count() or 1
@@ -334,14 +498,27 @@ def _check_limits(options: ContainerOptions) -> None:
 
 def _check_security(container: Container) -> None:
     """Find out now, not at the start, what cannot be."""
-    if not (container.cap_add or container.cap_drop or container.security_options or container.devices):
+    if container.gpus:
+        from teul.gpu import requests
+
+        for word in container.gpus:
+            requests.parse(word)
+    if not (
+        container.cap_add
+        or container.cap_drop
+        or container.security_options
+        or container.devices
+        or container.device_rules
+    ):
         return
     from teul.runtime import security
 
     security.capabilities(container.cap_add, container.cap_drop)
     security.parse_security(container.security_options)
-    for word in container.devices:
+    for word in security.paths(container.devices):
         security.parse_device(word)
+    for word in container.device_rules:
+        security.parse_device_rule(word)
 
 
 def find_init() -> str:

@@ -19,7 +19,8 @@ class ContainerOptions:
     """As `docker create` takes them. None or "" means "as the image says".
 
     `volumes` are `-v` words, `mounts` `--mount` words, `tmpfs` `--tmpfs` words; `publish` are `-p` words; `env` entries
-    are `NAME=value` (`NAME` alone takes a variable of the image away). `add_trust`: the process sees the host's
+    are `NAME=value` (`NAME` alone takes a variable of the image away). `devices` are `--device` words, paths or CDI names;
+    `gpus` `--gpus` words; `runtime` names the one that must run it ("nvidia" gives it the cards its variables ask for). `add_trust`: the process sees the host's
     certificates, proxies and pip settings (`runtime.host_trust`). `owner` names what made it (a project), as a label does.
     """
 
@@ -64,6 +65,13 @@ class ContainerOptions:
     ipc: str = ""
     pid: str = ""
     uts: str = ""
+    cgroupns: str = ""
+    cgroup_parent: str = ""
+    userns: str = ""
+    runtime: str = ""
+    device_rules: tuple[str, ...] = ()
+    gpus: tuple[str, ...] = ()
+    volumes_from: tuple[str, ...] = ()
     stop_signal: str = ""
     stop_timeout_s: int | None = None
     init: bool = False

@@ -80,6 +80,11 @@ class Container:
     ipc: str = ""
     pid_mode: str = ""
     uts: str = ""
+    cgroupns: str = ""
+    cgroup_parent: str = ""
+    userns: str = ""
+    device_rules: tuple[str, ...] = ()
+    gpus: tuple[str, ...] = ()
     oom_score_adj: int | None = None
     annotations: Mapping[str, str] = field(default_factory=dict)
 
@@ -124,7 +129,7 @@ class Container:
                 kind = _kind(name)
                 value[name] = tuple(kind.from_json(item) for item in value[name])
         if "limits" in value:
-            value["limits"] = Limits(**value["limits"])
+            value["limits"] = Limits.from_json(value["limits"])
         if "ulimits" in value:
             value["ulimits"] = tuple(Rlimit(**item) for item in value["ulimits"])
         for name in _WORDS:

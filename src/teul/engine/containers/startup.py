@@ -40,7 +40,10 @@ if TYPE_CHECKING:
 
     from teul.engine import Engine
     from teul.engine.networks import Joined
+    from teul.gpu.cdi import Edits
     from teul.host.launch import Stage as StageType
+    from teul.runtime.spec import DeviceRule, Hook
+    from teul.volumes import MountPoint
 else:
     from teul.values import replace
 
@@ -158,7 +161,14 @@ class Started:
 
             self._joined = networks.join(engine, container)
             container = replace(container, places=self._joined.places, ports=self._joined.ports)
-        mounts = _mounts(engine, container)
+        mounts = _mounts(engine, container, bundle)
+        images = _image_views(engine, container, bundle)
+        edits = _device_edits(engine, container)
+        if edits is not None:
+            from teul.engine.containers.devices import mounts_of
+
+            given = {mount.target for mount in mounts}
+            mounts += tuple(mount for mount in mounts_of(edits) if mount.target not in given)
         taken = [mount.target for mount in mounts]
         mounts += self._name_files(container, taken)
         if container.add_trust:
@@ -167,7 +177,12 @@ class Started:
         with (
             monitor.Channel() as channel,
             Stage(
-                with_mountpoints(engine.snapshots.mounts(container.id), mounts, f"{engine.settings.root}/mountpoints"),
+                (
+                    *with_mountpoints(
+                        engine.snapshots.mounts(container.id), mounts, f"{engine.settings.root}/mountpoints"
+                    ),
+                    *images,
+                ),
                 rootfs,
                 keep=(*channel.kept, *sockets),
             ) as stage,
@@ -181,7 +196,7 @@ class Started:
                 if container.add_trust:
                     mounts += host_trust.bundle_mounts(engine.settings, seen)
                 self._fill_volumes(container, seen)
-                sandbox = self._sandbox(container, rootfs, seen, mounts)
+                sandbox = self._sandbox(container, rootfs, seen, mounts, edits)
                 with open(f"{bundle}/config.json", "w") as file:
                     file.write(dumps(to_spec(sandbox, host)))
                 channel.begin()
@@ -275,7 +290,9 @@ class Started:
             if mount.kind == "volume" and mount.copy and not mount.subpath:
                 volumes.fill(self.engine, volumes.get(self.engine, mount.name), seen, mount.target)
 
-    def _sandbox(self, container: Container, rootfs: str, seen: str, mounts: tuple[Mount, ...]) -> Sandbox:
+    def _sandbox(
+        self, container: Container, rootfs: str, seen: str, mounts: tuple[Mount, ...], edits: Edits | None
+    ) -> Sandbox:
         process = process_of(self.engine, container, seen, args=container.args)
         if self._console_size is not None:
             process = replace(process, console_size=self._console_size)
@@ -287,11 +304,18 @@ class Started:
         security = _security(container)
         devices = []
         if container.devices or container.privileged:
-            from teul.runtime.security import host_devices, parse_device
+            from teul.runtime.security import host_devices, parse_device, paths
 
-            devices = [device for word in container.devices for device in parse_device(word)]
+            devices = [device for word in paths(container.devices) for device in parse_device(word)]
             if container.privileged:
                 devices += host_devices()
+        hooks: tuple[Hook, ...] = ()
+        if edits is not None:
+            from teul.engine.containers.devices import hooks_of, nodes_of
+
+            devices += nodes_of(edits, uid=process.uid, gid=process.gid)
+            hooks = hooks_of(edits)
+            process = replace(process, env=(*process.env, *edits.env), groups=(*process.groups, *edits.groups))
         return Sandbox(
             process=process,
             rootfs=rootfs,
@@ -309,8 +333,12 @@ class Started:
             masked_paths=security[1],
             readonly_paths=security[2],
             shm_size_bytes=container.shm_size_bytes,
-            cgroup_path=self.engine.driver.cgroup_path(container.id),
-            devices=tuple(devices),
+            cgroup=container.cgroupns,
+            cgroup_path=self.engine.driver.cgroup_path(container.id, container.cgroup_parent),
+            devices=tuple({device.path: device for device in devices}.values()),
+            device_rules=_device_rules(container),
+            hooks=hooks,
+            intel_rdt=edits.intel_rdt if edits is not None else {},
             sysctls=container.sysctls,
             annotations=container.annotations,
         )
@@ -436,15 +464,76 @@ def _environment(engine: Engine) -> dict[str, str]:
     return made
 
 
-def _mounts(engine: Engine, container: Container) -> tuple[Mount, ...]:
+def _image_views(engine: Engine, container: Container, bundle: str) -> tuple[Mount, ...]:
+    """The images that are mounted into the container, as mounts of the stage beside its rootfs."""
+    made: list[Mount] = []
+    for number, point in enumerate(container.mounts):
+        if point.kind == "image":
+            place = f"{bundle}/images/{number}"
+            os.makedirs(place, mode=0o755, exist_ok=True)
+            layers = engine.images.layers(engine.images.get(point.name))
+            if point.subpath and _is_folder_below([engine.snapshots.layer(name).folder for name in layers], point):
+                # What is mounted over it decides; its being a folder says what the mount point has to be.
+                os.makedirs(f"{place}/{point.subpath}", mode=0o755, exist_ok=True)
+            made += [mount.at(place) for mount in engine.snapshots.view(layers)]
+    return tuple(made)
+
+
+def _is_folder_below(layers: Sequence[str], point: MountPoint) -> bool:
+    """Whether the subpath of an image's mount is a folder there.
+
+    Raises:
+        InvalidInput: it is not there, or there is a link on the way, which could lead out of the image.
+    """
+    import stat
+
+    parts = [part for part in point.subpath.split("/") if part not in ("", ".")]
+    mode = stat.S_IFDIR
+    for count in range(1, len(parts) + 1):
+        inside = "/".join(parts[:count])
+        mode = 0
+        for layer in reversed(layers):
+            try:
+                mode = os.lstat(f"{layer}/{inside}").st_mode
+                break
+            except OSError:
+                continue
+        if ".." in parts or not (stat.S_ISDIR(mode) or (stat.S_ISREG(mode) and count == len(parts))):
+            raise InvalidInput(
+                text("image `{image}`: no folder or file `{path}` to mount", image=point.source, path=point.subpath)
+            )
+    return stat.S_ISDIR(mode)
+
+
+def _device_edits(engine: Engine, container: Container) -> Edits | None:
+    if not container.gpus and not any("=" in word for word in container.devices):
+        return None
+    from teul.engine.containers.devices import edits_of, names_devices
+
+    return edits_of(engine, container) if names_devices(container) else None
+
+
+def _device_rules(container: Container) -> tuple[DeviceRule, ...]:
+    if not container.device_rules:
+        return ()
+    from teul.runtime.security import parse_device_rule
+
+    return tuple(parse_device_rule(word) for word in container.device_rules)
+
+
+def _mounts(engine: Engine, container: Container, bundle: str) -> tuple[Mount, ...]:
     """The container's own mounts, with the sources of binds made where Docker makes them.
 
     Raises:
         InvalidInput: a source is missing.
     """
     made = []
-    for point in container.mounts:
+    for number, point in enumerate(container.mounts):
         access = ("ro",) if point.readonly else ()
+        if point.kind == "image":
+            place = f"{bundle}/images/{number}"
+            made.append(Mount("bind", f"{place}/{point.subpath}".rstrip("/"), point.target, ("bind", "ro")))
+            continue
         if point.kind == "tmpfs":
             made.append(Mount("tmpfs", "tmpfs", point.target, (*point.options, *access)))
             continue
