@@ -11,6 +11,12 @@ DOCKER = "docker"
 
 COMMANDS: dict[str, tuple[str, str, str, str]] = {
     # words: (group, module below teul.cli, English, Korean)
+    "init": (
+        LIFE,
+        "init",
+        "Write a starting project for the code in a folder",
+        "폴더에 있는 코드로 프로젝트를 시작합니다",
+    ),
     "up": (
         LIFE,
         "up",

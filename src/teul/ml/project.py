@@ -6,10 +6,11 @@ document are found at once and raised together as an `ExceptionGroup` of `Projec
 
 from __future__ import annotations
 
+import json
 import posixpath
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from teul.errors import InvalidInput, text
@@ -23,29 +24,66 @@ PARAM_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageSource:
-    """How the project's image is made: a Dockerfile, or a Python version and a requirements file."""
+    """How the project's image is made: a Dockerfile, or a Python version and what is to be installed."""
 
     dockerfile: str = "Dockerfile"
     context: str = "."
     target: str = ""
     build_args: Mapping[str, str] = field(default_factory=dict)
     python: str = ""
+    base: str = ""
+    """Instead of `python:VERSION-slim`."""
     requirements: str = ""
+    """A file: `requirements.txt` or another name, `pyproject.toml`, `uv.lock`, `poetry.lock`, `environment.yml`."""
+    requirement_lines: tuple[str, ...] = ()
+    """Requirements that stand in the project file itself."""
+    packages: tuple[str, ...] = ()
+    """Debian packages."""
+    env: Mapping[str, str] = field(default_factory=dict)
+    user: str = "app"
+    gpu: bool = False
 
     @property
     def is_generated(self) -> bool:
         """Whether the Dockerfile is teul's own (`generated_dockerfile`)."""
-        return bool(self.python)
+        return bool(self.python or self.base)
 
-    def generated_dockerfile(self) -> str:
-        """The Dockerfile that `python` and `requirements` stand for."""
-        lines = [f"FROM python:{self.python}-slim", "ENV PYTHONUNBUFFERED=1", "WORKDIR /app"]
-        if self.requirements:
-            lines += [
-                f'COPY ["{self.requirements}", "./requirements.txt"]',
-                "RUN pip install --no-cache-dir -r requirements.txt",
+    def generated_dockerfile(self, lines: Sequence[str] | None = None, files: Sequence[str] = ()) -> str:
+        """The Dockerfile that the table stands for.
+
+        Args:
+            lines: the requirements, where they do not come from a requirements file as it stands.
+            files: requirements files that `requirements` includes.
+        """
+        made = [f"FROM {self.base or f'python:{self.python}-slim'}"]
+        env = {"PYTHONUNBUFFERED": "1"}
+        if self.gpu:
+            env |= {"NVIDIA_VISIBLE_DEVICES": "all", "NVIDIA_DRIVER_CAPABILITIES": "compute,utility"}
+        made += [f"ENV {name}={_quoted(value)}" for name, value in (env | dict(self.env)).items()]
+        if self.packages:
+            made += [
+                "RUN apt-get update \\",
+                f" && apt-get install -y --no-install-recommends {' '.join(sorted(self.packages))} \\",
+                " && rm -rf /var/lib/apt/lists/*",
             ]
-        return "\n".join(lines) + "\n"
+        made.append("WORKDIR /app")
+        if self.user != "root":
+            made.append(f"RUN useradd --create-home --uid 1000 {self.user} && chown {self.user}:{self.user} /app")
+        given = self.requirement_lines if lines is None else tuple(lines)
+        if given:
+            made += ["COPY <<'REQUIREMENTS' ./requirements.txt", *given, "REQUIREMENTS"]
+            made.append("RUN pip install --no-cache-dir -r requirements.txt")
+        elif self.requirements:
+            made += [f"COPY {json.dumps([file, './' + file], ensure_ascii=False)}" for file in (*files, self.requirements)]
+            made.append(f"RUN pip install --no-cache-dir -r {shlex.quote(self.requirements)}")
+        if self.user != "root":
+            made.append(f"USER {self.user}")
+        return "\n".join(made) + "\n"
+
+
+def _quoted(value: str) -> str:
+    """A value of ENV that nothing expands."""
+    return '"' + value.replace("\\", "\\\\").replace('"', '\\"').replace("$", "\\$") + '"'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

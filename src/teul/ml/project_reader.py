@@ -8,7 +8,7 @@ import tomllib
 from collections.abc import Mapping
 from typing import Any
 
-from teul.errors import GateError, ProjectError, Span, Text, text
+from teul.errors import GateError, ProjectError, Span, TeulError, Text, text
 from teul.ml.gate import Gate
 from teul.ml.places import Path, Places
 from teul.ml.project import (
@@ -27,10 +27,16 @@ from teul.ml.project import (
     split_command,
     suggest,
 )
+from teul.oci.reference import Reference
 
 _SYNTAX_PLACE = re.compile(r"(?P<what>.*) \(at line (?P<line>\d+), column (?P<column>\d+)\)")
 _PREDICT = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*", re.ASCII)
 _PYTHON = re.compile(r"3\.\d{1,2}")
+_PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]+(?::[a-z0-9]+)?(?:=[A-Za-z0-9.+:~-]+)?")
+_USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
+_REQUIREMENT = re.compile(r"[A-Za-z0-9]")
+DOCKERFILE_KEYS = ("dockerfile", "context", "target", "build_args")
+GENERATED_KEYS = ("python", "base", "requirements", "packages", "env", "user", "gpu")
 _KINDS = {
     str: text("a string"),
     int: text("a whole number"),
@@ -245,30 +251,89 @@ class _Reader:
         table = self.table(self.document, at)
         if table is None:
             return ImageSource()
-        self.keys(table, at, ("dockerfile", "context", "target", "build_args", "python", "requirements"))
-        python = self.string(table, (*at, "python"))
-        if python and not _PYTHON.fullmatch(python):
-            self.problem(
-                (*at, "python"), text("`image.python`: expected a version such as `3.11`, got `{value}`", value=python)
-            )
-        for name in ("dockerfile", "context", "target", "build_args"):
-            if "python" in table and name in table:
-                self.problem(
-                    (*at, name),
-                    text("`[image]`: expected either `python` or `{name}`", name=name),
-                    is_key=True,
-                )
-        if "requirements" in table and "python" not in table:
-            self.problem((*at, "requirements"), text("`[image]`: `requirements` goes with `python`"), is_key=True)
-        requirements = self.string(table, (*at, "requirements"))
+        self.keys(table, at, (*DOCKERFILE_KEYS, *GENERATED_KEYS))
+        generated = "python" in table or "base" in table
+        if generated:
+            for name in (key for key in DOCKERFILE_KEYS if key != "context" and key in table):
+                first = "python" if "python" in table else "base"
+                message = text("`[image]`: expected either `{first}` or `{name}`", first=first, name=name)
+                self.problem((*at, name), message, is_key=True)
+        else:
+            for name in (key for key in GENERATED_KEYS if key in table):
+                message = text("`[image]`: `{name}` goes with `python`", name=name)
+                self.problem((*at, name), message, hint=text('python = "3.11"'), is_key=True)
+        python = self.matching(table, (*at, "python"), _PYTHON, text("a version such as `3.11`"))
+        requirements, lines = "", ()
+        if isinstance(table.get("requirements"), list):
+            lines = self.requirement_lines(table, (*at, "requirements"))
+        elif requirements := self.string(table, (*at, "requirements")):
+            requirements = self.folder_path(requirements, (*at, "requirements"))
+        packages = self.strings(table, (*at, "packages"))
+        for index, name in enumerate(packages):
+            if not _PACKAGE.fullmatch(name):
+                message = text("`image.packages`: expected the name of a Debian package, got `{value}`", value=name)
+                self.problem((*at, "packages", index), message)
         return ImageSource(
             dockerfile=self.folder_path(self.string(table, (*at, "dockerfile"), "Dockerfile"), (*at, "dockerfile")),
             context=self.folder_path(self.string(table, (*at, "context"), "."), (*at, "context")),
             target=self.string(table, (*at, "target")),
             build_args=self.environment(table, (*at, "build_args")),
             python=python,
-            requirements=self.folder_path(requirements, (*at, "requirements")) if requirements else "",
+            base=self.base(table, (*at, "base")),
+            requirements=requirements,
+            requirement_lines=lines,
+            packages=packages,
+            env=self.variables(table, (*at, "env")),
+            user=self.matching(table, (*at, "user"), _USER, text("the name of a user"), "app"),
+            gpu=self.boolean(table, (*at, "gpu")),
         )
+
+    def matching(
+        self, table: Mapping[str, Any], at: Path, pattern: re.Pattern[str], expected: Text, default: str = ""
+    ) -> str:
+        value = self.string(table, at, default)
+        if value and not pattern.fullmatch(value):
+            name = ".".join(map(str, at))
+            self.problem(at, text("`{name}`: expected {expected}, got `{value}`", name=name, expected=expected, value=value))
+            return default
+        return value
+
+    def boolean(self, table: Mapping[str, Any], at: Path) -> bool:
+        value = table.get(str(at[-1]), False)
+        if not isinstance(value, bool):
+            self.wrong_type(at, text("true or false"), value)
+            return False
+        return value
+
+    def base(self, table: Mapping[str, Any], at: Path) -> str:
+        value = self.string(table, at)
+        if value:
+            try:
+                Reference.parse(value)
+            except TeulError as error:
+                self.problem(at, error.message, hint=error.hint)
+        return value
+
+    def variables(self, table: Mapping[str, Any], at: Path) -> dict[str, str]:
+        made = self.environment(table, at)
+        for name, value in made.items():
+            if not PARAM_NAME.fullmatch(name):
+                message = text("`{key}`: expected a variable's name, got `{name}`", key=".".join(map(str, at)), name=name)
+                self.problem((*at, name), message, is_key=True)
+            elif "\n" in value:
+                self.wrong_type((*at, name), text("one line"), value)
+        return made
+
+    def requirement_lines(self, table: Mapping[str, Any], at: Path) -> tuple[str, ...]:
+        """Requirements written out; one that is an option or a path belongs into a file."""
+        made = []
+        for index, line in enumerate(self.strings(table, at)):
+            if _REQUIREMENT.match(line) and "\n" not in line:
+                made.append(line.strip())
+            else:
+                message = text("`image.requirements`: expected a requirement such as `pandas==2.2.2`, got `{value}`", value=line)
+                self.problem((*at, index), message, hint=text('requirements = "requirements.txt"'))
+        return tuple(made)
 
     def params(self) -> dict[str, Param]:
         made: dict[str, Param] = {}

@@ -13,7 +13,7 @@ from teul.events import Sink, Step, Warn
 from teul.ml import decisions, promotion, serving
 from teul.ml.gate import Verdict
 from teul.ml.pipeline import Pipeline, lower
-from teul.ml.project import FILE, ModelProject, ServeOptions, covers
+from teul.ml.project import FILE, ImageSource, ModelProject, ServeOptions, covers
 from teul.ml.served_image import PORT
 from teul.ml.serving import ServiceSpec
 from teul.ml.steps import PipelineWorker
@@ -321,8 +321,22 @@ def build_options(folder: str, project: ModelProject) -> BuildOptions:
         context=os.path.normpath(f"{folder}/{image.context}"),
         exclude=tuple(os.path.relpath(path, image.context) for path in made if covers(image.context, path)),
         dockerfile=FILE if image.is_generated else dockerfile,
-        dockerfile_text=image.generated_dockerfile() if image.is_generated else None,
+        dockerfile_text=image_dockerfile(folder, image) if image.is_generated else None,
         target=image.target,
         build_args=dict(image.build_args),
         tags=(f"{project.name}:latest",),
     )
+
+
+def image_dockerfile(folder: str, image: ImageSource) -> str:
+    """The Dockerfile that `[image]` of the project in *folder* stands for.
+
+    Raises:
+        ProjectError: the file that it names for its requirements is missing, or holds what pip cannot install.
+    """
+    from teul.ml.requirement_files import read_requirements
+
+    if not image.requirements:
+        return image.generated_dockerfile()
+    found = read_requirements(folder, image.requirements, python=image.python)
+    return image.generated_dockerfile(found.lines, found.included)

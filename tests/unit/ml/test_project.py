@@ -189,6 +189,42 @@ def test_an_image_without_a_dockerfile_is_described_by_one():
 
     assert made.image.is_generated
     assert made.image.generated_dockerfile() == (
-        "FROM python:3.12-slim\nENV PYTHONUNBUFFERED=1\nWORKDIR /app\n"
-        'COPY ["env/requirements.txt", "./requirements.txt"]\nRUN pip install --no-cache-dir -r requirements.txt\n'
+        'FROM python:3.12-slim\nENV PYTHONUNBUFFERED="1"\nWORKDIR /app\n'
+        "RUN useradd --create-home --uid 1000 app && chown app:app /app\n"
+        'COPY ["env/requirements.txt", "./env/requirements.txt"]\n'
+        "RUN pip install --no-cache-dir -r env/requirements.txt\nUSER app\n"
     )
+
+
+def test_all_that_an_image_without_a_dockerfile_can_say():
+    made = project.parse(
+        HEAD + '[image]\nbase = "debian:bookworm-slim"\nrequirements = ["pandas==2.2.2", "six"]\npackages = ["libgomp1", "g++"]\n'
+        'user = "root"\ngpu = true\nenv = { A = "$x \\"y\\"", N = 3 }\n'
+    )
+    text = made.image.generated_dockerfile()
+    assert text.startswith("FROM debian:bookworm-slim\n")
+    assert 'ENV A="\\$x \\"y\\""\nENV N="3"\n' in text
+    assert "--no-install-recommends g++ libgomp1" in text
+    assert "COPY <<'REQUIREMENTS' ./requirements.txt\npandas==2.2.2\nsix\nREQUIREMENTS\n" in text
+    assert 'ENV NVIDIA_VISIBLE_DEVICES="all"' in text
+    assert "USER" not in text
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ('requirements = "r.txt"', "`requirements` goes with `python`"),
+        ('packages = ["x"]', "`packages` goes with `python`"),
+        ('python = "3.11"\ntarget = "x"', "expected either `python` or `target`"),
+        ('python = "3.11"\npackages = ["a; rm -rf /"]', "expected the name of a Debian package"),
+        ('python = "3.11"\nrequirements = ["-r x.txt"]', "expected a requirement such as"),
+        ('python = "3.11"\nuser = "a b"', "expected the name of a user"),
+        ('python = "3.11"\ngpu = "yes"', "expected true or false"),
+        ('python = "3.11"\nenv = { "A B" = "x" }', "expected a variable's name"),
+        ('base = "UPPER case"', "repository name must be lowercase"),
+    ],
+)
+def test_images_that_contradict_themselves(line, message):
+    with pytest.raises(ExceptionGroup) as caught:
+        project.parse(HEAD + f"[image]\n{line}\n")
+    assert message in str(caught.value.exceptions[0])
