@@ -192,3 +192,27 @@ def test_what_a_killed_up_left_is_closed_by_the_next(teul, folder):
     assert "in production" in teul("up", str(folder)).stdout
     assert runs(teul)[:2] == ["FINISHED", "KILLED"]
     assert not [name for name in os.listdir(f"{teul.root}/containers") if name.startswith("step-")]
+
+
+def test_an_empty_folder_is_a_served_model_two_commands_later(teul, base, tmp_path):
+    folder = tmp_path / "새 모델"
+    folder.mkdir()
+    said = teul("init", str(folder), "--name", "starter", TEUL_LANG="ko").stdout
+    assert "썼습니다 teul.toml" in said
+    # The host's own Python stands for python:3.11-slim, which would have to be made or pulled.
+    change(folder, "teul.toml", 'python = "3.11"', f'base = "{host_python.NAME}"\nuser = "root"')
+    change(folder, "teul.toml", "python train.py", "python3 train.py")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    change(folder, "teul.toml", "port = 8000", f"port = {port}")
+    try:
+        assert teul("build", "-q", str(folder)).stdout.startswith("sha256:")
+        done = teul("up", str(folder))
+        command = next(line.strip() for line in done.stdout.splitlines() if line.strip().startswith("curl "))
+        answer = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=True).stdout
+        assert 200 < json.loads(answer)["predictions"][0]["price"] < 270
+    finally:
+        teul("down", str(folder))
+    again = teul("init", str(folder), code=1)
+    assert "is there already" in again.stderr

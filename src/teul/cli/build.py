@@ -95,9 +95,38 @@ def run(arguments: Arguments, context: Context) -> int:
         progress="quiet" if arguments.flag("quiet") else arguments.string("progress"),
     ) as (folder, dockerfile, dockerfile_text, name):
         options = _options(arguments, folder, dockerfile, dockerfile_text, name)
+        if dockerfile_text is None and not arguments.string("file"):
+            options = project_image(options)
         if arguments.flag("dry-run"):
             return _dry_run(options, context)
         return _build(options, arguments, context)
+
+
+def project_image(options: BuildOptions) -> BuildOptions:
+    """A folder with no Dockerfile and a project file that has `[image]`: that image, named as the project when no name
+    is given.
+    """
+    from teul.values import replace
+
+    folder = options.context
+    if os.path.lexists(f"{folder}/Dockerfile") or not os.path.isfile(f"{folder}/teul.toml"):
+        return options
+    from teul.ml.stages import build_options
+    from teul.ml.up import read_project
+
+    project = read_project(folder)
+    if not project.image.is_generated:
+        return options
+    made = build_options(os.path.abspath(folder), project)
+    changed: BuildOptions = replace(
+        options,
+        context=made.context,
+        dockerfile=made.dockerfile,
+        dockerfile_text=made.dockerfile_text,
+        exclude=made.exclude,
+        tags=options.tags or made.tags,
+    )
+    return changed
 
 
 def _build(options: BuildOptions, arguments: Arguments, context: Context) -> int:

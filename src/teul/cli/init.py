@@ -68,5 +68,7 @@ def run(arguments: Arguments, context: Context) -> int:
         context.print(context.translate(text("found imports of {names}", names=", ".join(made.requirements))))
     if not is_dry:
         folder = os.path.relpath(made.folder)
-        context.print(context.translate(text("next: {command}", command="teul up" if folder == "." else f"teul up {folder}")))
+        context.print(
+            context.translate(text("next: {command}", command="teul up" if folder == "." else f"teul up {folder}"))
+        )
     return 0

@@ -74,7 +74,9 @@ class ImageSource:
             made += ["COPY <<'REQUIREMENTS' ./requirements.txt", *given, "REQUIREMENTS"]
             made.append("RUN pip install --no-cache-dir -r requirements.txt")
         elif self.requirements:
-            made += [f"COPY {json.dumps([file, './' + file], ensure_ascii=False)}" for file in (*files, self.requirements)]
+            made += [
+                f"COPY {json.dumps([file, './' + file], ensure_ascii=False)}" for file in (*files, self.requirements)
+            ]
             made.append(f"RUN pip install --no-cache-dir -r {shlex.quote(self.requirements)}")
         if self.user != "root":
             made.append(f"USER {self.user}")

@@ -263,7 +263,8 @@ class _Reader:
                 message = text("`[image]`: `{name}` goes with `python`", name=name)
                 self.problem((*at, name), message, hint=text('python = "3.11"'), is_key=True)
         python = self.matching(table, (*at, "python"), _PYTHON, text("a version such as `3.11`"))
-        requirements, lines = "", ()
+        requirements = ""
+        lines: tuple[str, ...] = ()
         if isinstance(table.get("requirements"), list):
             lines = self.requirement_lines(table, (*at, "requirements"))
         elif requirements := self.string(table, (*at, "requirements")):
@@ -294,7 +295,9 @@ class _Reader:
         value = self.string(table, at, default)
         if value and not pattern.fullmatch(value):
             name = ".".join(map(str, at))
-            self.problem(at, text("`{name}`: expected {expected}, got `{value}`", name=name, expected=expected, value=value))
+            self.problem(
+                at, text("`{name}`: expected {expected}, got `{value}`", name=name, expected=expected, value=value)
+            )
             return default
         return value
 
@@ -311,14 +314,16 @@ class _Reader:
             try:
                 Reference.parse(value)
             except TeulError as error:
-                self.problem(at, error.message, hint=error.hint)
+                self.problem(at, text("{message}", message=error.message), hint=error.hint)
         return value
 
     def variables(self, table: Mapping[str, Any], at: Path) -> dict[str, str]:
         made = self.environment(table, at)
         for name, value in made.items():
             if not PARAM_NAME.fullmatch(name):
-                message = text("`{key}`: expected a variable's name, got `{name}`", key=".".join(map(str, at)), name=name)
+                message = text(
+                    "`{key}`: expected a variable's name, got `{name}`", key=".".join(map(str, at)), name=name
+                )
                 self.problem((*at, name), message, is_key=True)
             elif "\n" in value:
                 self.wrong_type((*at, name), text("one line"), value)
@@ -331,7 +336,9 @@ class _Reader:
             if _REQUIREMENT.match(line) and "\n" not in line:
                 made.append(line.strip())
             else:
-                message = text("`image.requirements`: expected a requirement such as `pandas==2.2.2`, got `{value}`", value=line)
+                message = text(
+                    "`image.requirements`: expected a requirement such as `pandas==2.2.2`, got `{value}`", value=line
+                )
                 self.problem((*at, index), message, hint=text('requirements = "requirements.txt"'))
         return tuple(made)
 

@@ -131,7 +131,7 @@ def _poetry_requirement(name: str, wanted: object, path: str) -> str:
     if isinstance(wanted, str):
         return name + poetry_version(wanted)
     if not isinstance(wanted, dict):
-        raise _wrong(path, text("`{name}`: expected {expected}", name=name, expected=text("a string")))
+        raise _wrong(path, text("`{name}`: expected a package", name=name))
     for kind in ("git", "path", "url", "file"):
         if kind in wanted:
             raise _wrong(path, text("`{name}` comes from `{kind}`, not from an index", name=name, kind=kind))
@@ -142,7 +142,9 @@ def _poetry_requirement(name: str, wanted: object, path: str) -> str:
     if wanted.get("python"):
         markers += [f"python_version {part.strip()}" for part in _python_markers(str(wanted["python"]))]
     line = name + (f"[{extras}]" if extras else "") + poetry_version(str(wanted.get("version", "*")))
-    return line + (f"; {' and '.join(f'({item})' if len(markers) > 1 else item for item in markers)}" if markers else "")
+    return line + (
+        f"; {' and '.join(f'({item})' if len(markers) > 1 else item for item in markers)}" if markers else ""
+    )
 
 
 def _python_markers(spec: str) -> Iterator[str]:
@@ -213,7 +215,9 @@ def _conditions(packages: Sequence[Mapping[str, Any]]) -> dict[str, str]:
                 marker = str(one.get("markers", "")) if isinstance(one, dict) else ""
                 if not re.search(r"\bextra\b", marker):
                     edges.setdefault(str(name).lower(), []).append(marker)
-    return {name: " or ".join(f"({item})" for item in dict.fromkeys(found)) for name, found in edges.items() if all(found)}
+    return {
+        name: " or ".join(f"({item})" for item in dict.fromkeys(found)) for name, found in edges.items() if all(found)
+    }
 
 
 def _uv(folder: str, path: str) -> Iterator[str]:
@@ -239,7 +243,9 @@ def _uv(folder: str, path: str) -> Iterator[str]:
         line += part.strip().removesuffix("\\").strip() + " "
         if not part.rstrip().endswith("\\") and line.strip():
             if line.startswith("-e ") or " @ " in line:
-                raise _wrong(path, text("`{name}` comes from `{kind}`, not from an index", name=line.strip(), kind="uv"))
+                raise _wrong(
+                    path, text("`{name}` comes from `{kind}`, not from an index", name=line.strip(), kind="uv")
+                )
             yield line.strip()
             line = ""
 

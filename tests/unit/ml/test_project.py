@@ -198,7 +198,8 @@ def test_an_image_without_a_dockerfile_is_described_by_one():
 
 def test_all_that_an_image_without_a_dockerfile_can_say():
     made = project.parse(
-        HEAD + '[image]\nbase = "debian:bookworm-slim"\nrequirements = ["pandas==2.2.2", "six"]\npackages = ["libgomp1", "g++"]\n'
+        HEAD
+        + '[image]\nbase = "debian:bookworm-slim"\nrequirements = ["pandas==2.2.2", "six"]\npackages = ["libgomp1", "g++"]\n'
         'user = "root"\ngpu = true\nenv = { A = "$x \\"y\\"", N = 3 }\n'
     )
     text = made.image.generated_dockerfile()

@@ -17,12 +17,20 @@ def test_a_requirements_file_comes_with_those_that_it_includes(tmp_path):
     (tmp_path / "env").mkdir()
     (tmp_path / "env/common.txt").write_text("six\n-c ../limits.txt\n")
     (tmp_path / "limits.txt").write_text("six<2\n")
-    found = read(tmp_path, "requirements.txt", "-r env/common.txt\n--requirement=env/common.txt # twice\npandas\n-r https://x/y.txt\n")
+    found = read(
+        tmp_path,
+        "requirements.txt",
+        "-r env/common.txt\n--requirement=env/common.txt # twice\npandas\n-r https://x/y.txt\n",
+    )
     assert found == Requirements(None, ("limits.txt", "env/common.txt"))
 
 
 def test_pyproject_of_the_standard_and_of_poetry(tmp_path):
-    found = read(tmp_path, "pyproject.toml", '[project]\nname = "x"\ndependencies = ["pandas==2.2.2", "six; python_version<\'4\'"]\n')
+    found = read(
+        tmp_path,
+        "pyproject.toml",
+        '[project]\nname = "x"\ndependencies = ["pandas==2.2.2", "six; python_version<\'4\'"]\n',
+    )
     assert found.lines == ("pandas==2.2.2", "six; python_version<'4'")
     poetry = (
         '[tool.poetry.dependencies]\npython = "^3.11"\npandas = "^2.2"\nnumpy = {version = "~1.26.4", extras = ["x"]}\n'
@@ -136,7 +144,11 @@ def test_the_pip_part_of_a_conda_environment(tmp_path):
 @pytest.mark.parametrize(
     ("name", "source", "message"),
     [
-        ("environment.yml", "dependencies: [python=3.11, cudatoolkit=11.8, 'conda-forge::xgboost']", "cudatoolkit=11.8, conda-forge::xgboost"),
+        (
+            "environment.yml",
+            "dependencies: [python=3.11, cudatoolkit=11.8, 'conda-forge::xgboost']",
+            "cudatoolkit=11.8, conda-forge::xgboost",
+        ),
         ("environment.yml", "dependencies: [python=3.12]", "asks for Python 3.12"),
         ("environment.yml", "dependencies: {a: 1}", "no `dependencies`"),
         ("environment.yml", "a: [", "not YAML"),

@@ -61,4 +61,10 @@ MESSAGES = {
     "move them below `- pip:`, or into `packages` where Debian has them": (
         "`- pip:` 아래로 옮기거나, 데비안에 있으면 `packages`에 쓰세요"
     ),
+    "Name of the project (default: the folder's)": "프로젝트 이름 (기본: 폴더 이름)",
+    "Version of Python (default: what the folder asks for, else 3.11)": "파이썬 버전 (기본: 폴더가 원하는 버전, 없으면 3.11)",
+    "Write a Dockerfile, instead of `[image]` with Python and requirements": (
+        "`[image]`에 파이썬과 요구 사항을 적는 대신 Dockerfile을 씁니다"
+    ),
+    "Print what would be written, and write nothing": "무엇을 쓸지만 보여 주고 쓰지 않습니다",
 }

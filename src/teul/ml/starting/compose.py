@@ -34,9 +34,22 @@ __pycache__/
 .env
 mlruns/
 """
-_NOT_PARAMS = frozenset("config verbose debug help port host device".split())
+_NOT_PARAMS = frozenset(["config", "verbose", "debug", "help", "port", "host", "device"])
 _METRICS = re.compile(r"(?:^|/)(?:metrics?|scores?|eval(?:uation)?)\.json$", re.IGNORECASE)
-_DATA_SUFFIXES = (".csv", ".parquet", ".json", ".jsonl", ".tsv", ".npy", ".npz", ".txt", ".xlsx", ".yaml", ".yml", ".db")
+_DATA_SUFFIXES = (
+    ".csv",
+    ".parquet",
+    ".json",
+    ".jsonl",
+    ".tsv",
+    ".npy",
+    ".npz",
+    ".txt",
+    ".xlsx",
+    ".yaml",
+    ".yml",
+    ".db",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -348,9 +361,7 @@ def dockerfile(found: Found) -> str:
     """An ordinary Dockerfile for those who would rather have one than `[image]`."""
     from teul.ml.project import ImageSource
 
-    source = ImageSource(
-        python=found.python, requirements=found.requirements, packages=found.packages, gpu=found.gpu
-    )
+    source = ImageSource(python=found.python, requirements=found.requirements, packages=found.packages, gpu=found.gpu)
     lines = source.generated_dockerfile().rstrip("\n").splitlines()
     application = next((item for item in found.scanned if item.app), None)
     lines += ["", "COPY . ."]

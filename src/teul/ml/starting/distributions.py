@@ -35,8 +35,33 @@ DIFFERENT = {
 }  # fmt: skip
 """Import name → distribution, where they are not the same but for `_` and `-`."""
 FORMER_STDLIB = frozenset(
-    "aifc asynchat asyncore audioop cgi cgitb chunk crypt distutils imghdr imp mailcap msilib nis nntplib ossaudiodev "
-    "pipes smtpd sndhdr spwd sunau telnetlib uu xdrlib lib2to3".split()
+    [
+        "aifc",
+        "asynchat",
+        "asyncore",
+        "audioop",
+        "cgi",
+        "cgitb",
+        "chunk",
+        "crypt",
+        "distutils",
+        "imghdr",
+        "imp",
+        "mailcap",
+        "msilib",
+        "nis",
+        "nntplib",
+        "ossaudiodev",
+        "pipes",
+        "smtpd",
+        "sndhdr",
+        "spwd",
+        "sunau",
+        "telnetlib",
+        "uu",
+        "xdrlib",
+        "lib2to3",
+    ]
 )
 SYSTEM_LIBRARIES = {
     "opencv-python": ("libgl1", "libglib2.0-0"),
@@ -53,7 +78,9 @@ SYSTEM_LIBRARIES = {
     "weasyprint": ("libpango-1.0-0", "libpangoft2-1.0-0"),
 }
 """Distribution → Debian packages whose libraries or programs its wheels need and do not bring."""
-WITH_CUDA = frozenset("torch tensorflow jax vllm bitsandbytes flash-attn cupy-cuda12x deepspeed onnxruntime-gpu".split())
+WITH_CUDA = frozenset(
+    ["torch", "tensorflow", "jax", "vllm", "bitsandbytes", "flash-attn", "cupy-cuda12x", "deepspeed", "onnxruntime-gpu"]
+)
 _METADATA_NAME = re.compile(r"^(Name|Version):\s*(\S+)", re.MULTILINE | re.IGNORECASE)
 
 
@@ -113,9 +140,10 @@ def read_environment(site: str) -> Installed:
     for entry in sorted(os.listdir(site)) if site else ():
         if not entry.endswith(".dist-info"):
             continue
-        facts = dict(
-            (key.lower(), value) for key, value in _METADATA_NAME.findall(_read(f"{site}/{entry}/METADATA").partition("\n\n")[0])
-        )
+        facts = {
+            key.lower(): value
+            for key, value in _METADATA_NAME.findall(_read(f"{site}/{entry}/METADATA").partition("\n\n")[0])
+        }
         name, version = facts.get("name", ""), facts.get("version", "")
         if not name or not version or os.path.exists(f"{site}/{entry}/direct_url.json"):
             continue

@@ -17,11 +17,31 @@ PIP_LINE = re.compile(r"^\s*[!%]\s*(?:python3?\s+-m\s+)?(?:uv\s+)?pip3?\s+instal
 _MAGIC = re.compile(r"^\s*[!%?]")
 _CELL_MAGIC = re.compile(r"^\s*%%(?P<name>\w+)")
 WRITERS = frozenset(
-    "dump save save_model save_pretrained to_csv to_excel to_json to_parquet to_pickle write_text write_bytes savez "
-    "savetxt savefig mkdir makedirs save_weights export".split()
+    [
+        "dump",
+        "save",
+        "save_model",
+        "save_pretrained",
+        "to_csv",
+        "to_excel",
+        "to_json",
+        "to_parquet",
+        "to_pickle",
+        "write_text",
+        "write_bytes",
+        "savez",
+        "savetxt",
+        "savefig",
+        "mkdir",
+        "makedirs",
+        "save_weights",
+        "export",
+    ]
 )
 """Methods and functions whose path argument is written, in the libraries that people train with."""
-_OUTPUT_WORDS = frozenset("out output outdir model artifact artifacts save checkpoint checkpoints ckpt dest".split())
+_OUTPUT_WORDS = frozenset(
+    ["out", "output", "outdir", "model", "artifact", "artifacts", "save", "checkpoint", "checkpoints", "ckpt", "dest"]
+)
 _PARAM_TYPES = {"int": int, "float": float, "str": str}
 
 
@@ -105,8 +125,8 @@ def scan_notebook(source: str, path: str) -> Scanned:
                 continue
             lines = lines[1:]
         for line in lines:
-            if found := PIP_LINE.match(line):
-                words += _installed(found["words"])
+            if installs := PIP_LINE.match(line):
+                words += _installed(installs["words"])
         kept = [_blank(line) if _MAGIC.match(line) else line for line in lines]
         try:
             bodies += ast.parse("\n".join(kept)).body
@@ -252,7 +272,11 @@ def _written(walk: list[ast.AST], constants: dict[str, str]) -> set[str]:
         values = [*node.args, *(keyword.value for keyword in node.keywords)]
         if name == "open":
             mode = next(
-                (value.value for value in values[1:] if isinstance(value, ast.Constant) and isinstance(value.value, str)),
+                (
+                    value.value
+                    for value in values[1:]
+                    if isinstance(value, ast.Constant) and isinstance(value.value, str)
+                ),
                 "",
             )
             target = node.args[0] if node.args else None

@@ -13,11 +13,30 @@ from teul.ml.starting import compose, distributions
 from teul.ml.starting.scan import Scanned, scan_notebook, scan_python
 
 SKIPPED = frozenset(
-    "node_modules site-packages __pycache__ venv env build dist mlruns mlartifacts wandb lightning_logs".split()
+    [
+        "node_modules",
+        "site-packages",
+        "__pycache__",
+        "venv",
+        "env",
+        "build",
+        "dist",
+        "mlruns",
+        "mlartifacts",
+        "wandb",
+        "lightning_logs",
+    ]
 )
 FILE_LIMIT = 20_000
 SOURCE_LIMIT_BYTES = 4 << 20
-REQUIREMENT_FILES = ("requirements.txt", "uv.lock", "poetry.lock", "pyproject.toml", "environment.yml", "environment.yaml")
+REQUIREMENT_FILES = (
+    "requirements.txt",
+    "uv.lock",
+    "poetry.lock",
+    "pyproject.toml",
+    "environment.yml",
+    "environment.yaml",
+)
 """In the order in which they are taken."""
 DEFAULT_PYTHON = "3.11"
 
@@ -84,7 +103,9 @@ def start(
     names = {distributions.normalised(line) for line in _names(folder, found, lines)}
     found = replace(
         found,
-        packages=tuple(dict.fromkeys(item for name in sorted(names) for item in distributions.SYSTEM_LIBRARIES.get(name, ()))),
+        packages=tuple(
+            dict.fromkeys(item for name in sorted(names) for item in distributions.SYSTEM_LIBRARIES.get(name, ()))
+        ),
         gpu=bool(names & distributions.WITH_CUDA) and os.path.exists("/proc/driver/nvidia/version"),
     )
     if with_dockerfile and not found.has_dockerfile:

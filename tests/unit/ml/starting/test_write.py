@@ -49,8 +49,15 @@ def test_the_third_seeds_shape(tmp_path):
     assert project.image.requirements == "requirements.txt"
     assert project.params == {"iterations": 500}
     (step,) = project.steps
-    assert step.argv(project.params) == tuple(
-        "python train.py --data data/customers.csv --iterations 500 --out model/".split()
+    assert step.argv(project.params) == (
+        "python",
+        "train.py",
+        "--data",
+        "data/customers.csv",
+        "--iterations",
+        "500",
+        "--out",
+        "model/",
     )
     assert set(step.deps) == {"train.py", "features.py", "data/customers.csv"}
     assert step.outs == ("model",)
