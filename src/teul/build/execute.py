@@ -24,7 +24,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
-    from typing import Any
+    from typing import Any, Protocol
 
     from teul.build.dockerfile.parser import Node
     from teul.build.python.cut import Piece
@@ -33,6 +33,17 @@ if TYPE_CHECKING:
     from teul.runtime.driver import Driver
     from teul.snapshots.protocol import Snapshotter
     from teul.solver import Cache, Task
+
+if TYPE_CHECKING:
+
+    class Elsewhere(Protocol):
+        """An imported cache, as far as a worker asks it."""
+
+        def can_bring(self, diff_ids: Sequence[Digest]) -> bool: ...
+        def bring(self, diff_ids: Sequence[Digest], task: Task) -> bool: ...
+        def bring_mount(self, name: str, folder: str) -> bool:
+            """Fill the empty *folder* with a cache mount; False leaves it empty."""
+
 
 HOSTNAME = "buildkitsandbox"
 """What Docker's builder calls every machine that a RUN runs on."""
@@ -50,6 +61,7 @@ class BuildWorker:
         network: lends the path of a network namespace for the length of a block, or "host"; for RUN's default.
         secrets: id → bytes, for `--mount=type=secret`.
         remote: fetches what ADD names by address.
+        imported: what other machines exported.
     """
 
     def __init__(
@@ -65,6 +77,7 @@ class BuildWorker:
         network: Callable[[], AbstractContextManager[str]],
         secrets: Mapping[str, bytes] | None = None,
         remote: RemoteSources | None = None,
+        imported: Elsewhere | None = None,
     ) -> None:
         self.remote = remote
         self.settings = settings
@@ -76,6 +89,7 @@ class BuildWorker:
         self.hold = hold
         self.network = network
         self.secrets = secrets or {}
+        self.imported = imported
         self._local = threading.local()
         self._pip: dict[str, str] | None = None
 
@@ -113,6 +127,15 @@ class BuildWorker:
     def is_present(self, vertex: Vertex, result: Result) -> bool:
         """Whether all layers of a tree are here."""
         return self.snapshots.has([Digest(item) for item in result.data["diff_ids"]])
+
+    def can_bring(self, vertex: Vertex, result: Result) -> bool:
+        """Whether the layers that are missing are in an imported cache."""
+        return self.imported is not None and self.imported.can_bring([Digest(item) for item in result.data["diff_ids"]])
+
+    def bring(self, vertex: Vertex, result: Result, task: Task) -> bool:
+        """Get them (see `teul.solver.Worker`)."""
+        diff_ids = [Digest(item) for item in result.data["diff_ids"]]
+        return self.imported is not None and self.imported.bring(diff_ids, task)
 
     def execute(self, vertex: Vertex, inputs: Sequence[Result], task: Task) -> Result:
         """Do it (see `teul.solver.Worker`).
@@ -365,7 +388,7 @@ class BuildWorker:
 
     def _inspect_tree(self, vertex: Vertex, op: ops.Copy, source: Result, *, content: bool) -> dict[str, str] | None:
         """As `_inspect_sources`, for another stage's tree: remembered by that tree's digest."""
-        key = digest_of(["tree", source.digest, list(op.sources), list(op.excludes)])
+        key = self.tree_key(op, source)
         known = self.cache.find(key)
         if known is not None:
             return dict(known["data"])
@@ -375,6 +398,10 @@ class BuildWorker:
             parts = self._inspect_sources(vertex, op, Tree(root, owners=True))
         self.cache.put(key, vertex.digest, "", {"digest": key, "data": parts})
         return parts
+
+    def tree_key(self, op: ops.Copy, source: Result) -> str:
+        """What the parts that *op* finds in another stage's tree are remembered under."""
+        return digest_of(["tree", source.digest, list(op.sources), list(op.excludes)])
 
     def _missing(self, source: str, tree: Tree, where: str, vertex: Vertex) -> DockerfileError:
         from teul.build.dockerfile.reader import nearest

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from teul.build.dockerfile.mounts import RunMount
     from teul.build.execute import BuildWorker
     from teul.build.tree import Tree
+    from teul.config import Settings
     from teul.solver.graph import Result
 
 TAIL_LINES = 20
@@ -161,8 +162,7 @@ class RunMounts:
         """A folder that outlives the build: `cache/<digest of its id>/<n>` in the state folder."""
         from teul.host.fs import FolderLock
 
-        name = hashlib.sha256((mount.identity or mount.target).encode("utf-8", "surrogateescape")).hexdigest()[:32]
-        place = f"{self._worker.settings.root}/cache/{name}"
+        place = cache_mount_folder(self._worker.settings, mount)
         os.makedirs(place, mode=0o711, exist_ok=True)
         number = 0
         while True:
@@ -184,7 +184,11 @@ class RunMounts:
         temporary = f"{path}.{os.urandom(4).hex()}"
         os.mkdir(temporary, 0o755)
         try:
-            if origin is not None:
+            imported = self._worker.imported
+            place, _, number = path.rpartition("/")
+            if imported is not None and number == "0" and imported.bring_mount(os.path.basename(place), temporary):
+                pass
+            elif origin is not None:
                 from teul.build.copying import Copier
                 from teul.build.tree import Tree
 
@@ -223,6 +227,12 @@ class RunMounts:
             os.fchown(file.fileno(), mount.uid, mount.gid)
             os.fchmod(file.fileno(), 0o400 if mount.mode is None else mount.mode)
         return [Mount("bind", path, mount.target, (*BIND, "ro", "noexec"))]
+
+
+def cache_mount_folder(settings: Settings, mount: RunMount) -> str:
+    """Where the folders of a cache mount lie, one for each RUN that has it for itself at a time."""
+    name = hashlib.sha256((mount.identity or mount.target).encode("utf-8", "surrogateescape")).hexdigest()[:32]
+    return f"{settings.root}/cache/{name}"
 
 
 def last_lines(data: bytes) -> str:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from teul.cli.context import Context
     from teul.cli.flags import Arguments
     from teul.engine.build import BuildOptions, BuildResult, Secret
+    from teul.engine.build.attributes import CacheTarget
     from teul.solver.solve import Planned
 
 USAGE = "[OPTIONS] PATH | -"
@@ -41,6 +42,8 @@ FLAGS = (
     Flag("ulimit", kind="list", help="Ulimit options", metavar="ulimit"),
     Flag("quiet", "q", "bool", help="Suppress the build output and print image ID on success"),
     Flag("progress", help="Type of progress output: auto, plain, tty, rawjson or quiet", default="auto", metavar="string"),
+    Flag("cache-from", kind="list", help="Use a cache that was exported: a reference, or type=local,src=FOLDER", metavar="stringArray"),
+    Flag("cache-to", kind="list", help="Export the cache: type=registry,ref=NAME, type=local,dest=FOLDER or type=inline, with mode=max for every step", metavar="stringArray"),
     Flag("iidfile", help="Write the image ID to a file", metavar="string"),
     Flag("no-normalise", kind="bool", help="Keep times, logs and caches as the steps leave them, as Docker does"),
     Flag("dry-run", kind="bool", help="Print what would be done and why, and do nothing"),
@@ -53,7 +56,7 @@ FLAGS = (
         Flag(name, kind="list" if name in ("allow", "annotation", "attest") else kind, hidden=True)
         for name, kind in (
             ("allow", "string"), ("annotation", "string"), ("attest", "string"), ("builder", "string"),
-            ("cache-from", "list"), ("cache-to", "list"), ("call", "string"), ("cgroup-parent", "string"),
+            ("call", "string"), ("cgroup-parent", "string"),
             ("check", "bool"), ("compress", "bool"), ("cpu-period", "string"), ("cpu-quota", "string"),
             ("cpu-shares", "string"), ("cpuset-cpus", "string"), ("cpuset-mems", "string"),
             ("disable-content-trust", "bool"), ("isolation", "string"), ("memory", "string"),
@@ -63,7 +66,7 @@ FLAGS = (
     ),
 )  # fmt: skip
 REFUSED = {
-    "allow": "", "annotation": "", "attest": "", "builder": "", "cache-from": "", "cache-to": "", "call": "",
+    "allow": "", "annotation": "", "attest": "", "builder": "", "call": "",
     "cgroup-parent": "", "check": "teul build --dry-run", "compress": "", "cpu-period": "", "cpu-quota": "",
     "cpu-shares": "", "cpuset-cpus": "", "cpuset-mems": "", "disable-content-trust": "", "isolation": "", "memory": "",
     "memory-swap": "", "metadata-file": "teul build --iidfile FILE", "no-cache-filter": "teul build --no-cache",
@@ -174,13 +177,25 @@ def _options(
 ) -> BuildOptions:
     from teul.engine.build import BuildOptions
 
+    cache_from: tuple[CacheTarget, ...] = ()
+    cache_to: tuple[CacheTarget, ...] = ()
+    build_args = _arguments(arguments.strings("build-arg"))
+    if arguments.given & {"cache-from", "cache-to"} or build_args.get("BUILDKIT_INLINE_CACHE"):
+        from teul.engine.build.attributes import read_cache_from, read_cache_to
+
+        cache_from = tuple(read_cache_from(word) for word in arguments.strings("cache-from") if word)
+        words = [
+            *arguments.strings("cache-to"),
+            *(["type=inline"] if build_args.get("BUILDKIT_INLINE_CACHE") == "1" else []),
+        ]
+        cache_to = tuple(read_cache_to(word) for word in words if word)
     return BuildOptions(
         context=folder,
         context_name=context_name,
         dockerfile=dockerfile,
         dockerfile_text=dockerfile_text,
         tags=tuple(arguments.strings("tag")),
-        build_args=_arguments(arguments.strings("build-arg")),
+        build_args=build_args,
         build_contexts=_pairs("build-context", arguments.strings("build-context")),
         target=arguments.string("target"),
         no_cache=arguments.flag("no-cache"),
@@ -193,6 +208,8 @@ def _options(
         extra_hosts=tuple(arguments.strings("add-host")),
         shm_size_bytes=_size(arguments.string("shm-size")),
         ulimits=tuple(arguments.strings("ulimit")),
+        cache_from=cache_from,
+        cache_to=cache_to,
     )
 
 

@@ -85,6 +85,13 @@ class PipelineWorker:
             for entry in tree.files
         )
 
+    def can_bring(self, vertex: Vertex, result: Result) -> bool:
+        """Steps have no cache but this machine's."""
+        return False
+
+    def bring(self, vertex: Vertex, result: Result, task: Task) -> bool:
+        return False
+
     def execute(self, vertex: Vertex, inputs: Sequence[Result], task: Task) -> Result:
         """Run the step, or make the served image.
 

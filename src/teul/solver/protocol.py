@@ -34,6 +34,12 @@ class Worker(Protocol):
     def is_present(self, vertex: Vertex, result: Result) -> bool:
         """Whether what a remembered result stands for is still there."""
 
+    def can_bring(self, vertex: Vertex, result: Result) -> bool:
+        """Whether what is not here can be had from elsewhere (an imported cache); asked on the caller's thread."""
+
+    def bring(self, vertex: Vertex, result: Result, task: Task) -> bool:
+        """Get it; False when it cannot be had after all, which is never an error: the op runs then."""
+
     def execute(self, vertex: Vertex, inputs: Sequence[Result], task: Task) -> Result:
         """Do it. Whatever is left behind by an exception must not be taken for a result by anyone."""
 

@@ -88,9 +88,10 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Solution:
-    """Every vertex that has a result, and how it came to it."""
+    """Every vertex that has a result, how it came to it, and its key."""
 
     outcomes: Mapping[Vertex, Outcome]
+    keys: Mapping[Vertex, str] = field(default_factory=dict)
 
     def result(self, vertex: Vertex) -> Result:
         return self.outcomes[vertex].result
@@ -130,6 +131,10 @@ class _Board:
     known: dict[Vertex, _Known] = field(default_factory=dict)
     present: set[Vertex] = field(default_factory=set)
     outcomes: dict[Vertex, Outcome] = field(default_factory=dict)
+    elsewhere: set[Vertex] = field(default_factory=set)
+    """What is wanted, and is to be brought from elsewhere."""
+    missed: set[Vertex] = field(default_factory=set)
+    """What could not be brought."""
 
     def inputs(self, vertex: Vertex) -> list[Result]:
         return [self.results[source] for source in vertex.inputs]
@@ -161,13 +166,16 @@ def solve(
     for vertex in board.order:
         if vertex in board.results:
             board.outcomes[vertex] = Outcome(board.results[vertex], cached=True)
-            if vertex.name:
+            if vertex.name and vertex not in board.elsewhere:
                 events(Step(vertex.digest, vertex.name, "done", cached=True))
     if not board.present.issuperset(targets):
         _run(board, worker, cache, skip, events, threads)
     if scope:
         _explain(board, cache, scope, skip)
-    return Solution({vertex: board.outcomes[vertex] for vertex in board.order if vertex in board.outcomes})
+    return Solution(
+        {vertex: board.outcomes[vertex] for vertex in board.order if vertex in board.outcomes},
+        {vertex: known.key for vertex, known in board.known.items()},
+    )
 
 
 def plan(
@@ -249,17 +257,21 @@ def _short(value: object) -> str:
 def _settle(board: _Board, worker: Worker) -> list[Vertex]:
     """From the targets to the sources: what is there, what is wanted; returns what can run now."""
     for vertex in reversed(board.order):
-        if vertex not in board.wanted or vertex in board.present:
+        if vertex not in board.wanted or vertex in board.present or vertex in board.elsewhere:
             continue
-        if vertex in board.results and worker.is_present(vertex, board.results[vertex]):
+        result = board.results.get(vertex)
+        if result is not None and worker.is_present(vertex, result):
             board.present.add(vertex)
+        elif result is not None and vertex not in board.missed and worker.can_bring(vertex, result):
+            board.elsewhere.add(vertex)
         else:
             board.results.pop(vertex, None)
             board.wanted.update(vertex.inputs)
     return [
         vertex
         for vertex in board.order
-        if vertex in board.wanted and vertex not in board.present and board.present.issuperset(vertex.inputs)
+        if vertex in board.elsewhere
+        or (vertex in board.wanted and vertex not in board.present and board.present.issuperset(vertex.inputs))
     ]
 
 
@@ -277,6 +289,13 @@ def _run(
     locks: dict[str, threading.Lock] = {}
     guard = threading.Lock()
 
+    def bring(vertex: Vertex, result: Result) -> bool:
+        if stop.is_set():
+            raise Cancelled(text("the build was stopped"))
+        if vertex.name:
+            events(Step(vertex.digest, vertex.name, "started"))
+        return worker.bring(vertex, result, Task(vertex.digest, events, stop.is_set))
+
     def job(vertex: Vertex, inputs: list[Result], known: _Known | None) -> tuple[Outcome, _Known]:
         if stop.is_set():
             raise Cancelled(text("the build was stopped"))
@@ -290,6 +309,8 @@ def _run(
             if found is not None:
                 result = Result.from_json(found)
                 if worker.is_present(vertex, result):
+                    return Outcome(result, cached=True), known
+                if vertex not in board.missed and worker.can_bring(vertex, result) and bring(vertex, result):
                     return Outcome(result, cached=True), known
             started = monotonic()
             if vertex.name:
@@ -306,27 +327,43 @@ def _run(
 
     pool = ThreadPoolExecutor(max_workers=threads or max(4, os.cpu_count() or 1), thread_name_prefix="teul-solve")
     running: dict[Future[tuple[Outcome, _Known]], Vertex] = {}
+    bringing: dict[Future[bool], Vertex] = {}
     failure: BaseException | None = None
     try:
         while True:
             if failure is None:
-                busy = set(running.values())
+                busy = {*running.values(), *bringing.values()}
                 for vertex in _settle(board, worker):
-                    if vertex not in busy:
+                    if vertex in busy:
+                        continue
+                    if vertex in board.elsewhere:
+                        bringing[pool.submit(bring, vertex, board.results[vertex])] = vertex
+                    else:
                         running[pool.submit(job, vertex, board.inputs(vertex), board.known.get(vertex))] = vertex
-            if not running:
+            if not running and not bringing:
                 break
-            done, _ = wait(running, return_when=FIRST_COMPLETED)
+            pending: set[Future[Any]] = {*running, *bringing}
+            done, _ = wait(pending, return_when=FIRST_COMPLETED)
             for future in done:
-                vertex = running.pop(future)
                 error = future.exception()
                 if error is not None:
+                    running.pop(future, None)
+                    bringing.pop(future, None)
                     # What was cancelled because of another failure is not the news.
                     if failure is None or isinstance(failure, Cancelled):
                         failure = error
                     stop.set()
                     continue
-                outcome, board.known[vertex] = future.result()
+                if future in bringing:
+                    vertex = bringing.pop(future)
+                    board.elsewhere.discard(vertex)
+                    if not future.result():
+                        board.missed.add(vertex)
+                        continue
+                    outcome = Outcome(board.results[vertex], cached=True)
+                else:
+                    vertex = running.pop(future)
+                    outcome, board.known[vertex] = future.result()
                 board.results[vertex] = outcome.result
                 board.present.add(vertex)
                 board.outcomes[vertex] = outcome

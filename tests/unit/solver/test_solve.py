@@ -39,6 +39,9 @@ class Joiner:
         self.failing: set[str] = set()
         self.barrier: threading.Barrier | None = None
         self.suffix = ""
+        self.offered: set[str] = set()
+        self.brought: list[str] = []
+        self.torn: set[str] = set()
 
     def inspect(self, vertex: Vertex, inputs: Sequence[Result], *, content: bool) -> Mapping[str, str] | None:
         word = vertex.op.definition["word"]
@@ -48,6 +51,16 @@ class Joiner:
 
     def is_present(self, vertex: Vertex, result: Result) -> bool:
         return result.digest not in self.lost
+
+    def can_bring(self, vertex: Vertex, result: Result) -> bool:
+        return result.digest in self.offered
+
+    def bring(self, vertex: Vertex, result: Result, task: Task) -> bool:
+        if result.digest in self.torn:
+            return False
+        self.brought.append(result.digest)
+        self.lost.discard(result.digest)
+        return True
 
     def execute(self, vertex: Vertex, inputs: Sequence[Result], task: Task) -> Result:
         word = vertex.op.definition["word"]
@@ -308,3 +321,58 @@ def test_walk_gives_inputs_first_and_each_once() -> None:
 def test_a_vertex_is_equal_by_definition_and_inputs_not_by_name() -> None:
     assert Vertex(Say("a"), name="x") == Vertex(Say("a"), name="y")
     assert say("b", say("a")) != say("b", say("c"))
+
+
+def test_what_is_elsewhere_is_brought_and_nothing_below_it_is_touched() -> None:
+    worker, cache = Joiner(), MemoryCache()
+    top = say("top", say("middle", say("base")))
+    solve([top], worker, cache)
+    worker.log.clear()
+    worker.lost = {"base", "base+middle", "base+middle+top"}
+    worker.offered = {"base+middle+top", "base+middle"}
+
+    solution = solve([top], worker, cache)
+
+    assert worker.log == []
+    assert worker.brought == ["base+middle+top"]
+    assert solution.ran == ()
+
+
+def test_what_cannot_be_brought_after_all_runs_on_what_can() -> None:
+    worker, cache = Joiner(), MemoryCache()
+    top = say("top", say("middle", say("base")))
+    solve([top], worker, cache)
+    worker.log.clear()
+    worker.lost = {"base", "base+middle", "base+middle+top"}
+    worker.offered = {"base+middle+top", "base+middle"}
+    worker.torn = {"base+middle+top"}
+
+    solution = solve([top], worker, cache)
+
+    assert worker.brought == ["base+middle"]
+    assert worker.log == ["top"]
+    assert [vertex.name for vertex in solution.ran] == ["top"]
+
+
+def test_what_is_brought_comes_while_other_stages_run() -> None:
+    class Meeting(Joiner):
+        met = threading.Barrier(2)
+
+        def bring(self, vertex: Vertex, result: Result, task: Task) -> bool:
+            self.met.wait(5)
+            return super().bring(vertex, result, task)
+
+        def execute(self, vertex: Vertex, inputs: Sequence[Result], task: Task) -> Result:
+            if vertex.name == "right":
+                self.met.wait(5)
+            return super().execute(vertex, inputs, task)
+
+    cache = MemoryCache()
+    left = say("left")
+    solve([left], Joiner(), cache)
+    worker = Meeting()
+    worker.lost, worker.offered = {"left"}, {"left"}
+
+    solve([say("top", left, say("right"))], worker, cache)
+
+    assert worker.log == ["right", "top"]

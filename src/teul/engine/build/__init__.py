@@ -9,16 +9,19 @@ from contextlib import ExitStack
 
 from teul.build import ops
 from teul.build.dockerfile.lower import BaseImage, LowerOptions, NamedContext, lower
+from teul.engine.build.cache import BuildCache
 from teul.engine.build.explaining import ExplainedStep, explain
 from teul.engine.build.inputs import named_contexts, open_remote, open_trees, read_dockerfile, read_secrets
 from teul.engine.build.networks import BuildNetworks
 from teul.errors import (
+    Cancelled,
     ContextChanged,
     ImageNotFound,
     InvalidInput,
     NotFound,
     PlatformMismatch,
     SnapshotNotFound,
+    TeulError,
     Unavailable,
     text,
 )
@@ -39,9 +42,12 @@ if TYPE_CHECKING:
     from teul.build.dockerfile.parser import Dockerfile
     from teul.build.execute import BuildWorker
     from teul.engine import Engine
+    from teul.engine.build.attributes import CacheTarget
+    from teul.engine.build.cache_export import Known
     from teul.events import Sink
     from teul.images import Image
     from teul.oci.image import ImageConfig
+    from teul.registry import RegistryClient
     from teul.solver.graph import Vertex
     from teul.solver.solve import Planned, Solution
 else:
@@ -100,6 +106,8 @@ class BuildOptions:
     extra_hosts: tuple[str, ...] = ()
     shm_size_bytes: int = 0
     ulimits: tuple[str, ...] = ()
+    cache_from: tuple[CacheTarget, ...] = ()
+    cache_to: tuple[CacheTarget, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,11 +180,12 @@ class _Session:
         self.options = options
         self.events = events
         self._held: ExitStack | None = None
+        self._stack: ExitStack | None = None
         self._guard = threading.Lock()
         self.epoch = _epoch(engine, options)
         self._scratch = ExitStack()
         self._networks = BuildNetworks(engine, events)
-        self.cache = SolverCache(engine.db)
+        self.cache = BuildCache(SolverCache(engine.db), engine.snapshots.has)
         secrets = read_secrets(options.secrets, engine.settings.environ or {})
         self.remote = open_remote(engine, self.cache, self._hold, secrets, events)
         try:
@@ -196,6 +205,7 @@ class _Session:
         for code, message, span in self.lowered.warnings:
             events(Warn("", code, message, span))
         self._say_origins()
+        self._look_up()
         self.trees = open_trees(engine, options, contexts, ignore)
         self.worker: BuildWorker = BuildWorker(
             settings=engine.settings,
@@ -208,6 +218,7 @@ class _Session:
             network=self._networks.lend,
             secrets=secrets,
             remote=self.remote,
+            imported=self.cache.imported,
         )
 
     def _fetch_context(self, name: str, address: str) -> str:
@@ -218,6 +229,22 @@ class _Session:
         if opened.dockerfile_text is not None:
             raise InvalidInput(text("build context `{name}`: `{url}` is no tar", name=name, url=opened.name))
         return opened.folder
+
+    def _look_up(self) -> None:
+        """What this machine knows, with the trees of base images, which nothing has to be run for; and imports."""
+        from teul.build.execute import tree_result
+        from teul.solver.graph import walk
+        from teul.solver.solve import key_of
+
+        self.cache.foreseen = {
+            key_of(vertex, (), {}): tree_result(vertex.op.diff_ids).to_json()
+            for vertex in walk([self.lowered.vertex])
+            if isinstance(vertex.op, ops.Base)
+        }
+        if self.options.cache_from and not self.options.no_cache:
+            from teul.engine.build.cache_import import ImportedCache
+
+            self.cache.imported = ImportedCache(self.engine, self.options.cache_from, self._hold, self.events)
 
     def _lower_options(self, contexts: Mapping[str, NamedContext]) -> LowerOptions:
         options, environ = self.options, self.engine.settings.environ or {}
@@ -342,6 +369,15 @@ class _Session:
     def finish(self, solution: Solution, names: list[Reference]) -> BuildResult:
         """Write the config down, unless it is there already under all its names."""
         config = self._config(solution).to_bytes()
+        known = None
+        if self.options.cache_to:
+            from teul.engine.build.cache_export import gather, with_inline_cache
+
+            known = gather(
+                self.lowered.vertex, solution, self.worker, self.cache, with_times=not self.options.normalise
+            )
+            if any(target.kind == "inline" for target in self.options.cache_to):
+                config = with_inline_cache(config, known)
         image_id = Digest.of(config)
         images = self.engine.images
         found = images.find(image_id)
@@ -349,6 +385,8 @@ class _Session:
         image = images.add(config, names=names) if found is None or written else found
         ran = solution.ran
         self._describe(image, names)
+        if known is not None:
+            self._export_cache(known)
         return BuildResult(
             image=image,
             cached=not ran and found is not None,
@@ -359,6 +397,19 @@ class _Session:
             ),
             scope=self.scope,
         )
+
+    def _export_cache(self, known: Known) -> None:
+        from teul.engine.build.cache_export import export
+
+        for target in self.options.cache_to:
+            if target.kind == "inline":
+                continue
+            try:
+                export(self.engine, target, known, self.cache, self._client, self.events)
+            except (TeulError, OSError) as error:
+                if not target.ignore_error or isinstance(error, Cancelled):
+                    raise
+                self.events(Warn("", "cache-export", text("cache not exported: {problem}", problem=error)))
 
     def _config(self, solution: Solution) -> ImageConfig:
         from dataclasses import replace
@@ -397,10 +448,26 @@ class _Session:
         if known != row:
             self.cache.explain(self.scope, {"": row})
 
+    def _client(self) -> RegistryClient:
+        """One for all that this build sends and fetches by itself."""
+        if self._stack is None:
+            from contextlib import ExitStack
+
+            from teul.engine.images.pulling import open_client
+
+            self._stack = ExitStack()
+            self._registry = self._stack.enter_context(open_client(self.engine))
+        return self._registry
+
     def close(self) -> None:
         self.remote.close()
         self._networks.close()
         self._scratch.close()
+        if self.cache.imported is not None:
+            self.cache.imported.close()
+        if self._stack is not None:
+            self._stack.close()
+            self._stack = None
         if self._held is not None:
             self._held.close()
             self._held = None
