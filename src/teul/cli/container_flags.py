@@ -48,6 +48,8 @@ SHARED = (
     Flag("init", kind="bool", help="Run an init inside the container that forwards signals and reaps processes"),
     Flag("interactive", "i", "bool", help="Keep STDIN open even if not attached"),
     Flag("ip", help="IPv4 address (e.g., 172.30.100.104)", metavar="string"),
+    Flag("ip6", help="IPv6 address (e.g., 2001:db8::33)", metavar="string"),
+    Flag("mac-address", help="Container MAC address (e.g., 92:d0:c6:0a:29:33)", metavar="string"),
     Flag("ipc", help="IPC mode to use", metavar="string"),
     Flag("label", "l", "list", help="Set meta data on a container", metavar="list"),
     Flag("label-file", kind="list", help="Read in a line delimited file of labels", metavar="list"),
@@ -91,8 +93,8 @@ SHARED = (
 )
 REFUSED = (
     *("cpu-count", "cpu-percent", "health-cmd", "health-interval", "health-retries", "health-start-interval"),
-    *("health-start-period", "health-timeout", "io-maxbandwidth", "io-maxiops", "ip6", "isolation", "kernel-memory"),
-    *("link", "link-local-ip", "log-opt", "mac-address", "storage-opt", "volume-driver"),
+    *("health-start-period", "health-timeout", "io-maxbandwidth", "io-maxiops", "isolation", "kernel-memory"),
+    *("link", "link-local-ip", "log-opt", "storage-opt", "volume-driver"),
 )
 REFUSED_SWITCHES = ("use-api-socket",)
 REFUSED_FLAGS = (
@@ -136,6 +138,8 @@ def to_options(arguments: Arguments, *, detach: bool, environ: Mapping[str, str]
         network=(*arguments.strings("network"), *arguments.strings("net")),
         aliases=(*arguments.strings("network-alias"), *arguments.strings("net-alias")),
         address=arguments.string("ip"),
+        address6=arguments.string("ip6"),
+        mac_address=arguments.string("mac-address"),
         hostname=arguments.string("hostname"),
         domainname=arguments.string("domainname"),
         extra_hosts=tuple(arguments.strings("add-host")),

@@ -22,22 +22,25 @@ HEADINGS = {"ID": "NETWORK ID", "Name": "NAME", "Driver": "DRIVER", "Scope": "SC
 
 def run(arguments: Arguments, context: Context) -> int:
     from teul.cli.templates import render_records
-    from teul.containers import rfc3339
+    from teul.cli.times import local_time
     from teul.engine import inspection, networks
 
     engine = context.engine
     full = arguments.flag("no-trunc")
+    filters = arguments.strings("filter")
+    used = networks.in_use(engine) if any(word.startswith("dangling=") for word in filters) else set()
     records: list[dict[str, object]] = [
         {
             "ID": network.id,
             "Name": network.name,
             "Driver": network.driver,
             "Scope": "local",
-            "CreatedAt": rfc3339(network.created_at),
-            "IPv6": "false",
+            "CreatedAt": local_time(network.created_at),
+            "IPv6": "true" if network.subnet6 else "false",
             "Internal": "true" if network.internal else "false",
             "Labels": ",".join(f"{name}={value}" for name, value in network.labels.items()),
             "labels": dict(network.labels),
+            "dangling": network.name not in ("bridge", *used),
         }
         for network in networks.list_networks(engine)
     ]
@@ -52,15 +55,16 @@ def run(arguments: Arguments, context: Context) -> int:
             "Internal": "false",
             "Labels": "",
             "labels": {},
+            "dangling": False,
         }
         for name in inspection.PSEUDO_NETWORKS
     ]
     records = sorted(
-        (record for record in records if _fits(record, arguments.strings("filter"))),
+        (record for record in records if _fits(record, filters)),
         key=lambda record: str(record["Name"]),
     )
     for record in records:
-        del record["labels"]
+        del record["labels"], record["dangling"]
         if not full:
             record["ID"] = str(record["ID"])[:12]
     if arguments.flag("quiet"):
@@ -74,6 +78,8 @@ def run(arguments: Arguments, context: Context) -> int:
 
 
 def _fits(record: dict[str, object], filters: list[str]) -> bool:
+    """As Docker: of several values of one filter any may fit (of labels all must), and every filter must."""
+    found: dict[str, bool] = {}
     for word in filters:
         key, _, value = word.partition("=")
         if key == "name":
@@ -82,9 +88,13 @@ def _fits(record: dict[str, object], filters: list[str]) -> bool:
             fits = str(record["ID"]).startswith(value)
         elif key == "driver":
             fits = record["Driver"] == value
+        elif key == "dangling":
+            fits = record["dangling"] == (value.lower() in ("true", "1"))
         elif key == "scope":
             fits = value == "local"
         elif key == "type":
+            if value not in ("builtin", "custom"):
+                raise InvalidInput(text("invalid filter: 'type'='{value}'", value=value))
             fits = (value == "builtin") == (record["Name"] in ("bridge", "host", "none"))
         elif key == "label":
             labels = record["labels"]
@@ -93,6 +103,5 @@ def _fits(record: dict[str, object], filters: list[str]) -> bool:
             fits = name in labels and (not equals or labels[name] == wanted)
         else:
             raise InvalidInput(text("invalid filter '{key}'", key=key))
-        if not fits:
-            return False
-    return True
+        found[key] = (found.get(key, True) and fits) if key == "label" else (found.get(key, False) or fits)
+    return all(found.values())

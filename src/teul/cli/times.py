@@ -28,3 +28,14 @@ def local_time(seconds: float) -> str:
     import time
 
     return time.strftime("%Y-%m-%d %H:%M:%S %z %Z", time.localtime(seconds))
+
+
+def moment(value: str, *, now: float) -> float:
+    """A time as Docker's filters take it (a duration before *now*, RFC 3339, seconds) as seconds since 1970.
+
+    Raises:
+        InvalidInput: none of these.
+    """
+    from teul.runtime.logs import parse_time
+
+    return seconds_of(parse_time(value, now)) or 0.0

@@ -49,6 +49,8 @@ def run(arguments: Arguments, context: Context) -> int:
 
 
 def _fits(volume: Volume, filters: list[str], used: set[str]) -> bool:
+    """As Docker: of several values of one filter any may fit (of labels all must), and every filter must."""
+    found: dict[str, bool] = {}
     for word in filters:
         key, _, value = word.partition("=")
         if key == "dangling":
@@ -62,6 +64,5 @@ def _fits(volume: Volume, filters: list[str], used: set[str]) -> bool:
             fits = name in volume.labels and (not equals or volume.labels[name] == wanted)
         else:
             raise InvalidInput(text("invalid filter '{key}'", key=key))
-        if not fits:
-            return False
-    return True
+        found[key] = (found.get(key, True) and fits) if key == "label" else (found.get(key, False) or fits)
+    return all(found.values())

@@ -87,14 +87,25 @@ def describe_network(engine: Engine, network: Network) -> dict[str, Any]:
         place = found.networks.get(network.name) if found is not None else None
         attached[container] = {
             "Name": found.name if found is not None else container[:12],
-            "EndpointID": container,
+            "EndpointID": endpoint_id(network.id, container),
             "MacAddress": place.mac if place is not None else "",
             "IPv4Address": f"{address}/{network.prefix}",
-            "IPv6Address": "",
+            "IPv6Address": f"{place.address6}/{network.prefix6}" if place is not None and place.address6 else "",
         }
-    block = {"Subnet": network.subnet, "Gateway": network.gateway}
-    if network.ip_range:
-        block["IPRange"] = network.ip_range
+    blocks: list[dict[str, Any]] = []
+    for subnet, gateway, ip_range in (
+        (network.subnet, network.gateway, network.ip_range),
+        (network.subnet6, network.gateway6, network.ip_range6),
+    ):
+        if subnet:
+            block: dict[str, Any] = {"Subnet": subnet}
+            if ip_range:
+                block["IPRange"] = ip_range
+            block["Gateway"] = gateway
+            own = {name: word for name, word in network.reserved.items() if (":" in word) == (":" in subnet)}
+            if own:
+                block["AuxiliaryAddresses"] = own
+            blocks.append(block)
     return {
         "Name": network.name,
         "Id": network.id,
@@ -102,10 +113,10 @@ def describe_network(engine: Engine, network: Network) -> dict[str, Any]:
         "Scope": "local",
         "Driver": network.driver,
         "EnableIPv4": True,
-        "EnableIPv6": False,
-        "IPAM": {"Driver": "default", "Options": {}, "Config": [block]},
+        "EnableIPv6": bool(network.subnet6),
+        "IPAM": {"Driver": "default", "Options": {}, "Config": blocks},
         "Internal": network.internal,
-        "Attachable": False,
+        "Attachable": network.attachable,
         "Ingress": False,
         "ConfigFrom": {"Network": ""},
         "ConfigOnly": False,
@@ -113,6 +124,13 @@ def describe_network(engine: Engine, network: Network) -> dict[str, Any]:
         "Options": {"com.docker.network.bridge.name": network.bridge, **network.options},
         "Labels": dict(network.labels),
     }
+
+
+def endpoint_id(network: str, container: str) -> str:
+    """A stable id for a container's place on a network."""
+    import hashlib
+
+    return hashlib.sha256(f"{network}/{container}".encode()).hexdigest()
 
 
 def describe_volume(volume: Volume) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from teul.volumes import check_volume_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from dataclasses import dataclass, field
 
     from teul.engine import Engine
@@ -132,8 +132,13 @@ def in_use(engine: Engine) -> set[str]:
     return {mount.name for container in found for mount in container.mounts if mount.kind == "volume"}
 
 
-def prune(engine: Engine, *, is_all: bool = False) -> tuple[tuple[str, ...], int]:
-    """Remove anonymous volumes (*is_all*: named ones too) that no container has; their names, and bytes freed."""
+def prune(
+    engine: Engine, *, is_all: bool = False, is_wanted: Callable[[Volume], bool] | None = None
+) -> tuple[tuple[str, ...], int]:
+    """Remove anonymous volumes (*is_all*: named ones too) that no container has, of those that *is_wanted* says.
+
+    Returns: their names, and bytes freed.
+    """
     from teul.host.fs import disk_bytes
 
     used = in_use(engine)
@@ -141,6 +146,8 @@ def prune(engine: Engine, *, is_all: bool = False) -> tuple[tuple[str, ...], int
     freed = 0
     for volume in list_volumes(engine):
         if volume.name in used or not (is_all or volume.is_anonymous):
+            continue
+        if is_wanted is not None and not is_wanted(volume):
             continue
         size_bytes = disk_bytes(volume.mountpoint)
         try:

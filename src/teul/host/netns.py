@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 CLONE_NEWNET = 0x40000000
+_DELETE_LINK, _ACKNOWLEDGE = 17, 5
+_NAME = 3
 
 
 def open_network_namespace() -> int:
@@ -31,3 +38,55 @@ def open_network_namespace() -> int:
                 os._exit(125)
     finally:
         os.close(own)
+
+
+@contextmanager
+def inside(namespace: str) -> Iterator[None]:
+    """The calling thread is in the network namespace at path *namespace* for as long as the block.
+
+    Raises:
+        OSError: it is gone, or not allowed.
+    """
+    import ctypes
+
+    libc = ctypes.CDLL(None, use_errno=True)
+    own = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    other = -1
+    try:
+        other = os.open(namespace, os.O_RDONLY | os.O_CLOEXEC)
+        if libc.setns(other, CLONE_NEWNET) != 0:
+            code = ctypes.get_errno()
+            raise OSError(code, os.strerror(code), namespace)
+        try:
+            yield
+        finally:
+            if libc.setns(own, CLONE_NEWNET) != 0:
+                os._exit(125)
+    finally:
+        os.close(own)
+        if other != -1:
+            os.close(other)
+
+
+def delete_interface(name: str) -> None:
+    """Delete a network interface of this thread's namespace (of a pair, both ends); one that is gone is fine.
+
+    Spec: rtnetlink(7), RTM_DELLINK.
+
+    Raises:
+        OSError: the kernel refuses.
+    """
+    import socket
+    import struct
+
+    word = name.encode() + b"\0"
+    attribute = struct.pack("=HH", 4 + len(word), _NAME) + word
+    attribute += b"\0" * (-len(attribute) % 4)
+    body = struct.pack("=BxHiII", 0, 0, 0, 0, 0) + attribute
+    message = struct.pack("=IHHII", 16 + len(body), _DELETE_LINK, _ACKNOWLEDGE, 1, 0) + body
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as channel:
+        channel.send(message)
+        answer = channel.recv(4096)
+    code = -struct.unpack_from("=i", answer, 16)[0]
+    if code not in (0, 19):  # ENODEV
+        raise OSError(code, os.strerror(code), name)

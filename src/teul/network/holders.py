@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import os
 
-from teul.errors import Denied, PortInUse, text
+from teul.errors import Denied, InvalidInput, PortInUse, text
 from teul.network.ports import PortMapping
 
 TYPE_CHECKING = False
@@ -37,35 +37,54 @@ def reserve(mappings: Sequence[PortMapping]) -> tuple[tuple[PortMapping, ...], l
             if kind is None:
                 made.append(mapping)
                 continue
-            socket = _socket.socket(_socket.AF_INET, kind)
-            held.append(socket.detach())
-            socket = _socket.socket(fileno=held[-1])
-            try:
-                if mapping.protocol == "tcp":
-                    # As a server does: connections that are still closing do not hold the port.
-                    socket.setsockopt(_socket.SOL_SOCKET, _socket.SO_REUSEADDR, 1)
-                socket.bind((mapping.host_ip or "0.0.0.0", mapping.host_port))
-                if mapping.protocol == "tcp":
-                    socket.listen(1)
-                port = mapping.host_port or socket.getsockname()[1]
-            except OSError as error:
-                if error.errno == errno.EADDRINUSE:
-                    raise PortInUse(
-                        mapping.host_port,
-                        holder=holder(mapping.host_port, mapping.protocol),
-                        free=free_port(mapping.protocol, mapping.host_port + 1),
-                    ) from error
-                if error.errno == errno.EACCES:
-                    raise Denied(text("port {port} needs root", port=mapping.host_port)) from error
-                raise
-            finally:
-                socket.detach()
-            made.append(PortMapping(mapping.container_port, port, mapping.host_ip, mapping.protocol))
+            for wanted in range(mapping.host_port, max(mapping.host_port, mapping.last_host_port) + 1):
+                try:
+                    descriptor, port = _bind(mapping, kind, wanted)
+                except PortInUse:
+                    if wanted < mapping.last_host_port:
+                        continue
+                    raise
+                held.append(descriptor)
+                made.append(PortMapping(mapping.container_port, port, mapping.host_ip, mapping.protocol))
+                break
     except BaseException:
         for descriptor in held:
             os.close(descriptor)
         raise
     return tuple(made), held
+
+
+def _bind(mapping: PortMapping, kind: int, port: int) -> tuple[int, int]:
+    """A bound socket's descriptor, and its port."""
+    import _socket
+
+    family = _socket.AF_INET6 if ":" in mapping.host_ip else _socket.AF_INET
+    socket = _socket.socket(family, kind)
+    try:
+        if family == _socket.AF_INET6:
+            socket.setsockopt(_socket.IPPROTO_IPV6, _socket.IPV6_V6ONLY, 1)
+        if mapping.protocol == "tcp":
+            # As a server does: connections that are still closing do not hold the port.
+            socket.setsockopt(_socket.SOL_SOCKET, _socket.SO_REUSEADDR, 1)
+        socket.bind((mapping.host_ip or "0.0.0.0", port))
+        if mapping.protocol == "tcp":
+            socket.listen(1)
+        found: int = port or socket.getsockname()[1]
+        return socket.detach(), found
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise PortInUse(
+                port, holder=holder(port, mapping.protocol), free=free_port(mapping.protocol, port + 1)
+            ) from error
+        if error.errno == errno.EACCES:
+            raise Denied(text("port {port} needs root", port=port)) from error
+        if error.errno == errno.EADDRNOTAVAIL:
+            raise InvalidInput(
+                text("cannot publish on {address}: this host has no such address", address=mapping.host_ip)
+            ) from error
+        raise
+    finally:
+        socket.close()
 
 
 def holder(port: int, protocol: str = "tcp") -> str:

@@ -22,12 +22,12 @@ from teul.plain_json import dumps, loads
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from dataclasses import dataclass, field
+    from dataclasses import dataclass, field, replace
     from typing import Any
 
     from teul.network.ports import PortMapping
 else:
-    from teul.values import dataclass, field
+    from teul.values import dataclass, field, replace
 
 FOLDERS = ("/usr/lib/podman", "/usr/libexec/podman", "/usr/local/lib/podman", "/usr/local/libexec/podman")
 DNS_PORT = 53
@@ -35,7 +35,10 @@ DNS_PORT = 53
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Network:
-    """A bridge network. `subnet` as text, `gateway` an address in it."""
+    """A bridge network. `subnet` as text, `gateway` an address in it; `subnet6` and `gateway6` are "" without IPv6.
+
+    `reserved` are addresses that no container gets, by the names that their owners go by; `mtu` 0 is the host's.
+    """
 
     id: str
     name: str
@@ -48,6 +51,16 @@ class Network:
     labels: Mapping[str, str] = field(default_factory=dict)
     options: Mapping[str, str] = field(default_factory=dict)
     ip_range: str = ""
+    subnet6: str = ""
+    gateway6: str = ""
+    ip_range6: str = ""
+    reserved: Mapping[str, str] = field(default_factory=dict)
+    attachable: bool = False
+    mtu: int = 0
+    talks_inside: bool = True
+    """Whether containers on it may talk to each other (`enable_icc`)."""
+    host_address: str = ""
+    """Where ports are published that name no address of the host."""
     created_at: float = 0.0
 
     @classmethod
@@ -58,6 +71,11 @@ class Network:
     def prefix(self) -> int:
         return int(self.subnet.partition("/")[2])
 
+    @property
+    def prefix6(self) -> int:
+        """0 without IPv6."""
+        return int(self.subnet6.partition("/")[2] or 0)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
@@ -67,9 +85,14 @@ class Endpoint:
     network_id: str = ""
     aliases: tuple[str, ...] = ()
     requested_address: str = ""
+    requested_address6: str = ""
+    requested_mac: str = ""
     address: str = ""
     prefix: int = 0
     gateway: str = ""
+    address6: str = ""
+    prefix6: int = 0
+    gateway6: str = ""
     mac: str = ""
     interface: str = "eth0"
 
@@ -116,30 +139,8 @@ def options_for(
     return {
         "container_id": container,
         "container_name": name,
-        "networks": {
-            network.bridge: {
-                "static_ips": [endpoint.address],
-                "aliases": [*endpoint.aliases, container[:12]],
-                "interface_name": endpoint.interface,
-            }
-            for network, endpoint in places
-        },
-        "network_info": {
-            network.bridge: {
-                "name": network.bridge,
-                "id": network.id,
-                "driver": "bridge",
-                "network_interface": network.bridge,
-                "subnets": [{"subnet": network.subnet, "gateway": network.gateway}],
-                "ipv6_enabled": False,
-                "internal": network.internal,
-                "dns_enabled": network.dns,
-                "ipam_options": {"driver": "host-local"},
-                "options": {"mtu": str(mtu)} if mtu else {},
-                "created": "1980-01-01T00:00:00Z",
-            }
-            for network, _ in places
-        },
+        "networks": {network.bridge: _place(endpoint, container) for network, endpoint in places},
+        "network_info": {network.bridge: _info(network, endpoint, mtu) for network, endpoint in places},
         "port_mappings": [
             {
                 "container_port": port.container_port,
@@ -151,6 +152,51 @@ def options_for(
             for port in ports
         ],
     }
+
+
+def part_of(options: Mapping[str, Any], bridge: str) -> dict[str, Any]:
+    """Of what was set up on several networks, the part of one."""
+    return {**options, **{key: {bridge: options[key][bridge]} for key in ("networks", "network_info")}}
+
+
+def _place(endpoint: Endpoint, container: str) -> dict[str, Any]:
+    made: dict[str, Any] = {
+        "static_ips": [address for address in (endpoint.address, endpoint.address6) if address],
+        "aliases": [*endpoint.aliases, container[:12]],
+        "interface_name": endpoint.interface,
+    }
+    if endpoint.requested_mac:
+        made["static_mac"] = endpoint.requested_mac
+    return made
+
+
+def _info(network: Network, endpoint: Endpoint, mtu: int) -> dict[str, Any]:
+    subnets = [{"subnet": network.subnet, "gateway": network.gateway}]
+    if network.subnet6:
+        subnets.append({"subnet": network.subnet6, "gateway": network.gateway6})
+    mtu = network.mtu or mtu
+    # Of several default routes the first network's is taken; the others wait for it to be left.
+    number = int("0" + "".join(letter for letter in endpoint.interface if letter.isdigit()))
+    return {
+        "name": network.bridge,
+        "id": network.id,
+        "driver": "bridge",
+        "network_interface": network.bridge,
+        "subnets": subnets,
+        "ipv6_enabled": bool(network.subnet6),
+        "internal": network.internal,
+        "dns_enabled": network.dns,
+        "ipam_options": {"driver": "host-local"},
+        "options": {"metric": str(100 + number)} | ({"mtu": str(mtu)} if mtu else {}),
+        "created": "1980-01-01T00:00:00Z",
+    }
+
+
+def with_mac(place: Endpoint, status: object) -> Endpoint:
+    """*place* with the address of its card, from what netavark said of its bridge."""
+    interfaces = status.get("interfaces") if isinstance(status, dict) else None
+    interface = interfaces.get(place.interface) if isinstance(interfaces, dict) else None
+    return replace(place, mac=str(interface.get("mac_address", ""))) if isinstance(interface, dict) else place
 
 
 class Setup:

@@ -6,6 +6,7 @@ Source: Docker's documentation, "docker run", "Publish or expose port".
 from __future__ import annotations
 
 from teul.errors import InvalidInput, OptionUnsupported, text
+from teul.network.addresses import number, show
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,16 +21,26 @@ PROTOCOLS = ("tcp", "udp", "sctp")
 
 @dataclass(frozen=True, slots=True)
 class PortMapping:
-    """One port of a container and where it is to be reached; `host_port` 0 asks for a free one, `host_ip` "" is all."""
+    """One port of a container and where it is to be reached; `host_port` 0 asks for a free one, `host_ip` "" is all.
+
+    With `last_host_port`, any free one from `host_port` to that will do.
+    """
 
     container_port: int
     host_port: int = 0
     host_ip: str = ""
     protocol: str = "tcp"
+    last_host_port: int = 0
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> PortMapping:
-        return cls(value["container_port"], value["host_port"], value["host_ip"], value["protocol"])
+        return cls(
+            value["container_port"],
+            value["host_port"],
+            value["host_ip"],
+            value["protocol"],
+            value.get("last_host_port", 0),
+        )
 
     @property
     def key(self) -> str:
@@ -58,10 +69,11 @@ def parse_publish(value: str) -> tuple[PortMapping, ...]:
         raise InvalidInput(text("invalid containerPort: {value}", value=value))
     if len(parts) == 3:
         host_ip = parts[0]
-    if host_ip and ":" in host_ip:
-        raise OptionUnsupported(f"--publish {value}", hint=text("publish on an IPv4 address"))
-    if host_ip and not _is_address(host_ip):
-        raise InvalidInput(text("invalid IP address: {address}", address=host_ip))
+    if host_ip:
+        host_ip = show(number(host_ip), 128 if ":" in host_ip else 32)
+        if host_ip == "::1":
+            # The kernel does not route what is for the loopback, and IPv6 has no switch for it.
+            raise OptionUnsupported(f"--publish {value}", hint=text("publish on 127.0.0.1"))
     container = _range(parts[-1], value)
     host_word = parts[-2] if len(parts) > 1 else ""
     if not host_word:
@@ -70,8 +82,7 @@ def parse_publish(value: str) -> tuple[PortMapping, ...]:
     if len(host) != len(container):
         if len(container) != 1:
             raise InvalidInput(text("invalid ranges specified for container and host Ports: {value}", value=value))
-        # Docker: one port of the container and a range of the host's means "any of these"; the first is as good.
-        host = host[:1]
+        return (PortMapping(container[0], host[0], host_ip, protocol, host[-1]),)
     return tuple(PortMapping(inner, outer, host_ip, protocol) for inner, outer in zip(container, host, strict=True))
 
 
@@ -109,7 +120,8 @@ def show_ports(mappings: Iterable[PortMapping], exposed: Iterable[str] = ()) -> 
         outer, inner = str(first.host_port), str(first.container_port)
         if len(group) > 1:
             outer, inner = f"{outer}-{last.host_port}", f"{inner}-{last.container_port}"
-        made.append(f"{first.host_ip or '0.0.0.0'}:{outer}->{inner}/{first.protocol}")
+        where = f"[{first.host_ip}]" if ":" in first.host_ip else first.host_ip or "0.0.0.0"
+        made.append(f"{where}:{outer}->{inner}/{first.protocol}")
     taken = {item.key for item in published}
     made += sorted((key for key in exposed if key not in taken), key=lambda key: (int(key.split("/")[0]), key))
     return ", ".join(made)
@@ -124,8 +136,3 @@ def _range(word: str, value: str, *, lowest: int = 1) -> list[int]:
     if not lowest <= start <= end <= 65535:
         raise InvalidInput(text("invalid containerPort: {value}", value=value))
     return list(range(start, end + 1))
-
-
-def _is_address(word: str) -> bool:
-    parts = word.split(".")
-    return len(parts) == 4 and all(part.isascii() and part.isdigit() and int(part) < 256 for part in parts)

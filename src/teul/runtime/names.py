@@ -96,14 +96,30 @@ def write_name_files(
         if target in skip:
             continue
         path = f"{folder}/{name}"
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
-        try:
-            os.fchmod(descriptor, 0o644)
-            os.write(descriptor, content.encode())
-        finally:
-            os.close(descriptor)
+        write_in_place(path, content)
         made.append(Mount("bind", path, target, ("rbind", "rprivate")))
     return tuple(made)
+
+
+def edit_hosts(path: str, *, add: Sequence[str] = (), remove: Sequence[str] = ()) -> None:
+    """Change a running container's `/etc/hosts`: lines to add at its end, addresses whose lines go; others stay."""
+    try:
+        with open(path, encoding="utf-8", errors="surrogateescape") as file:
+            lines = file.read(1 << 20).splitlines()
+    except FileNotFoundError:
+        return
+    kept = [line for line in lines if not line.split() or line.split()[0] not in remove]
+    write_in_place(path, "".join(f"{line}\n" for line in (*kept, *add)))
+
+
+def write_in_place(path: str, content: str) -> None:
+    """Write a file that may be mounted somewhere: it stays the same file."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+    try:
+        os.fchmod(descriptor, 0o644)
+        os.write(descriptor, content.encode(errors="surrogateescape"))
+    finally:
+        os.close(descriptor)
 
 
 def _read(path: str) -> tuple[list[str], list[str], list[str]]:

@@ -77,3 +77,7 @@ def orphans(db: Database) -> list[tuple[str, str]]:
 
 def remove_endpoints(db: Database, container: str) -> None:
     db.execute("DELETE FROM endpoints WHERE container = ?", (container,))
+
+
+def remove_endpoint(db: Database, network: str, container: str) -> None:
+    db.execute("DELETE FROM endpoints WHERE network = ? AND container = ?", (network, container))

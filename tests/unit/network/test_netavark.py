@@ -20,7 +20,7 @@ def test_the_options_name_addresses_aliases_and_ports():
     ]
     info = made["network_info"]["tl0"]
     assert info["subnets"] == [{"subnet": "172.20.0.0/20", "gateway": "172.20.0.1"}]
-    assert info["options"] == {"mtu": "1400"}
+    assert info["options"] == {"metric": "100", "mtu": "1400"}
     assert (info["network_interface"], info["dns_enabled"], info["internal"]) == ("tl0", True, False)
 
 

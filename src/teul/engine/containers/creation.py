@@ -7,8 +7,9 @@ import time
 
 from teul.containers import check_name, new_id, random_name, signal_number
 from teul.engine.containers.lookup import folder_of, get
+from teul.engine.containers.placing import find_places
 from teul.engine.containers.record import Container
-from teul.errors import Conflict, Denied, HostLacks, InvalidInput, NameInUse, OptionUnsupported, PlatformMismatch, text
+from teul.errors import Conflict, Denied, HostLacks, InvalidInput, NameInUse, PlatformMismatch, text
 from teul.events import Warn, silent
 from teul.host.launch import deferred_interrupts
 from teul.host.platform import can_run, host_platform
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from teul.errors import Text
     from teul.events import Sink
     from teul.images import Image
-    from teul.network.netavark import Endpoint
     from teul.network.ports import PortMapping
     from teul.oci.image import ExecutionConfig
     from teul.runtime.spec import Limits
@@ -79,7 +79,7 @@ def plan(engine: Engine, options: ContainerOptions, image: Image, *, events: Sin
     config = image.config.config
     entrypoint, command = _command(options, config)
     env = merge_environment(config.env, options.env)
-    mode, places = _networks(engine, options)
+    mode, places = find_places(engine, options)
     publish = _published(options, config, mode, events)
     exposed = _exposed(options, config, publish)
     limits = _checked_limits(options, events)
@@ -190,54 +190,6 @@ def _command(options: ContainerOptions, config: ExecutionConfig) -> tuple[tuple[
     if not entrypoint and not command:
         raise InvalidInput(text("no command specified"))
     return entrypoint, command
-
-
-def _networks(engine: Engine, options: ContainerOptions) -> tuple[str, tuple[Endpoint, ...]]:
-    words = options.network or ("default",)
-    mode = ""
-    places: list[Endpoint] = []
-    for word in words:
-        name, aliases, address = word, list(options.aliases), options.address
-        if "=" in word:
-            name = ""
-            for field in word.split(","):
-                key, _, value = field.partition("=")
-                if key == "name":
-                    name = value
-                elif key == "alias":
-                    aliases.append(value)
-                elif key == "ip":
-                    address = value
-                else:
-                    raise OptionUnsupported(f"--network {key}=")
-        name = "bridge" if name == "default" else name
-        if name.startswith("container:"):
-            target = get(engine, name.removeprefix("container:"))
-            name = f"container:{target.id}"
-        elif name.startswith("ns:") or name in ("slirp4netns", "pasta", "private"):
-            raise OptionUnsupported(f"--network {name}")
-        if name in ("host", "none") or name.startswith("container:"):
-            if len(words) > 1:
-                raise InvalidInput(
-                    text("conflicting options: cannot attach both user-defined and non-user-defined network-modes")
-                )
-            return name, ()
-        if name == "bridge" and (aliases or address):
-            if address:
-                raise InvalidInput(text("user specified IP address is supported on user defined networks only"))
-            if options.aliases:
-                raise InvalidInput(
-                    text("network-scoped alias is supported only for containers in user defined networks")
-                )
-        from teul.engine import networks
-        from teul.network.netavark import Endpoint
-
-        network = networks.get(engine, name)
-        mode = mode or network.name
-        if any(place.network == network.name for place in places):
-            raise InvalidInput(text("network {name} is specified multiple times", name=network.name))
-        places.append(Endpoint(network=network.name, aliases=tuple(aliases), requested_address=address))
-    return mode, tuple(places)
 
 
 def _published(options: ContainerOptions, config: ExecutionConfig, mode: str, events: Sink) -> tuple[PortMapping, ...]:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from teul.engine import Engine
     from teul.engine.containers.record import Container
+    from teul.network.netavark import Endpoint
     from teul.network.ports import PortMapping
     from teul.volumes import MountPoint
 
@@ -146,20 +147,7 @@ def _host_config(container: Container) -> dict[str, Any]:
 
 
 def _network_settings(container: Container) -> dict[str, Any]:
-    places: dict[str, dict[str, Any]] = {
-        place.network: {
-            "NetworkID": place.network_id,
-            "EndpointID": container.id if place.address else "",
-            "Gateway": place.gateway if place.address else "",
-            "IPAddress": place.address,
-            "IPPrefixLen": place.prefix if place.address else 0,
-            "MacAddress": place.mac,
-            "Aliases": list(place.aliases) or None,
-            "DNSNames": [container.name, *place.aliases, container.short_id],
-            "IPAMConfig": {"IPv4Address": place.requested_address} if place.requested_address else None,
-        }
-        for place in container.places
-    }
+    places: dict[str, dict[str, Any]] = {place.network: _place(container, place) for place in container.places}
     if not places and container.network_mode in ("host", "none"):
         empty = {"NetworkID": "", "EndpointID": "", "Gateway": "", "IPAddress": "", "IPPrefixLen": 0, "MacAddress": ""}
         places = {container.network_mode: empty}
@@ -171,11 +159,39 @@ def _network_settings(container: Container) -> dict[str, Any]:
         "SandboxID": container.id if container.pid else "",
         "SandboxKey": f"/proc/{container.pid}/ns/net" if container.pid else "",
         "Ports": ports if container.status == RUNNING else {},
+        "EndpointID": first.get("EndpointID", ""),
         "Gateway": first.get("Gateway", ""),
+        "GlobalIPv6Address": first.get("GlobalIPv6Address", ""),
+        "GlobalIPv6PrefixLen": first.get("GlobalIPv6PrefixLen", 0),
+        "IPv6Gateway": first.get("IPv6Gateway", ""),
         "IPAddress": first.get("IPAddress", ""),
         "IPPrefixLen": first.get("IPPrefixLen", 0),
         "MacAddress": first.get("MacAddress", ""),
         "Networks": places,
+    }
+
+
+def _place(container: Container, place: Endpoint) -> dict[str, Any]:
+    """A container's place on a network as Docker's `EndpointSettings`; what holds only while it runs is empty then."""
+    from teul.engine.inspection import endpoint_id
+
+    is_there = bool(place.address)
+    wishes = {"IPv4Address": place.requested_address, "IPv6Address": place.requested_address6}
+    return {
+        "IPAMConfig": {name: word for name, word in wishes.items() if word} or None,
+        "Links": None,
+        "Aliases": list(place.aliases) or None,
+        "MacAddress": place.mac,
+        "NetworkID": place.network_id,
+        "EndpointID": endpoint_id(place.network_id, container.id) if is_there else "",
+        "Gateway": place.gateway if is_there else "",
+        "IPAddress": place.address,
+        "IPPrefixLen": place.prefix if is_there else 0,
+        "IPv6Gateway": place.gateway6 if is_there else "",
+        "GlobalIPv6Address": place.address6,
+        "GlobalIPv6PrefixLen": place.prefix6 if place.address6 else 0,
+        "DriverOpts": None,
+        "DNSNames": [container.name, *place.aliases, container.short_id],
     }
 
 

@@ -41,6 +41,8 @@ class ContainerOptions:
     network: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
     address: str = ""
+    address6: str = ""
+    mac_address: str = ""
     hostname: str = ""
     domainname: str = ""
     extra_hosts: tuple[str, ...] = ()

@@ -64,7 +64,7 @@ def settle(engine: Engine, container: str, *, defer_network: bool = False) -> Co
             oom_killed=monitor.was_out_of_memory(bundle),
             # A file's time comes from a coarser clock, up to 10 ms behind.
             finished_at=max(monitor.ended_at(bundle, container) or time.time(), found.started_at),
-            places=tuple(replace(place, address="", mac="") for place in found.places),
+            places=tuple(replace(place, address="", address6="", mac="") for place in found.places),
             ports=(),
         )
         if code is None:

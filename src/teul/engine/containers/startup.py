@@ -259,13 +259,13 @@ class Started:
             )
         full = f"{container.hostname}.{container.domainname}" if container.domainname else ""
         own = [full, container.hostname] if full else [container.hostname]
-        places = [(place.address, own) for place in container.places if place.address]
+        places = [(word, own) for place in container.places for word in (place.address, place.address6) if word]
         gateway = container.places[0].gateway if container.places else ""
         base = _host_file("/etc/hosts") if shares_network else ""
         servers = list(container.dns)
         options = list(container.dns_options)
         if not servers and self._joined is not None:
-            servers = _name_servers(self.engine, container)
+            servers = name_servers(self.engine, container)
             if servers and not options:
                 options = ["ndots:0"]
         return names.write_name_files(
@@ -348,7 +348,8 @@ class Started:
             return self._joined.path
         if container.network_mode.startswith("container:"):
             return _shared(self.engine, "net", container.network_mode)
-        return container.network_mode
+        # One that was taken off all its networks has a loopback alone.
+        return "host" if container.network_mode == "host" else "none"
 
     def _take_back(self, error: BaseException) -> None:
         """Leave the container as it was before, with what went wrong written on it."""
@@ -394,7 +395,7 @@ class Started:
             started_at=0.0,
             exit_code=code if isinstance(code, int) else 128,
             error=str(error),
-            places=tuple(replace(place, address="", mac="") for place in container.places),
+            places=tuple(replace(place, address="", address6="", mac="") for place in container.places),
             ports=(),
         )
         rows.update(engine.db, container.id, status=self.container.status, data=self.container.data())
@@ -574,7 +575,7 @@ def _shared(engine: Engine, kind: str, value: str) -> str:
     return f"/proc/{other.pid}/ns/{kind}"
 
 
-def _name_servers(engine: Engine, container: Container) -> list[str]:
+def name_servers(engine: Engine, container: Container) -> list[str]:
     """The DNS servers of the container's networks: the gateways of those that have one."""
     from teul.engine import networks
 

@@ -141,9 +141,44 @@ def test_a_user_defined_network_takes_aliases_and_an_address(engine, planned):
     from teul.engine import networks
 
     networks.create(engine, "mine", subnet="10.211.7.0/24")
-    made = planned(network=("name=mine,alias=db,ip=10.211.7.9",), aliases=("store",))
+    made = planned(network=("name=mine,alias=db,alias=store,ip=10.211.7.9",))
 
-    assert (made.networks["mine"].aliases, made.networks["mine"].requested_address) == (("store", "db"), "10.211.7.9")
+    assert (made.networks["mine"].aliases, made.networks["mine"].requested_address) == (("db", "store"), "10.211.7.9")
+
+
+def test_flags_for_one_network_go_to_the_first(engine, planned):
+    from teul.engine import networks
+
+    for name in ("one", "two"):
+        networks.create(engine, name)
+    made = planned(network=("one", "name=two,alias=b"), aliases=("a",), mac_address="02:00:00:00:00:07")
+
+    assert [(place.network, place.aliases, place.requested_mac) for place in made.places] == [
+        ("one", ("a",), "02:00:00:00:00:07"),
+        ("two", ("b",), ""),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("network", "options", "said"),
+    [
+        (("mine", "host"), {}, "cannot attach both user-defined and non-user-defined"),
+        (("mine", "mine"), {}, "network mine is specified multiple times"),
+        (("name=mine,foo=bar",), {}, "invalid field key foo"),
+        (("mine,alias=x",), {}, "invalid field mine"),
+        (("alias=x",), {}, "network name/id is not specified"),
+        (("name=mine,alias=x",), {"aliases": ("y",)}, "cannot specify both --network-alias and per-network alias"),
+        (("name=mine,ip=10.211.7.9",), {"address": "10.211.7.8"}, "cannot specify both --ip and per-network IPv4"),
+        (("bridge",), {"address": "10.211.7.8"}, "supported on user defined networks only"),
+        (("mine",), {"mac_address": "02:00"}, "is not a valid mac address"),
+    ],
+)
+def test_networks_that_cannot_be_are_refused_in_dockers_words(engine, planned, network, options, said):
+    from teul.engine import networks
+
+    networks.create(engine, "mine", subnet="10.211.7.0/24")
+    with pytest.raises(InvalidInput, match=said):
+        planned(network=network, **options)
 
 
 def test_ports_conflict_with_anothers_network(planned, engine):
