@@ -9,7 +9,7 @@ from teul.containers import check_name, new_id, random_name, signal_number
 from teul.engine.containers.lookup import folder_of, get
 from teul.engine.containers.placing import find_places
 from teul.engine.containers.record import Container
-from teul.errors import Conflict, Denied, HostLacks, InvalidInput, NameInUse, PlatformMismatch, text
+from teul.errors import Conflict, Denied, HostLacks, InvalidInput, NameInUse, OptionUnsupported, PlatformMismatch, text
 from teul.events import Warn, silent
 from teul.host.launch import deferred_interrupts
 from teul.host.platform import can_run, host_platform
