@@ -99,7 +99,7 @@ def to_record(
         "RunningFor": human_age(now - container.created_at),
         "CreatedAt": time.strftime("%Y-%m-%d %H:%M:%S %z %Z", time.localtime(container.created_at)),
         "Status": status_text(container, now),
-        "State": container.status,
+        "State": "paused" if container.paused else container.status,
         "Ports": show_ports(container.ports, container.exposed_ports) if container.is_running else "",
         "Names": container.name,
         "Labels": ",".join(f"{name}={value}" for name, value in container.labels.items()),
@@ -116,7 +116,7 @@ def status_text(container: Container, now: float) -> str:
     from teul.cli.units import human_age, human_duration
 
     if container.is_running:
-        return f"Up {human_duration(now - container.started_at)}"
+        return f"Up {human_duration(now - container.started_at)}" + (" (Paused)" if container.paused else "")
     if container.status == "created":
         return "Created"
     if container.status == "dead":
@@ -171,7 +171,7 @@ def _fits(engine: Engine, container: Container, key: str, value: str, known: Seq
         name, equals, wanted = value.partition("=")
         return name in container.labels and (not equals or container.labels[name] == wanted)
     if key == "status":
-        return container.status == value
+        return ("paused" if container.paused else container.status) == value
     if key == "exited":
         return container.status == "exited" and str(container.exit_code) == value
     if key == "ancestor":

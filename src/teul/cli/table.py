@@ -70,6 +70,13 @@ COMMANDS: dict[str, tuple[str, str, str, str]] = {
     "start": (DOCKER, "start", "Start one or more stopped containers", "멈춘 컨테이너를 시작합니다"),
     "stop": (DOCKER, "stop", "Stop one or more running containers", "실행 중인 컨테이너를 멈춥니다"),
     "kill": (DOCKER, "kill", "Kill one or more running containers", "실행 중인 컨테이너에 신호를 보냅니다"),
+    "restart": (DOCKER, "restart", "Restart one or more containers", "컨테이너를 다시 시작합니다"),
+    "pause": (DOCKER, "pause", "Pause all processes within containers", "컨테이너의 모든 프로세스를 잠시 멈춥니다"),
+    "unpause": (DOCKER, "unpause", "Unpause all processes within containers", "잠시 멈춘 컨테이너를 이어 갑니다"),
+    "rename": (DOCKER, "rename", "Rename a container", "컨테이너의 이름을 바꿉니다"),
+    "update": (DOCKER, "update", "Update configuration of containers", "컨테이너의 제한을 바꿉니다"),
+    "top": (DOCKER, "top", "Display the running processes of a container", "컨테이너의 프로세스를 보여 줍니다"),
+    "port": (DOCKER, "port", "List port mappings of a container", "컨테이너의 포트 연결을 보여 줍니다"),
     "rm": (DOCKER, "rm", "Remove one or more containers", "컨테이너를 지웁니다"),
     "wait": (
         DOCKER,

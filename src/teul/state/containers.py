@@ -31,6 +31,16 @@ def update(db: Database, container: str, *, status: str, data: str) -> bool:
     return cursor.rowcount > 0
 
 
+def rename(db: Database, container: str, name: str) -> str:
+    """Give a container another name; returns the id of the one that has it already, "" when all is well."""
+    with db:
+        found = db.one("SELECT id FROM containers WHERE name = ?", (name,))
+        if found is not None:
+            return str(found[0])
+        db.execute("UPDATE containers SET name = ? WHERE id = ?", (name, container))
+    return ""
+
+
 def delete(db: Database, container: str) -> None:
     db.execute("DELETE FROM containers WHERE id = ?", (container,))
 

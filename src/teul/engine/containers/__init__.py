@@ -13,6 +13,7 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from teul.engine.containers.attached import run_foreground, start_attached
+    from teul.engine.containers.control import pause, ports, rename, restart, top, unpause, update
     from teul.engine.containers.creation import create
     from teul.engine.containers.execution import ExecOptions, exec_
     from teul.engine.containers.inspection import inspect
@@ -36,13 +37,20 @@ _MODULES = {
     "kill": "stopping",
     "list_containers": "lookup",
     "logs": "output",
+    "pause": "control",
+    "ports": "control",
     "remove": "removal",
+    "rename": "control",
+    "restart": "control",
     "run_foreground": "attached",
     "settle": "settlement",
     "settle_all": "settlement",
     "start": "startup",
     "start_attached": "attached",
     "stop": "stopping",
+    "top": "control",
+    "unpause": "control",
+    "update": "control",
     "wait": "stopping",
 }
 __all__ = [
@@ -56,13 +64,20 @@ __all__ = [
     "kill",
     "list_containers",
     "logs",
+    "pause",
+    "ports",
     "remove",
+    "rename",
+    "restart",
     "run_foreground",
     "settle",
     "settle_all",
     "start",
     "start_attached",
     "stop",
+    "top",
+    "unpause",
+    "update",
     "wait",
 ]
 

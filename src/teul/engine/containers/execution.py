@@ -9,7 +9,7 @@ from teul.containers import RUNNING
 from teul.engine.containers.attached import terminal_size, write_through
 from teul.engine.containers.lookup import bundle_of, get
 from teul.engine.containers.startup import process_of
-from teul.errors import ContainerNotRunning
+from teul.errors import Conflict, ContainerNotRunning, text
 from teul.host.launch import launch, wait
 from teul.runtime.driver import failure, message_in
 from teul.runtime.spec import Host, process_spec
@@ -59,6 +59,8 @@ def exec_(
     found = get(engine, container)
     if found.status != RUNNING:
         raise ContainerNotRunning(found.name)
+    if found.paused:
+        raise Conflict(text("container {name} is paused, unpause the container before exec", name=found.name))
     rootfs = f"/proc/{found.pid}/root"
     process = process_of(engine, found, rootfs, args=tuple(argv), user=options.user)
     env = dict(entry.partition("=")[::2] for entry in process.env)

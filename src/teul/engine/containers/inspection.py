@@ -62,9 +62,9 @@ def describe(engine: Engine, container: Container) -> dict[str, Any]:
 
 def _state(container: Container) -> dict[str, Any]:
     return {
-        "Status": container.status,
+        "Status": "paused" if container.paused else container.status,
         "Running": container.status == RUNNING,
-        "Paused": False,
+        "Paused": container.paused,
         "Restarting": False,
         "OOMKilled": container.oom_killed,
         "Dead": container.status == "dead",
@@ -114,7 +114,7 @@ def _host_config(container: Container) -> dict[str, Any]:
         "AutoRemove": container.remove,
         "CapAdd": list(container.cap_add) or None,
         "CapDrop": list(container.cap_drop) or None,
-        "CgroupnsMode": "",
+        "CgroupnsMode": container.cgroupns,
         "Dns": list(container.dns),
         "DnsOptions": list(container.dns_options),
         "DnsSearch": list(container.dns_search),
@@ -129,6 +129,8 @@ def _host_config(container: Container) -> dict[str, Any]:
         "SecurityOpt": list(container.security_options) or None,
         "Tmpfs": {point.target: ",".join(point.options) for point in container.mounts if point.kind == "tmpfs"},
         "UTSMode": container.uts,
+        "UsernsMode": container.userns,
+        "CgroupParent": container.cgroup_parent,
         "ShmSize": container.shm_size_bytes,
         "Sysctls": dict(container.sysctls),
         "Init": container.init,
@@ -140,10 +142,65 @@ def _host_config(container: Container) -> dict[str, Any]:
         "CpusetCpus": limits.cpuset,
         "CpusetMems": limits.cpuset_memory,
         "PidsLimit": limits.pids or None,
-        "Devices": list(container.devices),
+        "CpuPeriod": limits.cpu_period_us,
+        "CpuQuota": limits.cpu_quota_us,
+        "CpuRealtimePeriod": limits.cpu_rt_period_us,
+        "CpuRealtimeRuntime": limits.cpu_rt_runtime_us,
+        "MemorySwappiness": limits.swappiness if limits.swappiness >= 0 else None,
+        "OomKillDisable": limits.oom_kill_disable,
+        "BlkioWeight": limits.io_weight,
+        **_io_limits(container),
+        "Devices": [_device(word) for word in container.devices if word.startswith("/")],
+        "DeviceCgroupRules": list(container.device_rules) or None,
+        "DeviceRequests": _device_requests(container),
+        "Runtime": "runc",
         "Ulimits": [{"Name": item.name, "Soft": item.soft, "Hard": item.hard} for item in container.ulimits],
         "Annotations": dict(container.annotations),
     }
+
+
+def _io_limits(container: Container) -> dict[str, Any]:
+    made: dict[str, Any] = {}
+    for what, name in (
+        ("weight", "BlkioWeightDevice"),
+        ("read-bps", "BlkioDeviceReadBps"),
+        ("write-bps", "BlkioDeviceWriteBps"),
+        ("read-iops", "BlkioDeviceReadIOps"),
+        ("write-iops", "BlkioDeviceWriteIOps"),
+    ):
+        field = "Weight" if what == "weight" else "Rate"
+        found = [{"Path": path, field: value} for kind, path, value in container.limits.devices_io if kind == what]
+        made[name] = found or None
+    return made
+
+
+def _device(word: str) -> dict[str, str]:
+    parts = word.split(":")
+    access = parts.pop() if len(parts) > 1 and not parts[-1].startswith("/") else "rwm"
+    return {"PathOnHost": parts[0], "PathInContainer": parts[-1], "CgroupPermissions": access}
+
+
+def _device_requests(container: Container) -> list[dict[str, Any]] | None:
+    if not container.gpus and not any(not word.startswith("/") for word in container.devices):
+        return None
+    from teul.gpu import requests
+
+    made = []
+    for word in container.gpus:
+        item = requests.parse(word)
+        made.append(
+            {
+                "Driver": item.driver,
+                "Count": item.count,
+                "DeviceIDs": list(item.ids) or None,
+                "Capabilities": [["gpu", *item.capabilities]],
+                "Options": {},
+            }
+        )
+    named = [word for word in container.devices if not word.startswith("/")]
+    if named:
+        made.append({"Driver": "cdi", "Count": 0, "DeviceIDs": named, "Capabilities": None, "Options": None})
+    return made
 
 
 def _network_settings(container: Container) -> dict[str, Any]:

@@ -88,6 +88,7 @@ class Container:
     oom_score_adj: int | None = None
     annotations: Mapping[str, str] = field(default_factory=dict)
 
+    paused: bool = False
     pid: int = 0
     process_start: str = ""
     monitor_pid: int = 0

@@ -56,6 +56,7 @@ def settle(engine: Engine, container: str, *, defer_network: bool = False) -> Co
             found,
             status=EXITED,
             pid=0,
+            paused=False,
             process_start="",
             monitor_pid=0,
             monitor_start="",

@@ -7,6 +7,7 @@ import select
 import time
 
 from teul.containers import RUNNING, signal_number
+from teul.engine.containers.control import resume_if_paused
 from teul.engine.containers.lookup import get, has_monitor, is_alive, reread
 from teul.errors import ContainerNotFound, ContainerNotRunning, TeulError, text
 from teul.state import containers as rows
@@ -39,6 +40,7 @@ def stop(engine: Engine, container: str, *, timeout_s: float | None = None, sign
     if timeout_s is None:
         timeout_s = STOP_TIMEOUT_S if found.stop_timeout_s is None else found.stop_timeout_s
     send(found, signal_number(signal or found.stop_signal or "TERM"))
+    resume_if_paused(engine, found)
     if not wait_ended(found, None if timeout_s < 0 else float(timeout_s)):
         send(found, 9)
         if not wait_ended(found, KILL_WAIT_S):
@@ -56,6 +58,8 @@ def kill(engine: Engine, container: str, signal: str = "KILL") -> None:
     found = get(engine, container)
     if found.status != RUNNING or not send(found, number):
         raise ContainerNotRunning(found.name)
+    if number == 9:
+        resume_if_paused(engine, found)
     if number == 9 and wait_ended(found, KILL_WAIT_S):
         wait_settled(engine, found.id)
 

@@ -1,0 +1,25 @@
+"""Verbs on containers and images beside those of a container's life."""
+
+MESSAGES = {
+    "container {id} is already paused": "컨테이너 {id}은(는) 이미 멈춰 있습니다",
+    "container {id} is not paused": "컨테이너 {id}은(는) 멈춰 있지 않습니다",
+    "container {name} is paused, unpause the container before exec": "컨테이너 {name}이(가) 멈춰 있습니다. exec 전에 unpause 하세요",
+    "Renaming a container with the same name as its current name": "지금 이름과 같은 이름으로는 바꿀 수 없습니다",
+    "Memory limit should be smaller than already set memoryswap limit, update the memoryswap at the same time": (
+        "메모리 제한이 이미 정해진 메모리+스왑 제한보다 큽니다. --memory-swap도 함께 바꾸세요"
+    ),
+    "Restart policy cannot be updated because AutoRemove is enabled for the container": (
+        "--rm으로 만든 컨테이너의 재시작 정책은 바꿀 수 없습니다"
+    ),
+    "ps {words}: {problem}": "ps {words}: {problem}",
+    "Couldn't find PID field in ps output": "ps의 출력에 PID 열이 없습니다",
+    "invalid port: {port}": "잘못된 포트: {port}",
+    "No public port '{port}' published for {name}": "{name}에는 공개된 포트 '{port}'가 없습니다",
+    "you must provide one or more flags when using this command": "이 명령에는 플래그를 하나 이상 주어야 합니다",
+    "invalid restart policy: unknown policy '{name}'": "잘못된 재시작 정책: '{name}'",
+    "invalid restart policy: maximum retry count can only be used with 'on-failure'": (
+        "잘못된 재시작 정책: 최대 재시도 횟수는 'on-failure'에만 쓸 수 있습니다"
+    ),
+    "maximum retry count must be an integer": "최대 재시도 횟수는 정수여야 합니다",
+    "Restart policy to apply when a container exits": "컨테이너가 끝났을 때의 재시작 정책",
+}

@@ -1,0 +1,20 @@
+"""`teul unpause`: let paused containers go on; the names as they were given on stdout."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from teul.cli.context import Context
+    from teul.cli.flags import Arguments
+
+USAGE = "CONTAINER [CONTAINER...]"
+FLAGS = ()
+
+
+def run(arguments: Arguments, context: Context) -> int:
+    from teul.cli.each import for_each
+    from teul.cli.positionals import expect
+    from teul.engine.containers import unpause
+
+    names = expect(arguments, "unpause", at_least=1)
+    return for_each(context, names, lambda name: unpause(context.engine, name))
