@@ -19,6 +19,8 @@ FLAGS = (
     Flag("filter", "f", help="Only runs that match, such as \"metrics.recall > 0.9 and params.depth = '6'\""),
     Flag("order-by", kind="list", help='Order, such as "metrics.recall DESC"; default: newest first'),
     Flag("last", "n", kind="int", help="Show at most this many runs", default=20),
+    Flag("page-token", help="Go on where the last page ended; it said the token", metavar="TOKEN"),
+    Flag("status", kind="list", help="Only runs with this status: running, scheduled, finished, failed or killed"),
     Flag("all", "a", kind="bool", help="Show deleted runs too"),
     Flag("no-trunc", kind="bool", help="Don't truncate output"),
     Flag("quiet", "q", kind="bool", help="Only display run IDs"),
@@ -38,11 +40,20 @@ METRICS_SHOWN = 4
 
 def run(arguments: Arguments, context: Context) -> int:
     from teul.cli.positionals import expect
+
+    expect(arguments, "runs", exactly=0)
+    return list_runs(arguments, context, arguments.string("filter"))
+
+
+def list_runs(arguments: Arguments, context: Context, filter_text: str) -> int:
+    """Print the runs that match *filter_text* and the flags."""
     from teul.cli.templates import render_records
+    from teul.errors import text
     from teul.ml.tracking import TrackingStore
     from teul.ml.tracking.wire import float_json
 
-    expect(arguments, "runs", exactly=0)
+    filter_text = " and ".join(part for part in (filter_text.strip(), _status(arguments.strings("status"))) if part)
+    token = ""
     template = arguments.string("format")
     records: list[dict[str, object]] = []
     if os.path.exists(context.settings.tracking_database):
@@ -50,11 +61,13 @@ def run(arguments: Arguments, context: Context) -> int:
             names = {item.id: item.name for item in store.search_experiments(view="ALL", max_results=50_000).items}
             page = store.search_runs(
                 _experiments(store, arguments.strings("experiment"), names),
-                filter_text=arguments.string("filter"),
+                filter_text=filter_text,
                 view="ALL" if arguments.flag("all") else "ACTIVE_ONLY",
                 max_results=max(arguments.integer("last") or 0, 1),
                 order_by=arguments.strings("order-by"),
+                token=arguments.string("page-token"),
             )
+            token = page.token
             whole = arguments.flag("no-trunc") or template == "json"
             records = [record(item, names[item.experiment_id], is_whole=whole) for item in page.items]
             if template == "json":
@@ -64,8 +77,28 @@ def run(arguments: Arguments, context: Context) -> int:
         for made in records:
             context.print(made["ID"])
         return 0
-    context.print(render_records(template, HEADINGS, records))
+    shown = render_records(template, HEADINGS, records)
+    if shown:
+        context.print(shown)
+    if token and not template:
+        context.say(text("there are more: --page-token {token}", token=token))
     return 0
+
+
+def _status(words: list[str]) -> str:
+    """The clause for `--status`, "" for none."""
+    from teul.errors import InvalidInput, text
+    from teul.ml.tracking.values import RUN_STATUSES
+
+    known = tuple(RUN_STATUSES.values())
+    for word in words:
+        if word.upper() not in known:
+            choices = ", ".join(item.lower() for item in known)
+            raise InvalidInput(text("status `{status}`: expected {choices}", status=word, choices=choices))
+    if len(words) > 1:
+        quoted = ", ".join(f"'{word.upper()}'" for word in words)
+        return f"attributes.status IN ({quoted})"
+    return f"attributes.status = '{words[0].upper()}'" if words else ""
 
 
 def record(run: Run, experiment: str, *, is_whole: bool) -> dict[str, object]:

@@ -158,9 +158,14 @@ def launch(
 
 def wait(pid: int) -> int:
     """The exit code of our child *pid*; 128 + the number of the signal that ended it."""
-    _, status = os.waitpid(pid, 0)
+    return wait_with_usage(pid)[0]
+
+
+def wait_with_usage(pid: int) -> tuple[int, float]:
+    """As `wait`, and the CPU time (seconds) that the child and those it waited for took."""
+    _, status, used = os.wait4(pid, 0)
     code = os.waitstatus_to_exitcode(status)
-    return 128 - code if code < 0 else code
+    return 128 - code if code < 0 else code, used.ru_utime + used.ru_stime
 
 
 def capture(

@@ -22,6 +22,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from teul.engine import Engine
     from teul.images import Image
+    from teul.runtime.foreground import Usage
     from teul.runtime.spec import Sandbox
 
 
@@ -76,6 +77,7 @@ class StepContainer:
         clear: Sequence[str],
         on_output: Callable[[str, bytes], None],
         should_stop: Callable[[], bool],
+        on_usage: Callable[[Usage], object] | None = None,
     ) -> int:
         """Run *argv* as the image's user in its working directory; returns the exit code.
 
@@ -132,6 +134,7 @@ class StepContainer:
             rootfs_mounts=engine.snapshots.mounts(self._key),
             on_output=on_output,
             should_stop=should_stop,
+            on_usage=on_usage,
             prepare=prepare,
             trust=engine.settings,
         )

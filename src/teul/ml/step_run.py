@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from teul.errors import Cancelled, Conflict, StepFailed, text
 from teul.events import Line
-from teul.ml import record, trees
+from teul.ml import environment, record, trees
 from teul.ml.container import StepContainer
 from teul.ml.gate import flatten
 from teul.ml.pipeline import StepOp, command_line
@@ -27,6 +27,7 @@ from teul.solver.graph import digest_of
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from teul.ml.steps import PipelineWorker
+    from teul.runtime.foreground import Usage
 
 TAIL_LINES = 20
 LOG_LIMIT_BYTES = 64 << 20
@@ -61,9 +62,13 @@ class StepRun:
             step=self._step.name,
             image=self._op.image,
             folder=worker.folder,
-            inputs={path: tree.digest for path, tree in self._inputs.items()},
+            inputs=self._inputs,
             git=worker.git(),
+            command=command_line(self._argv),
+            params=self._op.params,
+            environ=self._environ(),
         )
+        environment.remember(worker.engine, self._tracking, self._op.image)
         status = "FAILED"
         try:
             result = self._result(self._run_container())
@@ -76,6 +81,11 @@ class StepRun:
         finally:
             record.log_missing_params(self._tracking, self._id, self._op.params)
             self._tracking.end_run(self._id, status)
+
+    def _environ(self) -> dict[str, str]:
+        """What the step's environment says, the image's first."""
+        said = (item.partition("=") for item in self._worker.image.config.config.env)
+        return {name: value for name, _, value in said} | dict(self._step.env)
 
     def _run_container(self) -> dict[str, Tree]:
         """Gives the outputs and metrics files by path."""
@@ -99,6 +109,7 @@ class StepRun:
                     clear=paths,
                     on_output=self._log,
                     should_stop=self._task.should_stop,
+                    on_usage=self._note_usage,
                 )
             finally:
                 for stream, data in self._log.streams.items():
@@ -114,6 +125,9 @@ class StepRun:
                 )
             self._check_unchanged()
             return {path: self._keep(path, container) for path in paths}
+
+    def _note_usage(self, usage: Usage) -> None:
+        record.log_usage(self._tracking, self._id, cpu_seconds=usage.cpu_s, peak_memory_bytes=usage.peak_memory_bytes)
 
     def _result(self, outs: Mapping[str, Tree]) -> Result:
         values: dict[str, float] = {}

@@ -12,7 +12,7 @@ import posixpath
 from collections.abc import Iterator, Mapping, Sequence
 
 from teul.errors import Conflict, Denied, InvalidInput, text
-from teul.ml import record, trees
+from teul.ml import environment, record, trees
 from teul.ml.pipeline import ServeOp, StepOp
 from teul.ml.project import ModelProject, overlap
 from teul.ml.trees import FileDigests, Tree
@@ -176,9 +176,10 @@ class PipelineWorker:
             step="import",
             image=op.image,
             folder=self.folder,
-            inputs={op.model.path: tree.digest},
-            git=record.read_git(self.folder),
+            inputs={op.model.path: tree},
+            git=self.git(),
         )
+        environment.remember(self.engine, self.tracking, op.image)
         source = os.path.realpath(f"{self.folder}/{op.model.path}")
         for entry in tree.files:
             path = f"{op.model.path}/{entry.path}".rstrip("/")

@@ -13,7 +13,7 @@ import select
 import time
 
 from teul.errors import Cancelled, InvalidInput, text
-from teul.host.launch import Stage, wait
+from teul.host.launch import Stage, wait, wait_with_usage
 from teul.runtime import driver as driver_module
 from teul.runtime import host_trust, names
 from teul.runtime.mountpoints import with_mountpoints
@@ -22,16 +22,26 @@ from teul.runtime.spec import Sandbox, to_spec
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from dataclasses import replace
+    from dataclasses import dataclass, replace
 
     from teul.config import Settings
     from teul.oci.runtime import Mount
     from teul.runtime.driver import Driver
 else:
-    from teul.values import replace
+    from teul.values import dataclass, replace
 
 POLL_INTERVAL_S = 0.1
 CHUNK_BYTES = 65536
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a container took: CPU time of all its processes (the runtime's own included), and the most memory that it
+    held, 0 where it ended before that could be read.
+    """
+
+    cpu_s: float
+    peak_memory_bytes: int
 
 
 def run(
@@ -46,6 +56,7 @@ def run(
     should_stop: Callable[[], bool] | None = None,
     prepare: Callable[[str, Sandbox], Sandbox] | None = None,
     trust: Settings | None = None,
+    on_usage: Callable[[Usage], object] | None = None,
 ) -> int:
     """Run *sandbox* to its end and return the exit code of its process (128 + signal when one ended it).
 
@@ -54,7 +65,8 @@ def run(
     as they come. *prepare*, when given, is called with the path under which the mounted rootfs can be seen from here
     and may give a changed sandbox (a user looked up, for one). With *trust* the container sees the host's certificates,
     proxies and pip settings (`host_trust`). `/etc/hosts`, `hostname` and `resolv.conf` are bound unless *sandbox* mounts
-    something there. None of all this shows in what an overlay's upper folder has afterwards.
+    something there. None of all this shows in what an overlay's upper folder has afterwards. *on_usage* is told at the
+    end what the container took.
 
     Raises:
         RuntimeFailed: the process could not be started; `exit_code` is 126 or 127 where that is why, else 125.
@@ -111,7 +123,10 @@ def run(
             os.close(descriptor)
         writers = []
         try:
-            code = _relay(child, {output: "stdout", errors: "stderr"}, on_output, should_stop)
+            meter = _Meter(sandbox.cgroup_path) if on_usage is not None else None
+            code, cpu_s = _relay(child, {output: "stdout", errors: "stderr"}, on_output, should_stop, meter)
+            if on_usage is not None and meter is not None:
+                on_usage(Usage(cpu_s, meter.peak_bytes))
         except BaseException:
             stage.abandon()
             wait(child)
@@ -132,8 +147,9 @@ def _relay(
     streams: dict[int, str],
     on_output: Callable[[str, bytes], None],
     should_stop: Callable[[], bool] | None,
-) -> int:
-    """Hand on what comes until both streams end, then wait for *child*."""
+    meter: _Meter | None,
+) -> tuple[int, float]:
+    """Hand on what comes until both streams end, then wait for *child*; its exit code and CPU seconds."""
     ended = os.pidfd_open(child)
     try:
         poll = select.poll()
@@ -142,13 +158,15 @@ def _relay(
             os.set_blocking(descriptor, False)
             poll.register(descriptor, select.POLLIN)
         left = set(streams)
-        interval_ms = int(POLL_INTERVAL_S * 1000) if should_stop else None
+        interval_ms = int(POLL_INTERVAL_S * 1000) if should_stop or meter else None
         stopped = False
         asked_at = 0.0
         while not stopped:
             ready = {descriptor for descriptor, _ in poll.poll(interval_ms)}
             # Everything that the container wrote is in the pipes when the supervisor ends; read to the end first.
             stopped = ended in ready
+            if meter is not None and not stopped:
+                meter.read()
             for descriptor in sorted(left):
                 if descriptor not in ready and not stopped:
                     continue
@@ -168,9 +186,39 @@ def _relay(
                 asked_at = time.monotonic()
                 if should_stop():
                     raise Cancelled(text("cancelled"))
-        return wait(child)
+        return wait_with_usage(child)
     finally:
         os.close(ended)
+
+
+class _Meter:
+    """The most memory that a cgroup held. Read while it is there: the runtime takes it away with the container.
+
+    Spec: cgroup v1 memory.txt, "memory.max_usage_in_bytes"; cgroup-v2.rst, "memory.peak" (since Linux 5.19).
+    """
+
+    def __init__(self, path: str) -> None:
+        self._files = [
+            f"/sys/fs/cgroup/memory{path}/memory.max_usage_in_bytes",
+            f"/sys/fs/cgroup{path}/memory.peak",
+            f"/sys/fs/cgroup{path}/memory.current",
+        ]
+        self._read_at = 0.0
+        self.peak_bytes = 0
+
+    def read(self) -> None:
+        """At most every `POLL_INTERVAL_S`."""
+        now = time.monotonic()
+        if now - self._read_at < POLL_INTERVAL_S and self.peak_bytes:
+            return
+        self._read_at = now
+        for path in self._files:
+            try:
+                with open(path, "rb") as file:
+                    self.peak_bytes = max(self.peak_bytes, int(file.read()))
+                    return
+            except (OSError, ValueError):
+                continue
 
 
 def _logged(log: str) -> str:

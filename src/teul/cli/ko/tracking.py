@@ -7,7 +7,53 @@ MESSAGES = {
     "artifact `{path}` not found": "아티팩트 `{path}`를 찾을 수 없습니다",
     "artifact `{path}`: {reason}": "아티팩트 `{path}`: {reason}",
     "artifact `{path}`: its content is gone; upload it again": "아티팩트 `{path}`: 내용이 사라졌습니다. 다시 올려 주세요",
-    "artifacts of run `{run_id}` are kept elsewhere: {uri}": "실행 `{run_id}`의 아티팩트는 다른 곳에 있습니다: {uri}",
+    "artifacts at {uri} are kept elsewhere": "{uri}의 아티팩트는 다른 곳에 있습니다",
+    "nothing differs": "다른 것이 없습니다",
+    "an image is gone and nothing is known of what was in it: its packages were not compared": (
+        "이미지가 사라졌고 그 안에 무엇이 있었는지 기록이 없어 패키지는 비교하지 못했습니다"
+    ),
+    "and {count} more (machine, times, logs): --all shows them": (
+        "그 밖에 {count}개(컴퓨터, 시간, 로그)가 더 있습니다. --all로 볼 수 있습니다"
+    ),
+    "and {count} more plots: --metric NAME shows one": "그래프가 {count}개 더 있습니다. --metric 이름으로 하나를 볼 수 있습니다",
+    "and {count} more plots: --html FILE has all": "그래프가 {count}개 더 있습니다. --html 파일에 모두 담깁니다",
+    "`{path}` cannot be read: {problem}": "`{path}`를 읽을 수 없습니다: {problem}",
+    "there are more: --page-token {token}": "더 있습니다: --page-token {token}",
+    "status `{status}`: expected {choices}": "상태 `{status}`: {choices} 가운데 하나여야 합니다",
+    "say where to: -o FILE, or -o - for standard output": "어디에 쓸지 알려 주세요: -o 파일, 또는 표준 출력은 -o -",
+    "{count} run(s), {size} of artifacts: {path}": "실행 {count}개, 아티팩트 {size}: {path}",
+    "imported": "가져옴",
+    "was here already": "이미 있음",
+    "the archive cannot be read: {problem}": "보관 파일을 읽을 수 없습니다: {problem}",
+    "the archive ends early": "보관 파일이 중간에 끝납니다",
+    "the archive has a file `{name}` that leads out of it": "보관 파일에 바깥으로 나가는 파일 `{name}`이 있습니다",
+    "`{path}`: no run was found in it": "`{path}`: 실행을 찾지 못했습니다",
+    "`{path}`: {problem}": "`{path}`: {problem}",
+    "Show what only says where and how long a run ran, too": "어디서 얼마나 걸렸는지만 말하는 것도 보여 줍니다",
+    "Exit with 1 when the runs differ": "실행이 다르면 1로 끝냅니다",
+    "Output format: json, or a Go template for each line such as {{.Area}} {{.Name}}": (
+        "출력 형식: json, 또는 {{.Area}} {{.Name}} 같은 Go 템플릿"
+    ),
+    "Output format: json, or a Go template for each line such as {{.Name}} {{.Values}}": (
+        "출력 형식: json, 또는 {{.Name}} {{.Values}} 같은 Go 템플릿"
+    ),
+    "Only these metrics; default: all that the runs have": "이 지표만. 기본은 실행에 있는 모든 지표",
+    "Show params that are the same in all runs, too": "모든 실행에서 같은 매개변수도 보여 줍니다",
+    "Plot over seconds since the run began instead of over steps": "단계 대신 실행이 시작된 뒤의 초를 가로축으로 그립니다",
+    "Only the table": "표만",
+    "Write the table and the plots into this file, as a page that needs nothing else": (
+        "표와 그래프를 다른 것이 필요 없는 페이지로 이 파일에 씁니다"
+    ),
+    "Write the run and its plots into this file, as a page that needs nothing else": (
+        "실행과 그래프를 다른 것이 필요 없는 페이지로 이 파일에 씁니다"
+    ),
+    "Write the plots into this file": "그래프를 이 파일에 씁니다",
+    "Don't plot the metrics' histories": "지표의 흐름을 그리지 않습니다",
+    "Go on where the last page ended; it said the token": "지난 쪽이 끝난 곳부터. 토큰은 그 쪽이 알려 줍니다",
+    "Only runs with this status: running, scheduled, finished, failed or killed": (
+        "이 상태의 실행만: running, scheduled, finished, failed, killed"
+    ),
+    "The file to write; - is standard output": "쓸 파일. -는 표준 출력",
     "model `{name}` version {version}: its gate failed, so it cannot be `{alias}`": (
         "모델 `{name}` 버전 {version}: 게이트를 통과하지 못해 `{alias}`가 될 수 없습니다"
     ),

@@ -57,11 +57,12 @@ def create(
     source_run_id: str = "",
     params: Mapping[str, str] | None = None,
     tags: Mapping[str, str] | None = None,
+    model_id: str = "",
 ) -> LoggedModel:
-    """Begin a logged model; it is pending until `finalize`."""
+    """Begin a logged model; it is pending until `finalize`. *model_id* is for one that had an id elsewhere."""
     if name:
         limits.check_logged_model_name(name)
-    model_id = f"m-{uuid.uuid4().hex}"
+    model_id = model_id or f"m-{uuid.uuid4().hex}"
     now = now_ms()
     with db.write():
         experiment = experiments.get(db, experiment_id)

@@ -39,8 +39,10 @@ def create(
     user_id: str = "",
     start_time: int = 0,
     tags: Sequence[tuple[str, str]] = (),
+    run_id: str = "",
 ) -> Run:
-    """Begin a run; without a name, here or in its tags, it gets a random one.
+    """Begin a run; without a name, here or in its tags, it gets a random one. *run_id* is for a run that had an id
+    elsewhere.
 
     Raises:
         TrackingNotFound: no such experiment.
@@ -57,7 +59,9 @@ def create(
     for index, (key, value) in enumerate(tags):
         written[key] = limits.check_tag(key, value, f"tags[{index}].")
     written[RUN_NAME_TAG] = name
-    run_id = uuid.uuid4().hex
+    if run_id:
+        limits.check_run_id(run_id)
+    run_id = run_id or uuid.uuid4().hex
     with db.write():
         experiment = experiments.get(db, experiment_id)
         number = experiments.check_active(experiment)

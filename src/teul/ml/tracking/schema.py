@@ -136,5 +136,53 @@ CREATE TABLE tokens (                -- a token is never stored, only its sha256
 CREATE INDEX tokens_run ON tokens(run_id);
 """
 
-MIGRATIONS = (EXPERIMENTS + LOGGED_MODELS + REGISTRY + ARTIFACTS + TOKENS,)
+PROOF = """
+CREATE TABLE environments (          -- image digest → what the image is made of, for runs to be compared by
+  image TEXT PRIMARY KEY, data TEXT NOT NULL, created_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE run_processes (         -- who writes a run: a process of this machine, by pid and start, or a container
+  run INTEGER PRIMARY KEY REFERENCES runs(number) ON DELETE CASCADE,
+  pid INTEGER NOT NULL, started TEXT NOT NULL, container TEXT NOT NULL
+) STRICT;
+ALTER TABLE registered_models ADD COLUMN needs_approval INTEGER NOT NULL DEFAULT 0;
+CREATE TABLE approvals (             -- append-only: who let a version in or kept it out, when and why; the last counts
+  number INTEGER PRIMARY KEY AUTOINCREMENT, model INTEGER NOT NULL, name TEXT NOT NULL, version INTEGER NOT NULL,
+  verdict TEXT NOT NULL CHECK (verdict IN ('approved', 'rejected')), who TEXT NOT NULL, reason TEXT NOT NULL,
+  at INTEGER NOT NULL
+) STRICT;
+CREATE INDEX approvals_version ON approvals(model, version, number);
+CREATE TRIGGER approvals_are_kept BEFORE DELETE ON approvals
+BEGIN SELECT RAISE(ABORT, 'approvals is append-only'); END;
+CREATE TRIGGER approvals_stay BEFORE UPDATE ON approvals
+BEGIN SELECT RAISE(ABORT, 'approvals is append-only'); END;
+ALTER TABLE alias_history ADD COLUMN gate TEXT NOT NULL DEFAULT '';
+ALTER TABLE alias_history ADD COLUMN gate_report TEXT NOT NULL DEFAULT '[]';
+ALTER TABLE alias_history ADD COLUMN approved_by TEXT NOT NULL DEFAULT '';
+CREATE TRIGGER alias_history_stays BEFORE UPDATE ON alias_history
+BEGIN SELECT RAISE(ABORT, 'alias_history is append-only'); END;
+"""
+
+ACCESS = """
+CREATE TABLE access_tokens (         -- for people and programs; a token is never stored, only its sha256
+  hash BLOB PRIMARY KEY, id TEXT NOT NULL UNIQUE, name TEXT NOT NULL,
+  project TEXT NOT NULL,             -- an experiment's name; '' for all of them
+  role TEXT NOT NULL CHECK (role IN ('read', 'write', 'admin')), created_by TEXT NOT NULL,
+  created_at INTEGER NOT NULL, expires_at INTEGER NOT NULL, used_at INTEGER NOT NULL DEFAULT 0
+) STRICT, WITHOUT ROWID;
+CREATE TABLE container_tokens (      -- for a container that begins runs of its own; *facts* is what they record
+  hash BLOB PRIMARY KEY, container TEXT NOT NULL, experiment TEXT NOT NULL, facts TEXT NOT NULL,
+  created_at INTEGER NOT NULL, expires_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX container_tokens_container ON container_tokens(container);
+CREATE TABLE audit (                 -- append-only: who changed what, and who was turned away
+  number INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, who TEXT NOT NULL, address TEXT NOT NULL,
+  action TEXT NOT NULL, subject TEXT NOT NULL, outcome TEXT NOT NULL
+) STRICT;
+CREATE TRIGGER audit_is_kept BEFORE DELETE ON audit
+BEGIN SELECT RAISE(ABORT, 'audit is append-only'); END;
+CREATE TRIGGER audit_stays BEFORE UPDATE ON audit
+BEGIN SELECT RAISE(ABORT, 'audit is append-only'); END;
+"""
+
+MIGRATIONS = (EXPERIMENTS + LOGGED_MODELS + REGISTRY + ARTIFACTS + TOKENS, PROOF + ACCESS)
 SCHEMA_VERSION = len(MIGRATIONS)

@@ -10,11 +10,13 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 
 from teul.content import LocalStore, Reader, Store
-from teul.errors import RunNotFound
+from teul.errors import RunNotFound, TrackingNotFound
 from teul.ml.tracking import (
     aliases,
     artifacts,
+    environments,
     experiments,
+    logged_models,
     metrics,
     registry,
     registry_search,
@@ -27,9 +29,12 @@ from teul.ml.tracking.clock import now_ms
 from teul.ml.tracking.database import Database
 from teul.ml.tracking.values import (
     AliasChange,
+    DatasetInput,
     Experiment,
     FileInfo,
+    LoggedModel,
     Metric,
+    ModelOutput,
     ModelVersion,
     Page,
     RegisteredModel,
@@ -39,6 +44,8 @@ from teul.oci.digest import Digest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from teul.config import Settings
 
 
@@ -130,8 +137,12 @@ class TrackingStore:
         tags: Mapping[str, str] | None = None,
         user_id: str = "",
         start_time: int | None = None,
+        run_id: str = "",
     ) -> Run:
-        """Begin a run, now unless *start_time* (ms) says otherwise. Raises: TrackingNotFound, TrackingInvalid."""
+        """Begin a run, now unless *start_time* (ms) says otherwise; *run_id* is for one that had an id elsewhere.
+
+        Raises: TrackingNotFound, TrackingInvalid.
+        """
         return runs.create(
             self.db,
             experiment_id,
@@ -139,6 +150,7 @@ class TrackingStore:
             user_id=user_id,
             start_time=now_ms() if start_time is None else start_time,
             tags=tuple((tags or {}).items()),
+            run_id=run_id,
         )
 
     def get_run(self, run_id: str) -> Run:
@@ -226,6 +238,61 @@ class TrackingStore:
 
     def delete_tag(self, run_id: str, key: str) -> None:
         runs.delete_tag(self.db, run_id, key)
+
+    def log_inputs(self, run_id: str, datasets: Sequence[DatasetInput], models: Sequence[str] = ()) -> None:
+        """Say what the run read: datasets, and logged models by id."""
+        runs.log_inputs(self.db, run_id, datasets, models)
+
+    def log_outputs(self, run_id: str, models: Sequence[ModelOutput]) -> None:
+        """Say which logged models the run wrote."""
+        runs.log_outputs(self.db, run_id, models)
+
+    def find_logged_model(self, model_id: str) -> LoggedModel | None:
+        """The logged model, deleted ones too, or None."""
+        try:
+            return logged_models.get(self.db, model_id, allow_deleted=True)
+        except TrackingNotFound:
+            return None
+
+    def take_logged_model(
+        self,
+        experiment_id: str,
+        model_id: str,
+        *,
+        name: str,
+        model_type: str,
+        source_run_id: str,
+        status: int,
+        tags: Mapping[str, str],
+        params: Mapping[str, str],
+        folder: str,
+    ) -> None:
+        """A logged model from elsewhere, with the files below *folder*. One that is here already is left alone."""
+        if self.find_logged_model(model_id) is not None:
+            return
+        with self.db.write():
+            model = logged_models.create(
+                self.db,
+                experiment_id,
+                name=name,
+                model_type=model_type,
+                source_run_id=source_run_id,
+                params=params,
+                tags=tags,
+                model_id=model_id,
+            )
+            logged_models.finalize(self.db, model_id, status)
+            artifacts.put_tree(self.db, self.content, self._root_of(model.artifact_location), folder)
+
+    def walk_model_artifacts(self, model: LoggedModel) -> list[tuple[str, Digest, int]]:
+        """The files of a logged model, when they are here: relative path, digest, size in bytes."""
+        return artifacts.walk(self.db, self._root_of(model.artifact_location))
+
+    def open_model_artifact(self, model: LoggedModel, path: str) -> Reader:
+        """A verified stream. Raises: ArtifactNotFound."""
+        return artifacts.open_file(
+            self.db, self.content, f"{self._root_of(model.artifact_location)}/{artifacts.check_path(path)}"
+        )
 
     def log_artifact(self, run_id: str, path: str, data: bytes) -> None:
         """Store *data* as *path* among the run's artifacts. Raises: TrackingNotFound, TrackingInvalid."""
@@ -350,6 +417,14 @@ class TrackingStore:
         """Who moved which alias when and why, oldest first."""
         return aliases.history(self.db, name, alias=alias)
 
+    def keep_environment(self, image: str, data: Mapping[str, Any]) -> None:
+        """Keep what an image is made of; idempotent."""
+        environments.keep(self.db, image, data)
+
+    def environment(self, image: str) -> dict[str, Any] | None:
+        """What is known of the image with this digest."""
+        return environments.find(self.db, image)
+
     def issue_run_token(self, run_id: str, *, ttl_s: float = tokens.DEFAULT_TTL_S) -> str:
         """A token with which a container may write what belongs to this run (see `access`)."""
         return tokens.issue(self.db, run_id, ttl_s=ttl_s)
@@ -366,12 +441,14 @@ class TrackingStore:
         return list(artifacts.check(self.db, self.content))
 
     def _artifact_root(self, run_id: str) -> str:
-        uri = runs.get(self.db, run_id).artifact_uri
+        return self._root_of(runs.get(self.db, run_id).artifact_uri)
+
+    def _root_of(self, uri: str) -> str:
         root = sources.artifact_path(uri)
         if root is None:
             from teul.errors import Unsupported, text
 
-            raise Unsupported(text("artifacts of run `{run_id}` are kept elsewhere: {uri}", run_id=run_id, uri=uri))
+            raise Unsupported(text("artifacts at {uri} are kept elsewhere", uri=uri))
         return root
 
     def _run_id(self, prefix: str) -> str:
