@@ -13,7 +13,7 @@ import time
 from contextlib import ExitStack, contextmanager
 
 from teul.build import ops
-from teul.build.runs import RunMounts, last_lines
+from teul.build.runs import RunMounts, StepDevices, last_lines
 from teul.build.tree import Tree
 from teul.errors import BuildStepFailed, DockerfileError, InvalidInput, RuntimeFailed, TeulError, text
 from teul.events import Line, Warn
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from teul.build.dockerfile.parser import Node
     from teul.build.python.cut import Piece
     from teul.build.remote import RemoteSources
+    from teul.build.ssh import SshAgents
     from teul.config import Settings
     from teul.runtime.driver import Driver
     from teul.snapshots.protocol import Snapshotter
@@ -62,6 +63,9 @@ class BuildWorker:
         secrets: id → bytes, for `--mount=type=secret`.
         remote: fetches what ADD names by address.
         imported: what other machines exported.
+        ssh: the agents of `--mount=type=ssh`.
+        gateway: the host's address as the machines of RUN see it, for `host-gateway`.
+        devices: what CDI names (each with whether it is required) and an environment bring into a RUN.
     """
 
     def __init__(
@@ -78,7 +82,13 @@ class BuildWorker:
         secrets: Mapping[str, bytes] | None = None,
         remote: RemoteSources | None = None,
         imported: Elsewhere | None = None,
+        ssh: SshAgents | None = None,
+        gateway: Callable[[], str] = lambda: "",
+        devices: Callable[[Sequence[tuple[str, bool]], Mapping[str, str]], StepDevices] | None = None,
     ) -> None:
+        self.devices = devices
+        self.ssh = ssh
+        self.gateway = gateway
         self.remote = remote
         self.settings = settings
         self.snapshots = snapshots
@@ -270,6 +280,7 @@ class BuildWorker:
 
     def _run(self, op: ops.Run, inputs: Sequence[Result], active: _Active, vertex: Vertex, task: Task) -> None:
         from teul.runtime.foreground import run
+        from teul.runtime.security import host_devices
         from teul.runtime.spec import Process, Rlimit, Sandbox
         from teul.runtime.users import image_environment, resolve_user
         from teul.values import replace
@@ -285,25 +296,34 @@ class BuildWorker:
         def prepare(rootfs: str, sandbox: Sandbox) -> Sandbox:
             user = resolve_user(rootfs, op.user)
             env = image_environment(sandbox.process.env, home=user.home)
-            process: Process = replace(sandbox.process, uid=user.uid, gid=user.gid, groups=user.groups, env=env)
+            process: Process = replace(
+                sandbox.process, uid=user.uid, gid=user.gid, groups=(*user.groups, *added.groups), env=env
+            )
             changed: Sandbox = replace(sandbox, process=process)
             return changed
 
         with ExitStack() as stack:
             mounts = RunMounts(self, op, inputs, active.folder, stack)
+            added = StepDevices()
+            if op.devices and self.devices is not None:
+                added = self.devices(op.devices, dict(entry.partition("=")[::2] for entry in op.env))
             network = op.network if op.network in ("none", "host") else stack.enter_context(self.network())
             sandbox = Sandbox(
                 process=Process(
                     args=op.args,
-                    env=(*op.env, *op.proxy, *mounts.env),
+                    env=(*op.env, *op.proxy, *mounts.env, *added.env),
                     cwd=op.cwd,
                     rlimits=tuple(Rlimit(*_ulimit(limit)) for limit in op.ulimits),
                 ),
                 rootfs=f"{active.folder}/rootfs",
-                mounts=mounts.mounts,
+                mounts=(*mounts.mounts, *added.mounts),
                 hostname=op.hostname or HOSTNAME,
                 network=network,
                 shm_size_bytes=op.shm_size_bytes,
+                privileged=op.insecure,
+                devices=(*(host_devices() if op.insecure else ()), *added.nodes),
+                hooks=added.hooks,
+                cgroup_path=cgroup_below(op.cgroup_parent, self.driver().cgroup_path(active.key)),
             )
             command = " ".join(op.args)
             try:
@@ -601,6 +621,11 @@ def _largest(tree: Tree, paths: Sequence[str]) -> list[str]:
         reverse=True,
     )
     return [f"{path} ({size / 1e6:.0f} MB)" for size, path in found[:3]]
+
+
+def cgroup_below(parent: str, path: str) -> str:
+    """Where a step is counted: *path*, below `--cgroup-parent` when one is given."""
+    return f"/{parent.strip('/')}{path}" if parent.strip("/") else path
 
 
 def _ulimit(value: str) -> tuple[str, int, int]:

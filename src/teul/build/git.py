@@ -15,7 +15,7 @@ from teul.host import process
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from dataclasses import dataclass
 
     from teul.build.sources import GitSource
@@ -49,13 +49,13 @@ _KEPT_UPPER = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GitAccess:
-    """What git needs to get at repositories. *environ* is the caller's; *ssh_socket* an agent's; *secrets* may hold
+    """What git needs to get at repositories. *environ* is the caller's; *ssh_socket* gives an agent's; *secrets* may hold
     `GIT_AUTH_TOKEN` and `GIT_AUTH_HEADER`, also with `.host` at the end.
     """
 
     environ: Mapping[str, str]
     secrets: Mapping[str, bytes]
-    ssh_socket: str = ""
+    ssh_socket: Callable[[], str] = lambda: ""
 
 
 def resolve(source: GitSource, access: GitAccess) -> str:
@@ -216,8 +216,8 @@ def _environment(source: GitSource, access: GitAccess) -> dict[str, str]:
         if os.path.isfile(access.environ.get(name, "")):
             made["GIT_SSL_CAINFO"] = access.environ[name]
             break
-    if access.ssh_socket:
-        made["SSH_AUTH_SOCK"] = access.ssh_socket
+    if not source.url.startswith(("http://", "https://")) and (agent := access.ssh_socket()):
+        made["SSH_AUTH_SOCK"] = agent
     settings = dict(_SETTINGS)
     header = _header(source, access)
     if header:

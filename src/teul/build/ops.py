@@ -59,6 +59,12 @@ class Run:
     extra_hosts: tuple[str, ...] = ()
     shm_size_bytes: int = 0
     ulimits: tuple[str, ...] = ()
+    insecure: bool = False
+    """With all capabilities and devices, and without seccomp."""
+    devices: tuple[tuple[str, bool], ...] = ()
+    """CDI names, each with whether the step fails without it."""
+    cgroup_parent: str = ""
+    """Not in the definition: what a step gives does not depend on where it is counted."""
     normalise: bool = True
     epoch: int = 0
 
@@ -83,6 +89,8 @@ class Run:
             ("extra hosts", list(self.extra_hosts)),
             ("shm size", self.shm_size_bytes),
             ("ulimits", list(self.ulimits)),
+            ("security", "insecure" if self.insecure else ""),
+            ("devices", [name for name, _ in self.devices]),
         ):
             if value:
                 made[name] = value

@@ -16,16 +16,31 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from contextlib import ExitStack
+    from dataclasses import dataclass
 
     from teul.build.dockerfile.mounts import RunMount
     from teul.build.execute import BuildWorker
     from teul.build.tree import Tree
     from teul.config import Settings
+    from teul.runtime.spec import Device, Hook
     from teul.solver.graph import Result
+else:
+    from teul.values import dataclass
 
 TAIL_LINES = 20
 TAIL_BYTES = 4096
 BIND = ("rbind", "nosuid", "nodev")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepDevices:
+    """What the devices of a RUN bring with them."""
+
+    env: tuple[str, ...] = ()
+    mounts: tuple[Mount, ...] = ()
+    nodes: tuple[Device, ...] = ()
+    hooks: tuple[Hook, ...] = ()
+    groups: tuple[int, ...] = ()
 
 
 class RunMounts:
@@ -52,6 +67,8 @@ class RunMounts:
             elif mount.type == "tmpfs":
                 size = (f"size={mount.size_bytes}",) if mount.size_bytes else ()
                 made.append(Mount("tmpfs", "tmpfs", mount.target, ("nosuid", "nodev", "mode=1777", *size)))
+            elif mount.type == "ssh":
+                made += self._ssh(mount, number)
             else:
                 made += self._secret(mount, number)
         if op.script:
@@ -61,13 +78,13 @@ class RunMounts:
                 os.fchmod(file.fileno(), 0o755)
             made.append(Mount("bind", path, op.script_path, (*BIND, "ro")))
         if op.extra_hosts:
+            from teul.build.execute import HOSTNAME
+            from teul.runtime.names import hosts_text
+
             path = f"{folder}/hosts"
-            lines = ["127.0.0.1\tlocalhost", "::1\tlocalhost ip6-localhost ip6-loopback"]
-            for entry in op.extra_hosts:
-                name, _, address = entry.partition("=") if "=" in entry else entry.partition(":")
-                lines.append(f"{address.strip('[]')}\t{name}")
+            hosts = hosts_text([("127.0.1.1", [HOSTNAME])], extra=op.extra_hosts, gateway=worker.gateway())
             with open(path, "x") as file:
-                file.write("\n".join(lines) + "\n")
+                file.write(hosts)
                 os.fchmod(file.fileno(), 0o644)
             made.append(Mount("bind", path, "/etc/hosts", (*BIND, "ro")))
         self.mounts = tuple(made)
@@ -205,6 +222,26 @@ class RunMounts:
                     raise
         finally:
             remove_tree(temporary)
+
+    def _ssh(self, mount: RunMount, number: int) -> list[Mount]:
+        """A socket to the agent that `--ssh` gave to its id; without one the mount is left out unless it is required."""
+        from teul.build.ssh import forwarded
+
+        # Docker sets the variable in any case, to the first mount's target.
+        if not any(entry.startswith("SSH_AUTH_SOCK=") for entry in self.env):
+            self.env.append(f"SSH_AUTH_SOCK={mount.target}")
+        agents = self._worker.ssh
+        if agents is None or mount.identity not in agents:
+            if mount.required:
+                raise InvalidInput(
+                    text("unset ssh forward key {id}", id=mount.identity), hint=text("--ssh {id}", id=mount.identity)
+                )
+            return []
+        path = f"{self._folder}/ssh-{number}"
+        agent = agents.socket(mount.identity)
+        mode = 0o600 if mount.mode is None else mount.mode
+        self._stack.enter_context(forwarded(agent, path, mode=mode, uid=mount.uid, gid=mount.gid))
+        return [Mount("bind", path, mount.target, (*BIND, "noexec"))]
 
     def _secret(self, mount: RunMount, number: int) -> list[Mount]:
         """A secret as a file (in memory only) or as a variable; one that is not given is an error only when required."""

@@ -38,6 +38,9 @@ FLAGS = (
     Flag("network", help="Set the networking mode for RUN: default, none or host", default="default", metavar="string"),
     Flag("add-host", kind="list", help="Add a custom host-to-IP mapping (format: host:ip)", metavar="strings"),
     Flag("secret", kind="list", help="Secret to expose to the build (id=name[,src=path|,env=VARIABLE])", metavar="stringArray"),
+    Flag("ssh", kind="list", help="SSH agent socket or keys to expose to the build (format: default|<id>[=<socket>|<key>[,<key>]])", metavar="stringArray"),
+    Flag("allow", kind="list", help="Allow extra privileged entitlement (network.host, security.insecure, device)", metavar="strings"),
+    Flag("cgroup-parent", help="Set the parent cgroup for the RUN instructions during build", metavar="string"),
     Flag("shm-size", help="Size of /dev/shm", metavar="bytes"),
     Flag("ulimit", kind="list", help="Ulimit options", metavar="ulimit"),
     Flag("quiet", "q", "bool", help="Suppress the build output and print image ID on success"),
@@ -53,25 +56,24 @@ FLAGS = (
     Flag("provenance", hidden=True),
     Flag("sbom", hidden=True),
     *(
-        Flag(name, kind="list" if name in ("allow", "annotation", "attest") else kind, hidden=True)
+        Flag(name, kind="list" if name in ("annotation", "attest") else kind, hidden=True)
         for name, kind in (
-            ("allow", "string"), ("annotation", "string"), ("attest", "string"), ("builder", "string"),
-            ("call", "string"), ("cgroup-parent", "string"),
+            ("annotation", "string"), ("attest", "string"), ("builder", "string"),
+            ("call", "string"),
             ("check", "bool"), ("compress", "bool"), ("cpu-period", "string"), ("cpu-quota", "string"),
             ("cpu-shares", "string"), ("cpuset-cpus", "string"), ("cpuset-mems", "string"),
             ("disable-content-trust", "bool"), ("isolation", "string"), ("memory", "string"),
             ("memory-swap", "string"), ("metadata-file", "string"), ("no-cache-filter", "list"), ("output", "list"),
-            ("push", "bool"), ("security-opt", "list"), ("squash", "bool"), ("ssh", "list"),
+            ("push", "bool"), ("security-opt", "list"), ("squash", "bool"),
         )
     ),
 )  # fmt: skip
 REFUSED = {
-    "allow": "", "annotation": "", "attest": "", "builder": "", "call": "",
-    "cgroup-parent": "", "check": "teul build --dry-run", "compress": "", "cpu-period": "", "cpu-quota": "",
+    "annotation": "", "attest": "", "builder": "", "call": "",
+    "check": "teul build --dry-run", "compress": "", "cpu-period": "", "cpu-quota": "",
     "cpu-shares": "", "cpuset-cpus": "", "cpuset-mems": "", "disable-content-trust": "", "isolation": "", "memory": "",
     "memory-swap": "", "metadata-file": "teul build --iidfile FILE", "no-cache-filter": "teul build --no-cache",
     "output": "teul image export", "push": "teul push", "security-opt": "", "squash": "",
-    "ssh": "teul build --secret id=key,src=FILE",
 }  # fmt: skip
 """What Docker's `build` has and ours does not, each with the command to use instead, if there is one."""
 
@@ -205,9 +207,12 @@ def _options(
         network=_network(arguments.string("network")),
         platform=arguments.string("platform"),
         secrets=_secrets(arguments.strings("secret")),
-        extra_hosts=tuple(arguments.strings("add-host")),
+        extra_hosts=tuple(_host(word) for item in arguments.strings("add-host") for word in item.split(",") if word),
         shm_size_bytes=_size(arguments.string("shm-size")),
-        ulimits=tuple(arguments.strings("ulimit")),
+        ulimits=tuple(_ulimit(word) for word in arguments.strings("ulimit")),
+        cgroup_parent=_cgroup(arguments.string("cgroup-parent")),
+        allowed=_allowed(arguments),
+        ssh=_ssh(arguments, os.environ),
         cache_from=cache_from,
         cache_to=cache_to,
     )
@@ -265,6 +270,78 @@ def _secrets(given: list[str]) -> Mapping[str, Secret]:
             env, path = (fields["id"], "") if fields["id"] in os.environ else ("", fields["id"])
         made[fields["id"]] = Secret(path=path, env=env)
     return made
+
+
+ENTITLEMENTS = ("network.host", "security.insecure", "device")
+
+
+def _allowed(arguments: Arguments) -> tuple[str, ...]:
+    """`--allow`; a build on the host's network was asked for by name, and so is allowed to be there."""
+    made: list[str] = []
+    for item in arguments.strings("allow"):
+        for word in item.split(","):
+            if word not in ENTITLEMENTS and not word.startswith("device="):
+                raise UsageError(
+                    text("unknown entitlement {name}", name=word),
+                    hint="teul build --help",
+                )
+            made.append(word)
+    return (*made, "network.host") if arguments.string("network") == "host" else tuple(made)
+
+
+def _ssh(arguments: Arguments, environ: Mapping[str, str]) -> Mapping[str, tuple[str, ...]]:
+    if not arguments.strings("ssh"):
+        return {}
+    from teul.build.ssh import parse_ssh
+
+    return parse_ssh(arguments.strings("ssh"), environ)
+
+
+def _host(word: str) -> str:
+    """One `--add-host`: `name:address` or `name=address`."""
+    import ipaddress
+
+    name, found, address = word.partition("=" if "=" in word else ":")
+    try:
+        if address != "host-gateway":
+            ipaddress.ip_address(address.removeprefix("[").removesuffix("]"))
+    except ValueError:
+        found = ""
+    if not found or not name:
+        raise UsageError(
+            text("invalid argument `{value}` for `{flag}` flag: expected NAME:ADDRESS", value=word, flag="--add-host"),
+            hint="teul build --help",
+        )
+    return word
+
+
+def _ulimit(word: str) -> str:
+    from teul.runtime.spec import RLIMITS
+
+    name, _, limits = word.partition("=")
+    soft, colon, hard = limits.partition(":")
+    numbers = [soft, hard] if colon else [soft]
+    if name not in RLIMITS or not all(number == "-1" or (number.isascii() and number.isdigit()) for number in numbers):
+        raise UsageError(
+            text(
+                "invalid argument `{value}` for `{flag}` flag: expected NAME=SOFT[:HARD]", value=word, flag="--ulimit"
+            ),
+            hint="teul build --help",
+        )
+    return word
+
+
+def _cgroup(path: str) -> str:
+    if ".." in path.split("/") or "\0" in path:
+        raise UsageError(
+            text(
+                "invalid argument `{value}` for `{flag}` flag: expected the path of a cgroup",
+                value=path,
+                flag="--cgroup-parent",
+            ),
+            hint="teul build --help",
+        )
+    return path
 
 
 def _size(word: str) -> int:

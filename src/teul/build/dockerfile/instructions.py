@@ -64,6 +64,7 @@ class Run(Command):
     mounts: tuple[str, ...] = ()
     network: str = ""
     security: str = ""
+    devices: tuple[str, ...] = ()
 
 
 class Cmd(Command):

@@ -62,6 +62,9 @@ class LowerOptions:
     extra_hosts: tuple[str, ...] = ()
     shm_size_bytes: int = 0
     ulimits: tuple[str, ...] = ()
+    cgroup_parent: str = ""
+    allowed: frozenset[str] = frozenset()
+    """What a RUN may ask for beyond a sandbox: `network.host`, `security.insecure`, `device`, `device=NAME`."""
     runnable: frozenset[str] = frozenset()
     """Architectures that this machine runs besides its own (binfmt_misc)."""
 

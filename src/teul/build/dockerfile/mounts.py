@@ -6,7 +6,7 @@ Spec: Dockerfile reference, "RUN --mount".
 from __future__ import annotations
 
 from teul.build.dockerfile.reader import nearest
-from teul.errors import DockerfileError, OptionUnsupported, text
+from teul.errors import DockerfileError, text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -67,7 +67,6 @@ def parse_mount(value: str, node: Node, expand: Callable[[str], str]) -> RunMoun
 
     Raises:
         DockerfileError: an unknown type or key, a value of the wrong form, keys that do not go together.
-        OptionUnsupported: type ssh.
     """
 
     def fail(message: str, word: str) -> DockerfileError:
@@ -134,17 +133,15 @@ def parse_mount(value: str, node: Node, expand: Callable[[str], str]) -> RunMoun
                 raise fail(text("invalid value {value} for {key}", value=word, key=key), field)
             made = replace(made, uid=int(word)) if key == "uid" else replace(made, gid=int(word))
     kind = made.type
-    if kind == "ssh":
-        refusal = OptionUnsupported("RUN --mount=type=ssh", hint=text("use --mount=type=secret with a key file"))
-        refusal.span = node.span("--mount")
-        raise refusal
     for keys, kinds in (
-        (("mode", "uid", "gid"), ("cache", "secret")),
-        (("required", "env"), ("secret",)),
+        (("mode", "uid", "gid"), ("cache", "secret", "ssh")),
+        (("required",), ("secret", "ssh")),
+        (("env",), ("secret",)),
         (("size",), ("tmpfs",)),
         (("sharing",), ("cache",)),
         (("from",), ("bind", "cache")),
-        (("id",), ("cache", "secret")),
+        (("id",), ("cache", "secret", "ssh")),
+        (("source", "src"), ("bind", "cache", "secret")),
     ):
         for key in keys:
             if key in given and kind not in kinds:
@@ -157,6 +154,9 @@ def parse_mount(value: str, node: Node, expand: Callable[[str], str]) -> RunMoun
             raise fail(text("invalid secret mount: one of source, target required"), "--mount")
         target = made.target or ("" if made.env else f"/run/secrets/{identity.rpartition('/')[2]}")
         made = replace(made, identity=identity, target=target)
+    elif kind == "ssh":
+        # Where no target is given, the number of the mount says it: see `stage`.
+        made = replace(made, identity=made.identity or "default")
     elif not made.target:
         raise fail(text("mount target is required"), "--mount")
     return replace(made, is_readonly=readonly if readonly is not None else kind not in ("cache", "tmpfs"))

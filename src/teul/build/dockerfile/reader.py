@@ -32,7 +32,7 @@ from teul.build.dockerfile.instructions import (
 )
 from teul.build.dockerfile.parser import Node, heredoc_name, json_words
 from teul.build.dockerfile.words import split_words, unquote
-from teul.errors import DockerfileError, OptionUnsupported, text
+from teul.errors import DockerfileError, text
 from teul.oci.image import Healthcheck
 
 TYPE_CHECKING = False
@@ -47,7 +47,6 @@ def read(dockerfile: Dockerfile) -> Program:
 
     Raises:
         DockerfileError: an instruction that does not exist or is not well formed, with its place.
-        OptionUnsupported: a flag that Docker has and teul does not honour.
     """
     arguments: list[Arg] = []
     stages: list[tuple[From, list[Instruction]]] = []
@@ -77,7 +76,7 @@ def read_instruction(node: Node, escape: str) -> Instruction:
     """One node.
 
     Raises:
-        DockerfileError, OptionUnsupported: as `read`.
+        DockerfileError: as `read`.
     """
     reader = _READERS.get(node.keyword)
     if reader is None:
@@ -122,20 +121,11 @@ def _fail(node: Node, message: str, word: str = "", *, hint: str | None = None) 
     return DockerfileError(message, span=node.span(word), hint=hint)
 
 
-def read_flags(
-    node: Node, known: Mapping[str, str], unsupported: Mapping[str, str] | None = None
-) -> dict[str, list[str]]:
-    """The flags by name; *known* gives each its kind: "string", "bool" or "list".
-
-    *unsupported* has those that Docker knows and teul does not honour, with a hint each.
-    """
+def read_flags(node: Node, known: Mapping[str, str]) -> dict[str, list[str]]:
+    """The flags by name; *known* gives each its kind: "string", "bool" or "list"."""
     made: dict[str, list[str]] = {}
     for flag in node.flags:
         name, equals, value = flag[2:].partition("=")
-        if unsupported and name in unsupported:
-            refusal = OptionUnsupported(f"{node.keyword} --{name}", hint=unsupported[name] or None)
-            refusal.span = node.span(f"--{name}")
-            raise refusal
         kind = known.get(name)
         if kind is None:
             near = nearest(name, known)
@@ -267,11 +257,7 @@ def _read_label(node: Node, escape: str) -> Label:
 
 
 def _read_run(node: Node, escape: str) -> Run:
-    flags = read_flags(
-        node,
-        {"mount": "list", "network": "string", "security": "string"},
-        {"device": text("build on a machine without the device, or use the device in `teul run`")},
-    )
+    flags = read_flags(node, {"mount": "list", "network": "string", "security": "string", "device": "list"})
     words, is_shell = _command_words(node, node.rest)
     if not words and not node.heredocs:
         raise _fail(node, text("{keyword} requires at least one argument", keyword=node.keyword))
@@ -292,6 +278,7 @@ def _read_run(node: Node, escape: str) -> Run:
         mounts=tuple(flags.get("mount", ())),
         network=network,
         security=security,
+        devices=tuple(flags.get("device", ())),
     )
 
 
@@ -313,9 +300,9 @@ _COPY_FLAGS = {"chown": "string", "chmod": "string", "link": "bool", "exclude": 
 def _read_copy(node: Node, escape: str) -> Copy:
     is_add = node.keyword == "ADD"
     if is_add:
-        flags = read_flags(node, _COPY_FLAGS | {"checksum": "string", "keep-git-dir": "bool", "unpack": "bool"}, {})
+        flags = read_flags(node, _COPY_FLAGS | {"checksum": "string", "keep-git-dir": "bool", "unpack": "bool"})
     else:
-        flags = read_flags(node, _COPY_FLAGS | {"from": "string", "parents": "bool"}, {})
+        flags = read_flags(node, _COPY_FLAGS | {"from": "string", "parents": "bool"})
     words = _list_words(node)
     if len(words) < 2:
         raise _fail(

@@ -19,7 +19,7 @@ from teul.build.dockerfile.mounts import RunMount, origin_of, parse_mount
 from teul.build.dockerfile.parser import Node, heredoc_name
 from teul.build.dockerfile.words import WordError, expand, unquote
 from teul.build.sources import is_git, is_remote, parse_git, parse_http, without_password
-from teul.errors import DockerfileError, InvalidInput, OptionUnsupported, Unsupported, text
+from teul.errors import DockerfileError, InvalidInput, Unsupported, text
 from teul.solver.graph import Vertex
 
 TYPE_CHECKING = False
@@ -250,17 +250,19 @@ class StageBody:
         node = instruction.node
         self.check_runnable(node)
         if instruction.security == "insecure":
-            refusal = OptionUnsupported("RUN --security=insecure")
-            refusal.span = node.span("--security")
-            raise refusal
+            self.check_allowed("security.insecure", node, "--security")
+        if instruction.network == "host":
+            self.check_allowed("network.host", node, "--network")
         words, script, script_path = self.run_words(instruction)
         mounts: list[RunMount] = []
         more: list[tuple[str, Vertex]] = []
-        for value in instruction.mounts:
+        for number, value in enumerate(instruction.mounts):
             origin_of(value, node)
             mount = parse_mount(value, node, lambda word: self.word(word, node))
             from teul.values import replace
 
+            if mount.type == "ssh" and not mount.target:
+                mount = replace(mount, target=f"/run/buildkit/ssh_agent.{number}")
             mount = (
                 replace(mount, target=_join(self.state.settings.working_dir or "/", mount.target))
                 if mount.target
@@ -294,6 +296,9 @@ class StageBody:
             extra_hosts=self.options.extra_hosts,
             shm_size_bytes=self.options.shm_size_bytes,
             ulimits=self.options.ulimits,
+            insecure=instruction.security == "insecure",
+            devices=tuple(self.device(value, node) for value in instruction.devices),
+            cgroup_parent=self.options.cgroup_parent,
             normalise=self.options.normalise,
             epoch=self.options.epoch,
         )
@@ -320,6 +325,39 @@ class StageBody:
             # The shell reads them by itself.
             line += "".join(f"\n{heredoc.content}{heredoc.name}" for heredoc in heredocs)
         return (*(self.state.settings.shell or DEFAULT_SHELL), line), "", ""
+
+    def check_allowed(self, entitlement: str, node: Node, word: str) -> None:
+        """Raises: DockerfileError, for what the build was not allowed to give away."""
+        if entitlement not in self.options.allowed:
+            raise DockerfileError(
+                text("{entitlement} is not allowed", entitlement=entitlement),
+                span=node.span(word),
+                hint=text("--allow {entitlement}", entitlement=entitlement),
+            )
+
+    def device(self, value: str, node: Node) -> tuple[str, bool]:
+        """One `--device`: a CDI name, and whether it is required.
+
+        Source: Dockerfile reference (labs), "RUN --device".
+        """
+        name, required = "", False
+        for field in self.word(value, node).split(","):
+            key, equals, given = field.partition("=")
+            if key.lower() == "required" and (not equals or given.lower() in ("true", "1", "false", "0")):
+                required = given.lower() not in ("false", "0")
+            elif key.lower() == "name" and given and not name:
+                name = given
+            elif field and not name:
+                name = field
+            else:
+                raise DockerfileError(
+                    text("unexpected key '{key}' in '{field}'", key=key, field=field), span=node.span("--device")
+                )
+        if not name:
+            raise DockerfileError(text("device name is required"), span=node.span("--device"))
+        if "device" not in self.options.allowed:
+            self.check_allowed(f"device={name}", node, "--device")
+        return name, required
 
     def check_runnable(self, node: Node) -> None:
         wanted = self.state.platform

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from teul.build.dockerfile.lower import Lowered
     from teul.build.dockerfile.parser import Dockerfile
     from teul.build.execute import BuildWorker
+    from teul.build.ssh import SshAgents
     from teul.engine import Engine
     from teul.engine.build.attributes import CacheTarget
     from teul.engine.build.cache_export import Known
@@ -108,6 +109,11 @@ class BuildOptions:
     ulimits: tuple[str, ...] = ()
     cache_from: tuple[CacheTarget, ...] = ()
     cache_to: tuple[CacheTarget, ...] = ()
+    cgroup_parent: str = ""
+    allowed: tuple[str, ...] = ()
+    """`--allow`: see `LowerOptions.allowed`."""
+    ssh: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Id → the socket of an agent, or files of keys."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +193,15 @@ class _Session:
         self._networks = BuildNetworks(engine, events)
         self.cache = BuildCache(SolverCache(engine.db), engine.snapshots.has)
         secrets = read_secrets(options.secrets, engine.settings.environ or {})
-        self.remote = open_remote(engine, self.cache, self._hold, secrets, events)
+        self.ssh = self._agents() if options.ssh else None
+        self.remote = open_remote(
+            engine,
+            self.cache,
+            self._hold,
+            secrets,
+            events,
+            ssh_socket=lambda: self.ssh.socket("default") if self.ssh is not None and "default" in self.ssh else "",
+        )
         try:
             self._prepare(secrets)
         except BaseException:
@@ -196,6 +210,7 @@ class _Session:
 
     def _prepare(self, secrets: Mapping[str, bytes]) -> None:
         from teul.build.execute import BuildWorker
+        from teul.engine.build.devices import find_devices
 
         engine, options, events = self.engine, self.options, self.events
         contexts = named_contexts(options.build_contexts, self._fetch_context)
@@ -219,6 +234,21 @@ class _Session:
             secrets=secrets,
             remote=self.remote,
             imported=self.cache.imported,
+            ssh=self.ssh,
+            gateway=self._networks.gateway,
+            devices=lambda names, env: find_devices(engine, names, env),
+        )
+
+    def _agents(self) -> SshAgents:
+        from teul.build.execute import build_folder
+        from teul.build.ssh import SshAgents
+
+        name = f"build-ssh-{os.urandom(8).hex()}"
+        return SshAgents(
+            self.options.ssh,
+            f"{build_folder(self.engine.settings)}/{name}",
+            self._scratch,
+            claim=lambda: self._hold("snapshot", name),
         )
 
     def _fetch_context(self, name: str, address: str) -> str:
@@ -265,6 +295,8 @@ class _Session:
             extra_hosts=options.extra_hosts,
             shm_size_bytes=options.shm_size_bytes,
             ulimits=options.ulimits,
+            cgroup_parent=options.cgroup_parent,
+            allowed=frozenset(options.allowed),
             runnable=emulated_architectures(),
         )
 

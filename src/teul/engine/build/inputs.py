@@ -156,15 +156,20 @@ def open_remote(
     hold: Callable[[str, str], None],
     secrets: Mapping[str, bytes],
     events: Sink,
+    *,
+    ssh_socket: Callable[[], str],
 ) -> RemoteSources:
-    """What fetches the URLs and repositories of one build; it opens no connection before it is asked to."""
+    """What fetches the URLs and repositories of one build; it opens no connection before it is asked to.
+
+    *ssh_socket* gives the agent that git may use, "" for none.
+    """
     from teul.build.fetching import Fetcher
     from teul.build.git import GitAccess
     from teul.build.remote import RemoteSources
 
     environ = engine.settings.environ or {}
     fetcher = Fetcher(store=engine.store, memory=memory, hold=hold, environ=environ, secrets=secrets, events=events)
-    access = GitAccess(environ=environ, secrets=secrets, ssh_socket=environ.get("SSH_AUTH_SOCK", ""))
+    access = GitAccess(environ=environ, secrets=secrets, ssh_socket=ssh_socket)
     return RemoteSources(fetcher, access, events=events)
 
 
@@ -177,7 +182,10 @@ def open_remote_context(engine: Engine, secrets: Mapping[str, Secret], events: S
 
     values = read_secrets(secrets, engine.settings.environ or {})
     with lease(engine.db) as held:
-        remote = open_remote(engine, SolverCache(engine.db), held.add, values, events or silent)
+        # The caller names the repository, so it is got as the caller's own git would get it.
+        agent = (engine.settings.environ or {}).get("SSH_AUTH_SOCK", "")
+        memory = SolverCache(engine.db)
+        remote = open_remote(engine, memory, held.add, values, events or silent, ssh_socket=lambda: agent)
         try:
             yield remote
         finally:

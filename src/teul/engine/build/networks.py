@@ -43,6 +43,19 @@ class BuildNetworks:
                 with self._guard:
                     self._free.append(name)
 
+    def gateway(self) -> str:
+        """The host's address on the network of a RUN; "" where it shares the host's."""
+        from teul.engine import Engine
+        from teul.engine.networks import DEFAULT, get
+
+        if self._is_host:
+            return ""
+        engine = Engine.open(self._settings)
+        try:
+            return get(engine, DEFAULT).gateway
+        finally:
+            engine.close()
+
     def _made(self) -> str:
         from contextlib import ExitStack
 
