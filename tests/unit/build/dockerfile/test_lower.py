@@ -4,7 +4,8 @@ import pytest
 
 from teul.build.dockerfile.lower import BaseImage, Lowered, LowerOptions, NamedContext, lower
 from teul.build.dockerfile.parser import parse
-from teul.errors import DockerfileError, ImageNotFound, OptionUnsupported, TeulError, Unsupported
+from teul.build.ops import Run
+from teul.errors import DockerfileError, ImageNotFound, TeulError, Unsupported
 from teul.oci.descriptor import Platform
 from teul.oci.digest import Digest
 from teul.oci.image import ExecutionConfig, ImageConfig
@@ -156,13 +157,27 @@ def test_what_means_nothing_is_named_with_its_line(source: str, message: str) ->
 
 
 @pytest.mark.parametrize(
-    "line", ["RUN --security=insecure x", "RUN --mount=type=ssh x"]
+    ("line", "allow"), [("RUN --security=insecure x", "security.insecure"), ("RUN --network=host x", "network.host"), ("RUN --device=a.b/c=0 x", "device")]
 )
-def test_what_docker_has_and_we_do_not_is_refused_by_name(line: str) -> None:
-    with pytest.raises(OptionUnsupported) as caught:
+def test_what_leaves_the_sandbox_has_to_be_allowed(line: str, allow: str) -> None:
+    with pytest.raises(DockerfileError, match="is not allowed") as caught:
         lowered(f"FROM a\n{line}")
 
     assert caught.value.span is not None
+    assert allow in str(caught.value.hint)
+    assert lowered(f"FROM a\n{line}", allowed=frozenset({allow})).vertex
+
+
+def test_an_ssh_mount_has_a_target_of_its_own_number() -> None:
+    made = lowered("FROM a\nRUN --mount=type=tmpfs,target=/t --mount=type=ssh,id=x,required,mode=0666 y").vertex.op
+
+    assert isinstance(made, Run)
+    assert (made.mounts[1].target, made.mounts[1].identity, made.mounts[1].required, made.mounts[1].mode) == (
+        "/run/buildkit/ssh_agent.1",
+        "x",
+        True,
+        0o666,
+    )
 
 
 def test_run_on_another_architecture_is_refused_and_copy_is_not() -> None:
