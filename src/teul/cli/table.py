@@ -102,6 +102,25 @@ COMMANDS: dict[str, tuple[str, str, str, str]] = {
     "update": (DOCKER, "update", "Update configuration of containers", "컨테이너의 제한을 바꿉니다"),
     "top": (DOCKER, "top", "Display the running processes of a container", "컨테이너의 프로세스를 보여 줍니다"),
     "port": (DOCKER, "port", "List port mappings of a container", "컨테이너의 포트 연결을 보여 줍니다"),
+    "diff": (
+        DOCKER,
+        "diff",
+        "Inspect changes to files on a container's filesystem",
+        "컨테이너의 파일에서 바뀐 것을 보여 줍니다",
+    ),
+    "commit": (
+        DOCKER,
+        "commit",
+        "Create a new image from a container's changes",
+        "컨테이너의 변경으로 새 이미지를 만듭니다",
+    ),
+    "export": (
+        DOCKER,
+        "export",
+        "Export a container's filesystem as a tar archive",
+        "컨테이너의 파일을 tar로 내보냅니다",
+    ),
+    "import": (DOCKER, "import_", "Create an image from a tarball", "tar 파일로 이미지를 만듭니다"),
     "rm": (DOCKER, "rm", "Remove one or more containers", "컨테이너를 지웁니다"),
     "wait": (
         DOCKER,

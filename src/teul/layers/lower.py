@@ -55,6 +55,27 @@ class Lower:
             contributing = following
         return found
 
+    def folders_at(self, path: bytes) -> list[bytes]:
+        """The folders that make up the merged folder *path*, upper-most first; [] where it is none."""
+        contributing = self._folders
+        for name in path.split(b"/"):
+            following: list[bytes] = []
+            for folder in contributing:
+                full = folder + b"/" + name
+                try:
+                    status = os.lstat(full)
+                except (FileNotFoundError, NotADirectoryError):
+                    if is_missing_by_file(folder, name):
+                        break
+                    continue
+                if not stat.S_ISDIR(status.st_mode):
+                    break
+                following.append(full)
+                if is_opaque(full) or is_missing_by_file(folder, name):
+                    break
+            contributing = following
+        return contributing
+
 
 def is_whiteout(status: os.stat_result) -> bool:
     """Overlay's mark for "nothing here, whatever lies below"."""

@@ -22,4 +22,11 @@ MESSAGES = {
     ),
     "maximum retry count must be an integer": "최대 재시도 횟수는 정수여야 합니다",
     "Restart policy to apply when a container exits": "컨테이너가 끝났을 때의 재시작 정책",
+    "{instruction} is not a valid change command": "{instruction}은(는) --change에 쓸 수 없는 명령입니다",
+    "cowardly refusing to save to a terminal. Use the -o flag or redirect": "터미널에는 쓰지 않습니다. -o를 쓰거나 방향을 바꾸세요",
+    'Author (e.g., "John Hannibal Smith <hannibal@a-team.com>")': '지은이(예: "홍길동 <hong@example.com>")',
+    "Apply Dockerfile instruction to the created image": "만든 이미지에 Dockerfile 명령을 적용합니다",
+    "Commit message": "커밋 메시지",
+    "Do not pause the container during commit": "커밋하는 동안 컨테이너를 멈추지 않습니다",
+    "Set commit message for imported image": "가져온 이미지의 커밋 메시지",
 }

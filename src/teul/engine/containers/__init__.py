@@ -13,6 +13,8 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from teul.engine.containers.attached import run_foreground, start_attached
+    from teul.engine.containers.changes import diff, export
+    from teul.engine.containers.committing import commit
     from teul.engine.containers.control import pause, ports, rename, restart, top, unpause, update
     from teul.engine.containers.creation import create
     from teul.engine.containers.execution import ExecOptions, exec_
@@ -30,8 +32,11 @@ _MODULES = {
     "Container": "record",
     "ContainerOptions": "options",
     "ExecOptions": "execution",
+    "commit": "committing",
     "create": "creation",
+    "diff": "changes",
     "exec_": "execution",
+    "export": "changes",
     "get": "lookup",
     "inspect": "inspection",
     "kill": "stopping",
@@ -57,8 +62,11 @@ __all__ = [
     "Container",
     "ContainerOptions",
     "ExecOptions",
+    "commit",
     "create",
+    "diff",
     "exec_",
+    "export",
     "get",
     "inspect",
     "kill",

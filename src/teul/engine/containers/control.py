@@ -132,8 +132,11 @@ def update(engine: Engine, container: str, change_limits: Callable[[Limits], Lim
             if not limits.pids and before.pids:
                 wanted["pids"] = {"limit": -1}
             engine.driver.update(found.id, wanted)
-        made: Container = replace(found, limits=limits)
-        return replace(made, restart="" if restart == "no" else restart) if restart else made
+        changes: dict[str, object] = {"limits": limits}
+        if restart:
+            changes["restart"] = "" if restart == "no" else restart
+        made: Container = replace(found, **changes)
+        return made
 
     changed(engine, get(engine, container), change)
 

@@ -146,6 +146,29 @@ def load(engine: Engine, source: IO[bytes] | str, *, events: Sink = silent) -> l
     return archiving.load(engine, source, events=events)
 
 
+def import_(
+    engine: Engine,
+    source: IO[bytes],
+    name: str = "",
+    *,
+    message: str = "",
+    changes: Sequence[str] = (),
+    platform: str = "",
+) -> Image:
+    """Make an image of the file tree in a tar (perhaps compressed).
+
+    Args:
+        name: what it is to be called; "" for nothing.
+        changes: Dockerfile instructions for its config.
+        platform: `os/arch[/variant]`; "" is this machine's.
+    Raises:
+        MalformedLayer, UnsafePath, InvalidReference, InvalidInput, DockerfileError; nothing is left behind.
+    """
+    from teul.engine.images import importing
+
+    return importing.import_(engine, source, name, message=message, changes=changes, platform=platform)
+
+
 def export(engine: Engine, name: str, folder: str, *, compression: str = "gzip", events: Sink = silent) -> Digest:
     """Write an image as an OCI layout into *folder* (new or empty); returns the digest of its manifest, which is the
     one that `push` makes.
