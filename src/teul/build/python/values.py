@@ -76,6 +76,10 @@ class Interpreter:
     pip_version: str
     """The version of the pip that `python -m pip` runs, "" without one."""
     installed: tuple[Installed, ...]
+    script_form: str = ""
+    """A console script as its pip writes it (see `wheel.ScriptForm`), "" without pip."""
+    identity: str = ""
+    """The digest of its executable: bytecode is shared by stages whose interpreters are the same file."""
 
     @property
     def is_virtual(self) -> bool:
@@ -120,6 +124,8 @@ _PLAIN = (
     "headers",
     "is_externally_managed",
     "pip_version",
+    "script_form",
+    "identity",
 )
 
 
