@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from teul.build.remote import RemoteSources
     from teul.build.ssh import SshAgents
     from teul.config import Settings
+    from teul.layers.lower import Lower
     from teul.runtime.driver import Driver
     from teul.snapshots.protocol import Snapshotter
     from teul.solver import Cache, Task
@@ -238,19 +239,19 @@ class BuildWorker:
 
     def _commit(self, op: ops.Run | ops.Copy | ops.MakeFolder, below: Result, active: _Active) -> Result:
         from teul.layers import pack
+        from teul.layers.lower import Lower
 
+        lower = Lower([self.snapshots.layer(name).folder for name in active.parents])
         if op.normalise:
             from teul.build.normalise import normalise
-            from teul.layers.lower import Lower
 
-            lower = Lower([self.snapshots.layer(name).folder for name in active.parents])
             if self.snapshots.kind == "overlay":
                 normalise(self.snapshots.upper(active.key), lower, epoch=op.epoch, is_upper=True)
             else:
                 with active.mounted() as rootfs:
                     normalise(rootfs, lower, epoch=op.epoch, is_upper=False)
         upper = self.snapshots.upper(active.key)
-        pieces = self._cut(op, below, active, upper)
+        pieces = self._cut(op, below, active, upper, lower)
         packed = pack(upper)
         self.snapshots.commit(active.key, packed.diff_id, tar_size_bytes=packed.tar_size_bytes)
         created = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
@@ -261,7 +262,9 @@ class BuildWorker:
             pieces=tuple(piece.name for piece in pieces),
         )
 
-    def _cut(self, op: ops.Run | ops.Copy | ops.MakeFolder, below: Result, active: _Active, upper: str) -> list[Piece]:
+    def _cut(
+        self, op: ops.Run | ops.Copy | ops.MakeFolder, below: Result, active: _Active, upper: str, lower: Lower
+    ) -> list[Piece]:
         """The layers of the wheels that a RUN installed, committed; what is left of *upper* goes on top of them."""
         if not isinstance(op, ops.Run) or not op.normalise or self.snapshots.kind != "overlay":
             return []
@@ -271,6 +274,7 @@ class BuildWorker:
             self.snapshots,
             active.key,
             upper,
+            lower=lower,
             layers_below=len(below.data["diff_ids"]),
             epoch=op.epoch,
             hold=self.hold,

@@ -64,6 +64,8 @@ class _Normaliser:
         for pattern, action, _ in VOLATILE:
             for path in self.matching(pattern):
                 getattr(self, action)(path)
+            if pattern.endswith("/.cache/pip/**"):
+                self.remove_empty(pattern.removesuffix("/pip/**"))
         changed: list[bytes] = []
         compiled: list[tuple[bytes, os.stat_result]] = []
         for path, status in self.walk():
@@ -206,6 +208,26 @@ class _Normaliser:
         os.unlink(self.folder + b"/" + path)
         if self.is_upper and self.lower.find(path) is not None:
             os.mknod(self.folder + b"/" + path, stat.S_IFCHR | 0o000, os.makedev(0, 0))
+
+    def remove_empty(self, pattern: str) -> None:
+        """Remove the new folders of pip's cache, and the one that holds it, as far as there is nothing in them."""
+        above, _, name = pattern.rpartition("/")
+        for prefix in self.names_below(above) if above.endswith("/*") else [above]:
+            top = os.fsencode(f"{prefix}/{name}")
+            try:
+                if not self.is_plain(top + b"/pip"):
+                    continue
+            except FileNotFoundError:
+                continue
+            walked = os.walk(self.folder + b"/" + top + b"/pip", topdown=False)
+            for folder in [*(folder for folder, _, _ in walked), self.folder + b"/" + top]:
+                if not os.listdir(folder) and self.lower.find(folder[len(self.folder) + 1 :]) is None:
+                    os.rmdir(folder)
+
+    def names_below(self, pattern: str) -> list[str]:
+        """The folders of a pattern `home/*`."""
+        above = pattern.removesuffix("/*")
+        return [f"{above}/{os.fsdecode(name)}" for name in self.names(os.fsencode(above) + b"/")]
 
     def date(self, path: bytes) -> None:
         """Set the third field of the lines of `/etc/shadow` that are not below as they are: the day of the change."""

@@ -20,6 +20,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import TracebackType
+    from typing import BinaryIO
 
 READ_BYTES = 1 << 20
 LARGE_BYTES = 1 << 30
@@ -80,6 +81,21 @@ class LocalStore:
         except FileNotFoundError:
             raise BlobNotFound(digest) from None
         return LocalReader(digest, descriptor)
+
+    def open_file(self, digest: Digest, *, is_verified: bool = False) -> BinaryIO:
+        """The blob as a file that can be read at any place; all of it is verified first, unless the caller has done so.
+
+        Raises:
+            BlobNotFound, DigestMismatch.
+        """
+        if not is_verified:
+            with self.open(digest) as reader:
+                while reader.read(READ_BYTES):
+                    pass
+        try:
+            return open(self._path(digest), "rb")
+        except FileNotFoundError:
+            raise BlobNotFound(digest) from None
 
     def read(self, digest: Digest) -> bytes:
         """All of a small blob, verified. Raises: BlobNotFound, DigestMismatch."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from teul.build.python.split import OWN_LAYER_BYTES, find_distributions, group, move
+from teul.build.python.split import OWN_LAYER_BYTES, find_distributions, group, move, prune
 from teul.oci.digest import Digest
 
 TYPE_CHECKING = False
@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from dataclasses import dataclass
 
+    from teul.layers.lower import Lower
     from teul.snapshots.protocol import Snapshotter
 else:
     from teul.values import dataclass
@@ -25,7 +26,14 @@ class Piece:
 
 
 def cut(
-    snapshots: Snapshotter, key: str, upper: str, *, layers_below: int, epoch: int, hold: Callable[[str, str], None]
+    snapshots: Snapshotter,
+    key: str,
+    upper: str,
+    *,
+    lower: Lower,
+    layers_below: int,
+    epoch: int,
+    hold: Callable[[str, str], None],
 ) -> list[Piece]:
     """Move what belongs to Python distributions out of *upper*, into layers that are committed.
 
@@ -39,17 +47,19 @@ def cut(
     if sum(item.size_bytes for item in distributions) < OWN_LAYER_BYTES:
         return []
     pieces: list[Piece] = []
+    folders: set[str] = set()
     for number, members in enumerate(group(distributions, layers_below=layers_below)):
         piece = f"{key}-{number}"
         hold("snapshot", piece)
         snapshots.prepare(piece, ())
         try:
             target = snapshots.upper(piece)
-            move(upper, members.files, target, mtime_s=epoch)
+            folders |= move(upper, members.files, target, mtime_s=epoch, notes=members.notes)
             packed = pack(target)
             hold("layer", packed.diff_id)
             snapshots.commit(piece, packed.diff_id, tar_size_bytes=packed.tar_size_bytes)
         finally:
             snapshots.remove(piece)
         pieces.append(Piece(members.name, packed.diff_id, packed.size_bytes))
+    prune(upper, folders, lower, mtime_s=epoch)
     return pieces

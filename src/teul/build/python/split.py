@@ -3,6 +3,10 @@
 The command runs unmodified; afterwards the snapshot's upper folder is cut by ownership: a file belongs to the
 distribution whose `*.dist-info/RECORD` names it. Must not know which command ran, and must not mount or commit.
 
+A layer of a wheel's own holds what depends on the wheel alone: RECORD without the rows that tell how it came to be
+installed. Where it was asked for by name, or came from an address, the true RECORD and the files that say so lie in the
+remainder; so pandas has one layer whether a project names it or something else needs it.
+
 Always valid, because whatever is not a plain new file of exactly one distribution stays in the remainder, which lies on
 top with every folder's own entry: whiteouts, links, files with extended attributes, files that two distributions
 claim, everything below an opaque folder. The flattened tree is therefore the same as without the cut.
@@ -23,12 +27,21 @@ import re
 import stat
 from dataclasses import dataclass
 
+from teul.build.python.wheel import NOTES, make_folders, plain_record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from teul.layers.lower import Lower
+
 OWN_LAYER_BYTES = 4 << 20
 """A distribution whose installed files are at least this large has a layer of its own."""
 BUCKETS = 16
 LAYER_BUDGET = 100
 """At most so many layers below the remainder, those of the stage included: Docker stops at 125."""
 RECORD_LIMIT_BYTES = 32 << 20
+_HARMLESS_ATTRIBUTES = ("trusted.overlay.origin", "trusted.overlay.impure", "user.overlay.origin", "user.overlay.impure")
 _DIST_INFO = re.compile(r"(?P<name>[A-Za-z0-9][A-Za-z0-9._]*)-(?P<version>[^-]+)\.dist-info")
 
 
@@ -41,6 +54,9 @@ class Distribution:
     files: tuple[str, ...]
     """Paths relative to the upper folder, sorted."""
     size_bytes: int
+    """Of the files, without `notes`."""
+    notes: tuple[str, ...] = ()
+    """RECORD, and what else tells how it came to be installed (`wheel.NOTES`)."""
 
     def __str__(self) -> str:
         return f"{self.name} {self.version}"
@@ -53,29 +69,36 @@ class Group:
     name: str
     files: tuple[str, ...]
     size_bytes: int
+    notes: tuple[str, ...] = ()
+    """Of a distribution with a layer of its own; those of others are among the files."""
 
 
 def find_distributions(upper: str) -> list[Distribution]:
     """The distributions whose RECORD is in *upper*, sorted by name, each with the plain files that only it claims."""
     records = _records(upper)
     claims: dict[str, int] = {}
-    claimed: list[tuple[str, str, set[str]]] = []
-    for name, version, site, data in records:
+    claimed: list[tuple[str, str, str, str, set[str]]] = []
+    for name, version, site, info_dir, data in records:
         paths = _paths(site, data)
-        claimed.append((name, version, paths))
+        claimed.append((name, version, site, info_dir, paths))
         for path in paths:
             claims[path] = claims.get(path, 0) + 1
     made = []
     folders: dict[str, bool] = {}
-    for name, version, paths in claimed:
+    for name, version, site, info_dir, paths in claimed:
         size_bytes = 0
         files = []
+        notes = []
+        marks = tuple(os.path.normpath(f"{site}/{info_dir}/{note}") for note in NOTES)
         for path in sorted(paths):
             if claims[path] == 1 and (found := _plain_size(upper, path, folders)) is not None:
+                if path in marks:
+                    notes.append(path)
+                    continue
                 files.append(path)
                 size_bytes += found
         if files:
-            made.append(Distribution(name, version, tuple(files), size_bytes))
+            made.append(Distribution(name, version, tuple(files), size_bytes, tuple(notes)))
     return sorted(made, key=lambda item: (item.name, item.version))
 
 
@@ -90,7 +113,7 @@ def group(distributions: list[Distribution], *, layers_below: int = 0) -> list[G
         key=lambda item: (-item.size_bytes, item.name),
     )[:room]
     own = {(item.name, item.version) for item in large}
-    made = [Group(str(item), item.files, item.size_bytes) for item in sorted(large, key=lambda item: item.name)]
+    made = [Group(str(item), item.files, item.size_bytes, item.notes) for item in sorted(large, key=lambda item: item.name)]
     buckets: dict[int, list[Distribution]] = {}
     for item in distributions:
         if (item.name, item.version) not in own:
@@ -99,7 +122,7 @@ def group(distributions: list[Distribution], *, layers_below: int = 0) -> list[G
         made.append(
             Group(
                 ", ".join(str(item) for item in members),
-                tuple(sorted(path for item in members for path in item.files)),
+                tuple(sorted(path for item in members for path in (*item.files, *item.notes))),
                 sum(item.size_bytes for item in members),
             )
         )
@@ -111,40 +134,85 @@ def bucket(name: str) -> int:
     return hashlib.sha256(name.encode()).digest()[0] % BUCKETS
 
 
-def move(upper: str, files: tuple[str, ...], target: str, *, mtime_s: int) -> None:
+def move(upper: str, files: tuple[str, ...], target: str, *, mtime_s: int, notes: tuple[str, ...] = ()) -> set[str]:
     """Move *files* from *upper* to the empty folder *target* of the same filesystem, below folders of their own.
 
     The folders are 0755, of root and of the time *mtime_s*: they must not depend on what else is installed beside
     them. The true entries stay in *upper*, which becomes the layer on top; their times stay as they are.
+    Returns the folders.
+
+    Args:
+        notes: RECORD, which goes along where it says no more than the wheel does; else a plain copy of it.
     """
     made: set[str] = set()
     left: dict[str, os.stat_result] = {}
+    for note in notes:
+        if os.path.basename(note) == "RECORD":
+            with open(f"{upper}/{note}", "rb") as file:
+                record = file.read()
+            plain = plain_record(record, os.path.basename(os.path.dirname(note)))
+            if plain == record and len(notes) == 1:
+                files = (*files, note)
+            else:
+                make_folders(target, os.path.dirname(note), made)
+                write_record(f"{target}/{note}", plain, mtime_s=mtime_s)
     for path in files:
         parent = os.path.dirname(path)
         if parent not in left:
             left[parent] = os.stat(f"{upper}/{parent}")
             if parent:
-                _make_folders(target, parent, made)
+                make_folders(target, parent, made)
         os.rename(f"{upper}/{path}", f"{target}/{path}")
     for parent, status in left.items():
         os.utime(f"{upper}/{parent}", ns=(status.st_atime_ns, status.st_mtime_ns))
     for folder in sorted(made, key=len, reverse=True):
         os.utime(f"{target}/{folder}", (mtime_s, mtime_s))
     os.utime(target, (mtime_s, mtime_s))
+    return made
 
 
-def _make_folders(target: str, folder: str, made: set[str]) -> None:
-    parts = folder.split("/")
-    for length in range(1, len(parts) + 1):
-        path = "/".join(parts[:length])
-        if path not in made:
-            os.mkdir(f"{target}/{path}")
-            os.chmod(f"{target}/{path}", 0o755)
-            made.add(path)
+def write_record(path: str, data: bytes, *, mtime_s: int) -> None:
+    """A RECORD as pip leaves it: 0644, with the time *mtime_s*."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+        os.fchmod(file.fileno(), 0o644)
+    os.utime(path, (mtime_s, mtime_s))
 
 
-def _records(upper: str) -> list[tuple[str, str, str, str]]:
-    """(name, version, site folder relative to *upper*, RECORD's text) of every RECORD that is a plain file."""
+def prune(upper: str, folders: Iterable[str], lower: Lower, *, mtime_s: int) -> None:
+    """Remove the empty folders of *upper* that say nothing: what lies below shows the same entry without them.
+
+    So the remainder does not change with every wheel.
+
+    Args:
+        folders: those that the layers between *lower* and *upper* have, all of them 0755, root's and of *mtime_s*.
+    """
+    between = set(folders)
+    for folder, _, _ in os.walk(upper, topdown=False):
+        path = os.path.relpath(folder, upper)
+        if path == "." or os.listdir(folder):
+            continue
+        status = os.lstat(folder)
+        if any(name not in _HARMLESS_ATTRIBUTES for name in os.listxattr(folder, follow_symlinks=False)):
+            continue
+        said = (stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid, status.st_mtime_ns)
+        if path in between:
+            shown = (0o755, 0, 0, mtime_s * 10**9)
+        else:
+            found = lower.find(os.fsencode(path))
+            if found is None or not stat.S_ISDIR(found[1].st_mode) or os.listxattr(found[0]):
+                continue
+            shown = (stat.S_IMODE(found[1].st_mode), found[1].st_uid, found[1].st_gid, found[1].st_mtime_ns)
+        if said == shown:
+            parent = os.path.dirname(folder)
+            kept = os.lstat(parent)
+            os.rmdir(folder)
+            os.utime(parent, ns=(kept.st_atime_ns, kept.st_mtime_ns))
+
+
+def _records(upper: str) -> list[tuple[str, str, str, str, str]]:
+    """(name, version, site folder relative to *upper*, `.dist-info` folder, RECORD's text) of every RECORD that is a plain file."""
     found = []
     for folder, folders, _ in os.walk(upper, followlinks=False):
         for entry in folders:
@@ -160,7 +228,7 @@ def _records(upper: str) -> list[tuple[str, str, str, str]]:
                 with open(record, encoding="utf-8", errors="surrogateescape", newline="") as file:
                     text = file.read()
                 name = re.sub(r"[-_.]+", "-", match["name"]).lower()
-                found.append((name, match["version"], os.path.relpath(folder, upper), text))
+                found.append((name, match["version"], os.path.relpath(folder, upper), entry, text))
     return sorted(found)
 
 
