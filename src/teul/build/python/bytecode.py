@@ -185,14 +185,16 @@ class Compiler:
         count = str(min(8, os.cpu_count() or 1))
         form = "hash" if self._is_checked else "time"
         try:
-            code = self._run((SCRIPT, SOURCES, MADE, self._tag, form, count), reader, self._on_output, self._stop.is_set)
+            code = self._run(
+                (SCRIPT, SOURCES, MADE, self._tag, form, count), reader, self._on_output, self._stop.is_set
+            )
             self._failure = CommandFailed(
                 text("the interpreter ended while it compiled"),
                 argv=("python",),
                 exit_code=code,
                 stderr_tail=b"".join(self._says).decode(errors="replace"),
             )
-        except BaseException as error:  # noqa: BLE001  (told to whoever waits)
+        except BaseException as error:
             self._failure = error
         finally:
             os.close(reader)

@@ -62,13 +62,18 @@ def fetch(
 
 def _copy(path: str, digest: Digest, store: LocalStore, wheel: Wheel, on_bytes: Callable[[int], object]) -> None:
     try:
-        with open(path, "rb") as source, store.ingest(expected=digest, size_bytes=os.fstat(source.fileno()).st_size) as writer:
+        with (
+            open(path, "rb") as source,
+            store.ingest(expected=digest, size_bytes=os.fstat(source.fileno()).st_size) as writer,
+        ):
             while piece := source.read(CHUNK_BYTES):
                 writer.write(piece)
                 on_bytes(len(piece))
             writer.commit()
     except FileNotFoundError as error:
-        raise SourceUnavailable(text("wheel `{name}`: `{path}` is not there", name=wheel.filename, path=path)) from error
+        raise SourceUnavailable(
+            text("wheel `{name}`: `{path}` is not there", name=wheel.filename, path=path)
+        ) from error
 
 
 def _download(
@@ -95,7 +100,9 @@ def _download(
                 text("wheel `{name}`: the index answered {status}", name=wheel.filename, status=response.status)
             )
             raise error
-        if response.status == 206 and not response.headers.get("Content-Range", "").startswith(f"bytes {writer.offset}-"):
+        if response.status == 206 and not response.headers.get("Content-Range", "").startswith(
+            f"bytes {writer.offset}-"
+        ):
             response.close()
             raise RegistryProtocolError(text("wheel `{name}`: the index sent another range", name=wheel.filename))
         for piece in response.chunks(CHUNK_BYTES):

@@ -41,7 +41,12 @@ BUCKETS = 16
 LAYER_BUDGET = 100
 """At most so many layers below the remainder, those of the stage included: Docker stops at 125."""
 RECORD_LIMIT_BYTES = 32 << 20
-_HARMLESS_ATTRIBUTES = ("trusted.overlay.origin", "trusted.overlay.impure", "user.overlay.origin", "user.overlay.impure")
+_HARMLESS_ATTRIBUTES = (
+    "trusted.overlay.origin",
+    "trusted.overlay.impure",
+    "user.overlay.origin",
+    "user.overlay.impure",
+)
 _DIST_INFO = re.compile(r"(?P<name>[A-Za-z0-9][A-Za-z0-9._]*)-(?P<version>[^-]+)\.dist-info")
 
 
@@ -113,7 +118,9 @@ def group(distributions: list[Distribution], *, layers_below: int = 0) -> list[G
         key=lambda item: (-item.size_bytes, item.name),
     )[:room]
     own = {(item.name, item.version) for item in large}
-    made = [Group(str(item), item.files, item.size_bytes, item.notes) for item in sorted(large, key=lambda item: item.name)]
+    made = [
+        Group(str(item), item.files, item.size_bytes, item.notes) for item in sorted(large, key=lambda item: item.name)
+    ]
     buckets: dict[int, list[Distribution]] = {}
     for item in distributions:
         if (item.name, item.version) not in own:

@@ -105,7 +105,13 @@ def lay_out(archive: ZipFile, name: str, python: Interpreter, form: ScriptForm, 
     info_dir = _dist_info(infos, name)
     headers = _headers(_read(archive, infos, f"{info_dir}/WHEEL", name))
     if not headers.get("wheel-version", "").strip().startswith("1."):
-        raise UnusualWheel(text("wheel `{name}`: expected Wheel-Version 1, got `{version}`", name=name, version=headers.get("wheel-version", "")))
+        raise UnusualWheel(
+            text(
+                "wheel `{name}`: expected Wheel-Version 1, got `{version}`",
+                name=name,
+                version=headers.get("wheel-version", ""),
+            )
+        )
     site = python.purelib if headers.get("root-is-purelib", "").lower() == "true" else python.platlib
     scheme = {
         "purelib": python.purelib,
@@ -257,7 +263,11 @@ def _dist_info(infos: dict[str, ZipInfo], name: str) -> str:
     found = {path.partition("/")[0] for path in infos}
     made = [folder for folder in found if folder.endswith(".dist-info")]
     if len(made) != 1 or not re.sub(r"[-_.]+", "-", made[0]).lower().startswith(name):
-        raise UnusualWheel(text("wheel `{name}`: expected one `.dist-info` folder of that name, got {count}", name=name, count=len(made)))
+        raise UnusualWheel(
+            text(
+                "wheel `{name}`: expected one `.dist-info` folder of that name, got {count}", name=name, count=len(made)
+            )
+        )
     return made[0]
 
 
@@ -333,9 +343,7 @@ def _is_wrapper(target: str, console: dict[str, tuple[str, str]]) -> bool:
     return name in console
 
 
-def _entry_points(
-    archive: ZipFile, infos: dict[str, ZipInfo], info_dir: str, name: str
-) -> dict[str, tuple[str, str]]:
+def _entry_points(archive: ZipFile, infos: dict[str, ZipInfo], info_dir: str, name: str) -> dict[str, tuple[str, str]]:
     """Name → module and function, of the console and the gui scripts."""
     path = f"{info_dir}/entry_points.txt"
     if path not in infos:
@@ -384,10 +392,9 @@ def _rows(
         seen.add(path)
         target = left.pop(path, None)
         if target is None:
-            if path in infos:  # a wrapper that is not written keeps its row
-                made.append((path, digest, size))
-                continue
-            raise UnusualWheel(text("wheel `{name}`: RECORD lists `{path}`, which is not there", name=name, path=path))
+            raise UnusualWheel(
+                text("wheel `{name}`: RECORD lists `{path}`, which is not installed", name=name, path=path)
+            )
         if path in changed:
             digest, size = hashed(changed[path])
         made.append((target, digest, size))

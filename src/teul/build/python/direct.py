@@ -1,0 +1,590 @@
+"""Doing an install without the command: a resolution becomes the layers that running it would give.
+
+1. A wheel whose layer is known by its key (the wheel's digest, where it goes, the interpreter, whether bytecode is made)
+   costs nothing: it is neither fetched nor unpacked.
+2. Others are fetched, unpacked into a staging folder, compiled, and, when they are large, committed: all of it at the
+   same time for several wheels.
+3. The rule of `split` puts the small ones into buckets. A bucket is made of what was just unpacked and of what lies
+   in buckets that are known.
+4. What is left (folders that were there before, the true RECORD of what was asked for) is written on top.
+
+Whatever is out of the ordinary raises, and the caller runs the command instead; nothing of the attempt is in its
+result. Layers that were committed by then are right and only wait to be used.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from threading import Lock
+
+from teul.build.python.bytecode import Compiler
+from teul.build.python.cut import Piece
+from teul.build.python.fetch import fetch
+from teul.build.python.split import OWN_LAYER_BYTES, Distribution, bucket, group, prune, write_record
+from teul.build.python.wheel import (
+    ScriptForm,
+    UnusualWheel,
+    asked_record,
+    lay_out,
+    make_folders,
+    parse_record,
+    plain_record,
+    record_of,
+    write,
+)
+from teul.errors import Cancelled, text
+from teul.layers import pack
+from teul.layers.lower import Lower
+from teul.oci.digest import Digest
+from teul.solver.graph import digest_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from typing import Protocol
+
+    from teul.build.python.values import Interpreter, Resolution, Wheel
+    from teul.content import LocalStore
+    from teul.registry.transport import Transport
+    from teul.snapshots.protocol import Snapshotter
+    from teul.solver import Cache
+
+    class RunInStage(Protocol):
+        """Runs a command in a throw-away copy of the stage, without a network; gives its exit code."""
+
+        def __call__(
+            self,
+            args: Sequence[str],
+            *,
+            binds: Sequence[tuple[str, str, bool]],
+            stdin: int,
+            on_output: Callable[[bytes], None],
+            should_stop: Callable[[], bool],
+        ) -> int: ...
+
+
+FORM = 1
+"""Raised when a wheel's layer is made in another way, so that no older one is taken for it."""
+THREADS = 6
+POLL_S = 0.2
+
+
+class _Item:
+    """A wheel on its way into a layer."""
+
+    def __init__(self, wheel: Wheel, key: str, number: int) -> None:
+        self.wheel = wheel
+        self.key = key
+        self.place = str(number)
+        """Its folder in the staging folder."""
+        self.layer: Digest | None = None
+        """The layer that holds its files: one of its own, or a bucket."""
+        self.is_own = False
+        self.site = ""
+        self.dist_info = ""
+        self.size_bytes = 0
+        self.record = b""
+        """Without what tells how it came to be installed."""
+
+    @property
+    def info_dir(self) -> str:
+        return os.path.basename(self.dist_info)
+
+    @property
+    def record_path(self) -> str:
+        return f"{self.dist_info}/RECORD"
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether its RECORD is the one of its own layer."""
+        return not self.wheel.requested and not self.wheel.direct_url
+
+    def files(self) -> list[str]:
+        """All its files, RECORD and what is like it included, in the tree."""
+        made = [os.path.normpath(f"{self.site}/{path}") for path, _, _ in parse_record(self.record)]
+        if self.wheel.requested:
+            made.append(f"{self.dist_info}/REQUESTED")
+        if self.wheel.direct_url:
+            made.append(f"{self.dist_info}/direct_url.json")
+        return made
+
+    def notes(self) -> dict[str, bytes]:
+        """Path → content of RECORD and what goes with it."""
+        url = self.wheel.direct_url
+        if self.is_plain:
+            return {self.record_path: self.record}
+        made = {
+            self.record_path: asked_record(self.record, self.info_dir, requested=self.wheel.requested, direct_url=url)
+        }
+        if self.wheel.requested:
+            made[f"{self.dist_info}/REQUESTED"] = b""
+        if url:
+            made[f"{self.dist_info}/direct_url.json"] = url.encode()
+        return made
+
+
+class DirectInstall:
+    """One install into one stage.
+
+    Args:
+        parents: the stage's layers, bottom first, as the snapshotter names them.
+        scratch: names an empty active snapshot of this build, made and held; it is removed by the caller.
+        say: a line for the user.
+        is_checked: bytecode is checked by its source's hash instead of its time (`SOURCE_DATE_EPOCH` is set).
+    """
+
+    def __init__(
+        self,
+        resolution: Resolution,
+        *,
+        snapshots: Snapshotter,
+        store: LocalStore,
+        cache: Cache,
+        hold: Callable[[str, str], None],
+        transport: Callable[[], Transport],
+        run: RunInStage,
+        parents: Sequence[str],
+        scratch: Callable[[], str],
+        say: Callable[[str], None],
+        should_stop: Callable[[], bool],
+        epoch: int,
+        is_checked: bool = False,
+    ) -> None:
+        self.resolution = resolution
+        self.python: Interpreter = resolution.interpreter
+        self.snapshots = snapshots
+        self.store = store
+        self.cache = cache
+        self.hold = hold
+        self.transport = transport
+        self.run = run
+        self.parents = parents
+        self.scratch = scratch
+        self.say = say
+        self.should_stop = should_stop
+        self.epoch = epoch
+        self.is_checked = is_checked
+        self.lower = Lower([snapshots.layer(name).folder for name in parents])
+        self._kept: set[str] = set()
+        """The wheels that have a layer of their own in this image."""
+        self._guard = Lock()
+        self._fetched_bytes = 0
+
+    def install(self, upper: str) -> list[Piece]:
+        """Make the layers, and write what goes on top of them into the empty *upper*.
+
+        Raises:
+            UnusualWheel: leave it to the command.
+            TeulError: a wheel cannot be had, or is not what the index said.
+        """
+        self._check_scheme()
+        items = [_Item(wheel, self._key(wheel), number) for number, wheel in enumerate(self.resolution.wheels)]
+        new = [item for item in items if not self._is_known(item)]
+        staging = ""
+        if new:
+            staging = self.snapshots.upper(self.scratch())
+            self._make(new, staging)
+        self.say(self._summary(items, new))
+        folders = self._check_files(items)
+        if sum(item.size_bytes for item in items) < OWN_LAYER_BYTES:
+            made: set[str] = {""}
+            for item in items:
+                self._place(item, staging, upper, made)
+            self._finish_folders(upper, made, folders)
+            prune(upper, (), self.lower, mtime_s=self.epoch)
+            return []
+        pieces, between = self._pieces(items, staging)
+        self._write_rest(upper, items, folders)
+        prune(upper, between, self.lower, mtime_s=self.epoch)
+        return pieces
+
+    # What is known
+
+    def _key(self, wheel: Wheel) -> str:
+        python = self.python
+        compiler = [list(python.version), python.magic, python.cache_tag, python.identity, self.is_checked]
+        return digest_of(
+            [
+                "wheel",
+                FORM,
+                wheel.sha256,
+                [python.purelib, python.platlib, python.scripts, python.data, python.headers],
+                python.executable,
+                python.script_form,
+                self.resolution.installer,
+                compiler if self.resolution.compiles else None,
+                self.epoch,
+            ]
+        )
+
+    def _is_known(self, item: _Item) -> bool:
+        row = self.cache.find(item.key)
+        if row is None:
+            return False
+        data = row["data"]
+        layer = Digest(data["diff_ids"][0])
+        self.hold("layer", layer)
+        if not self.snapshots.touch(str(layer)):
+            return False
+        item.layer, item.is_own, item.size_bytes = layer, bool(data["own"]), int(data["size_bytes"])
+        item.site, item.dist_info = data["site"], data["dist_info"]
+        try:
+            with open(f"{self._folder(layer)}/{item.record_path}", "rb") as file:
+                item.record = plain_record(file.read(), item.info_dir)
+        except FileNotFoundError:
+            return False
+        return True
+
+    def _remember(self, item: _Item, layer: Digest, *, is_own: bool) -> None:
+        data = {
+            "diff_ids": [layer],
+            "wheel": f"sha256:{item.wheel.sha256}",
+            "own": is_own,
+            "size_bytes": item.size_bytes,
+            "site": item.site,
+            "dist_info": item.dist_info,
+        }
+        self.cache.put(item.key, "", f"{item.wheel.name} {item.wheel.version}", {"digest": item.key, "data": data})
+
+    def _folder(self, layer: Digest) -> str:
+        return self.snapshots.layer(str(layer)).folder
+
+    # Checks
+
+    def _check_scheme(self) -> None:
+        """The folders that files go to are folders, not links to others: paths are taken at their word below."""
+        python = self.python
+        for path in {python.purelib, python.platlib, python.scripts, python.data, python.headers}:
+            if os.path.normpath(path) != path or not path.startswith("/") or path == "/":
+                raise UnusualWheel(text("the interpreter puts files into `{path}`", path=path))
+            found = ""
+            for part in path.strip("/").split("/"):
+                found = f"{found}/{part}".lstrip("/")
+                entry = self.lower.find(os.fsencode(found))
+                if entry is None:
+                    break
+                if not stat.S_ISDIR(entry[1].st_mode):
+                    raise UnusualWheel(text("`{path}` is a link", path=f"/{found}"))
+
+    def _check_files(self, items: Iterable[_Item]) -> dict[str, bool]:
+        """No file may be another wheel's, nor there already. Gives the folders that are there already and get
+        something new below them, and whether it is directly in them.
+        """
+        owners: dict[str, str] = {}
+        for item in items:
+            for path in item.files():
+                if owners.setdefault(path, item.wheel.name) != item.wheel.name:
+                    raise UnusualWheel(
+                        text(
+                            "`{one}` and `{other}` both own `{path}`",
+                            one=owners[path],
+                            other=item.wheel.name,
+                            path=path,
+                        )
+                    )
+        is_there: dict[str, bool] = {"": True}
+        touched: dict[str, bool] = {}
+
+        def find(folder: str) -> bool:
+            known = is_there.get(folder)
+            if known is None:
+                parent = os.path.dirname(folder)
+                known = False
+                if find(parent):
+                    entry = self.lower.find(os.fsencode(folder))
+                    if entry is not None and not stat.S_ISDIR(entry[1].st_mode):
+                        raise UnusualWheel(text("`{path}` is there already", path=f"/{folder}"))
+                    known = entry is not None
+                    if not known:
+                        touched[parent] = True
+                if known:
+                    touched.setdefault(folder, False)
+                is_there[folder] = known
+            return known
+
+        for path in owners:
+            parent = os.path.dirname(path)
+            if path in is_there and find(path):
+                raise UnusualWheel(text("`{path}` is there already", path=f"/{path}"))
+            if find(parent):
+                if self.lower.find(os.fsencode(path)) is not None:
+                    raise UnusualWheel(text("`{path}` is there already", path=f"/{path}"))
+                touched[parent] = True
+        for path in owners:
+            if path in is_there:
+                raise UnusualWheel(text("`{path}` is a file and a folder", path=f"/{path}"))
+        touched.pop("", None)
+        return touched
+
+    # Making
+
+    def _make(self, items: list[_Item], staging: str) -> None:
+        os.mkdir(f"{staging}/wheels", 0o755)
+        os.mkdir(f"{staging}/bytecode", 0o755)
+        compiler = Compiler(
+            f"{staging}/wheels",
+            f"{staging}/bytecode",
+            cache_tag=self.python.cache_tag,
+            magic=self.python.magic,
+            is_checked=self.is_checked,
+            run=lambda args, stdin, on_output, should_stop: self._run_compiler(
+                args, stdin, on_output, should_stop, staging
+            ),
+        )
+        order = sorted(items, key=lambda item: -(item.wheel.size_bytes or 0))
+        with compiler, ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="teul-wheel") as pool:
+            if self.resolution.compiles:
+                compiler.start()
+            futures = {pool.submit(self._make_one, item, staging, compiler) for item in order}
+            try:
+                while futures:
+                    done, futures = wait(futures, timeout=POLL_S, return_when=FIRST_COMPLETED)
+                    for future in done:
+                        future.result()
+                    if self.should_stop():
+                        raise Cancelled(text("the build was stopped"))
+            except BaseException:
+                for future in futures:
+                    future.cancel()
+                compiler.abandon()
+                raise
+
+    def _run_compiler(
+        self,
+        args: tuple[str, ...],
+        stdin: int,
+        on_output: Callable[[bytes], None],
+        should_stop: Callable[[], bool],
+        staging: str,
+    ) -> int:
+        from teul.build.python.bytecode import MADE, SOURCES
+
+        return self.run(
+            (self.python.path, "-S", "-s", "-B", "-c", *args),
+            binds=((f"{staging}/wheels", SOURCES, True), (f"{staging}/bytecode", MADE, False)),
+            stdin=stdin,
+            on_output=on_output,
+            should_stop=should_stop,
+        )
+
+    def _make_one(self, item: _Item, staging: str, compiler: Compiler) -> None:
+        from zipfile import BadZipFile, ZipFile
+
+        folder = f"{staging}/wheels/{item.place}"
+        form = ScriptForm(self.python.script_form)
+        with fetch(item.wheel, self.store, self.transport, hold=self.hold, on_bytes=self._count) as file:
+            self._root(item.wheel)
+            os.mkdir(folder, 0o755)
+            try:
+                with ZipFile(file) as archive:
+                    layout = lay_out(archive, item.wheel.name, self.python, form, installer=self.resolution.installer)
+                    write(layout, archive, folder, epoch=self.epoch)
+            except (BadZipFile, ValueError, OSError) as error:
+                if isinstance(error, UnusualWheel) or (isinstance(error, OSError) and error.errno in (28, 122)):
+                    raise
+                raise UnusualWheel(
+                    text("wheel `{name}`: damaged archive: {problem}", name=item.wheel.filename, problem=error)
+                ) from error
+        compiled = compiler.compile(item.place, layout.sources) if self.resolution.compiles else ()
+        item.site, item.dist_info = layout.site, layout.dist_info
+        item.record = record_of(layout, compiled)
+        item.size_bytes = sum(os.lstat(f"{folder}/{path}").st_size for path in compiled) + sum(
+            os.lstat(f"{folder}/{member.path}").st_size for member in layout.members
+        )
+        if item.size_bytes >= OWN_LAYER_BYTES:
+            self._commit_own(item, folder)
+
+    def _root(self, wheel: Wheel) -> None:
+        """Keep the wheel itself, whatever becomes of the layers: a build without the index needs it."""
+        blob = f"sha256:{wheel.sha256}"
+        key = digest_of(["wheel file", blob])
+        self.cache.put(key, "", wheel.filename, {"digest": key, "data": {"wheel": blob}})
+
+    def _count(self, size: int) -> None:
+        with self._guard:
+            self._fetched_bytes += size
+
+    def _commit_own(self, item: _Item, folder: str) -> None:
+        """Give a large wheel its layer at once: the rule asks for nothing but its size."""
+        write_record(f"{folder}/{item.record_path}", item.record, mtime_s=self.epoch)
+
+        def fill(target: str) -> None:
+            for name in os.listdir(folder):
+                os.rename(f"{folder}/{name}", f"{target}/{name}")
+
+        piece = self._commit(str(item.wheel.name), fill)
+        item.layer, item.is_own = piece.diff_id, True
+        self._remember(item, piece.diff_id, is_own=True)
+
+    def _commit(self, name: str, fill: Callable[[str], None]) -> Piece:
+        """A layer of what *fill* writes into a folder."""
+        key = f"build-{os.urandom(8).hex()}"
+        self.hold("snapshot", key)
+        self.snapshots.prepare(key, ())
+        try:
+            target = self.snapshots.upper(key)
+            fill(target)
+            _set_times(target, self.epoch)
+            packed = pack(target)
+            self.hold("layer", packed.diff_id)
+            self.snapshots.commit(key, packed.diff_id, tar_size_bytes=packed.tar_size_bytes)
+        finally:
+            self.snapshots.remove(key)
+        return Piece(name, packed.diff_id, packed.size_bytes)
+
+    # Layers
+
+    def _pieces(self, items: list[_Item], staging: str) -> tuple[list[Piece], set[str]]:
+        """The layers in `split`'s order, and the folders that are in them."""
+        by_name = {item.wheel.name: item for item in items}
+        distributions = sorted(
+            (Distribution(item.wheel.name, item.wheel.version, (), item.size_bytes) for item in items),
+            key=lambda item: (item.name, item.version),
+        )
+        own = {item for item in distributions if item.size_bytes >= OWN_LAYER_BYTES}
+        groups = group(distributions, layers_below=len(self.parents))
+        kept = {made.name for made in groups if any(str(item) == made.name for item in own)}
+        pieces: list[Piece] = []
+        small: dict[int, list[_Item]] = {}
+        for distribution in distributions:
+            item = by_name[distribution.name]
+            if distribution in own and str(distribution) in kept:
+                assert item.layer is not None
+                if not item.is_own:  # it went into a bucket when there was less room
+                    self._commit_again(item)
+                self._kept.add(item.wheel.name)
+                pieces.append(Piece(str(distribution), item.layer, item.size_bytes + len(item.record)))
+            else:
+                small.setdefault(bucket(distribution.name), []).append(item)
+        pieces += [self._bucket(members, staging) for _, members in sorted(small.items())]
+        folders: set[str] = set()
+        for item in items:
+            for path in item.files():
+                parent = os.path.dirname(path)
+                while parent and parent not in folders:
+                    folders.add(parent)
+                    parent = os.path.dirname(parent)
+        return pieces, folders
+
+    def _commit_again(self, item: _Item) -> None:
+        def fill(target: str) -> None:
+            made: set[str] = {""}
+            self._copy(item, target, made)
+            write_record(f"{target}/{item.record_path}", item.record, mtime_s=self.epoch)
+
+        piece = self._commit(item.wheel.name, fill)
+        item.layer, item.is_own = piece.diff_id, True
+        self._remember(item, piece.diff_id, is_own=True)
+
+    def _bucket(self, members: list[_Item], staging: str) -> Piece:
+        name = ", ".join(f"{item.wheel.name} {item.wheel.version}" for item in members)
+        parts = [[item.key, item.wheel.requested, item.wheel.direct_url] for item in members]
+        key = digest_of(["bucket", FORM, parts])
+        row = self.cache.find(key)
+        if row is not None:
+            layer = Digest(row["data"]["diff_ids"][0])
+            self.hold("layer", layer)
+            if self.snapshots.touch(str(layer)):
+                return Piece(name, layer, int(row["data"]["size_bytes"]))
+
+        def fill(target: str) -> None:
+            made: set[str] = {""}
+            for item in members:
+                self._place(item, staging, target, made)
+
+        piece = self._commit(name, fill)
+        data = {"diff_ids": [piece.diff_id], "size_bytes": piece.size_bytes}
+        self.cache.put(key, "", name, {"digest": key, "data": data})
+        for item in members:
+            if item.layer is None:
+                item.layer = piece.diff_id
+                self._remember(item, piece.diff_id, is_own=False)
+        return piece
+
+    def _place(self, item: _Item, staging: str, target: str, made: set[str]) -> None:
+        """Bring the files of *item* into a folder that it may share with others."""
+        if item.layer is None:
+            place = f"{staging}/wheels/{item.place}"
+            for path in item.files():
+                if path in (item.record_path, f"{item.dist_info}/REQUESTED", f"{item.dist_info}/direct_url.json"):
+                    continue
+                parent = os.path.dirname(path)
+                if parent not in made:
+                    make_folders(target, parent, made)
+                os.rename(f"{place}/{path}", f"{target}/{path}")
+        else:
+            self._copy(item, target, made)
+        for path, data in item.notes().items():
+            make_folders(target, os.path.dirname(path), made)
+            write_record(f"{target}/{path}", data, mtime_s=self.epoch)
+
+    def _copy(self, item: _Item, target: str, made: set[str]) -> None:
+        """The files of *item*, less its notes, from the layer that has them."""
+        assert item.layer is not None
+        folder = self._folder(item.layer)
+        times = (self.epoch, self.epoch)
+        for path, _, _ in parse_record(item.record):
+            path = os.path.normpath(f"{item.site}/{path}")
+            if path == item.record_path:
+                continue
+            parent = os.path.dirname(path)
+            if parent not in made:
+                make_folders(target, parent, made)
+            source = os.open(f"{folder}/{path}", os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            try:
+                status = os.fstat(source)
+                flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+                copy = os.open(f"{target}/{path}", flags, 0o600)
+                try:
+                    left = status.st_size
+                    while left:
+                        left -= os.copy_file_range(source, copy, left) or left
+                    os.fchmod(copy, stat.S_IMODE(status.st_mode))
+                    os.utime(copy, times)
+                finally:
+                    os.close(copy)
+            finally:
+                os.close(source)
+
+    # What lies on top
+
+    def _write_rest(self, upper: str, items: list[_Item], folders: dict[str, bool]) -> None:
+        made: set[str] = {""}
+        for item in items:
+            if item.wheel.name in self._kept and not item.is_plain:
+                for path, data in item.notes().items():
+                    make_folders(upper, os.path.dirname(path), made)
+                    write_record(f"{upper}/{path}", data, mtime_s=self.epoch)
+        self._finish_folders(upper, made, folders)
+
+    def _finish_folders(self, upper: str, made: set[str], folders: dict[str, bool]) -> None:
+        """The folders that were there keep their mode and owner, and their time where nothing new is directly in them."""
+        for folder in sorted(folders):
+            if folder not in made:
+                make_folders(upper, folder, made)
+        for folder in sorted(made - {""}, key=len, reverse=True):
+            path = f"{upper}/{folder}"
+            entry = self.lower.find(os.fsencode(folder)) if folder in folders else None
+            if entry is None:
+                os.utime(path, (self.epoch, self.epoch))
+                continue
+            source, status = entry
+            os.chown(path, status.st_uid, status.st_gid)
+            os.chmod(path, stat.S_IMODE(status.st_mode))
+            for name in os.listxattr(source):
+                if not name.startswith(("trusted.overlay.", "user.overlay.")):
+                    os.setxattr(path, name, os.getxattr(source, name))
+            time_ns = self.epoch * 10**9 if folders[folder] else status.st_mtime_ns
+            os.utime(path, ns=(time_ns, time_ns))
+
+    def _summary(self, items: list[_Item], new: list[_Item]) -> str:
+        names = " ".join(f"{item.wheel.name}-{item.wheel.version}" for item in items)
+        came = f" ({self._fetched_bytes / 1e6:.1f} MB fetched)" if self._fetched_bytes else ""
+        return f"{len(items)} wheels, {len(new)} of them new{came}: {names}"
+
+
+def _set_times(folder: str, epoch: int) -> None:
+    for place, _, _ in os.walk(folder, topdown=False):
+        os.utime(place, (epoch, epoch))
