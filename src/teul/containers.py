@@ -6,8 +6,8 @@ import os
 
 from teul.errors import InvalidInput, text
 
-CREATED, RUNNING, EXITED, DEAD = "created", "running", "exited", "dead"
-STATUSES = (CREATED, RUNNING, EXITED, DEAD)
+CREATED, RUNNING, RESTARTING, EXITED, DEAD = "created", "running", "restarting", "exited", "dead"
+STATUSES = (CREATED, RUNNING, RESTARTING, EXITED, DEAD)
 SHORT_ID_LENGTH = 12
 _FIRST = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")
 _REST = _FIRST | frozenset("_.-")

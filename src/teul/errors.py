@@ -288,6 +288,17 @@ class ContainerRunning(Conflict):
         self.name = name
 
 
+class ContainerRestarting(Conflict):
+    code = "container-restarting"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            text("container `{name}` is restarting: stop it before removing it, or force its removal", name=name),
+            hint=text("teul stop {name}, or teul rm --force {name}", name=name),
+        )
+        self.name = name
+
+
 class ContainerNotRunning(Conflict):
     code = "container-not-running"
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from teul.cli.flags import Arguments
     from teul.engine.containers.options import ContainerOptions
+    from teul.oci.image import Healthcheck
     from teul.runtime.spec import Limits, Rlimit
 
 SHARED = (
@@ -44,6 +45,20 @@ SHARED = (
         "gpus", kind="list", help="GPU devices to add to the container ('all' to pass all GPUs)", metavar="gpu-request"
     ),
     Flag("group-add", kind="list", help="Add additional groups to join", metavar="list"),
+    Flag("health-cmd", help="Command to run to check health", metavar="string"),
+    Flag("health-interval", help="Time between running the check (ms|s|m|h) (default 0s)", metavar="duration"),
+    Flag("health-retries", kind="int", help="Consecutive failures needed to report unhealthy", metavar="int"),
+    Flag(
+        "health-start-interval",
+        help="Time between running the check during the start period (ms|s|m|h)",
+        metavar="duration",
+    ),
+    Flag(
+        "health-start-period",
+        help="Start period for the container to initialize before starting health-retries countdown (ms|s|m|h)",
+        metavar="duration",
+    ),
+    Flag("health-timeout", help="Maximum time to allow one check to run (ms|s|m|h)", metavar="duration"),
     Flag("hostname", "h", help="Container host name", metavar="string"),
     Flag("init", kind="bool", help="Run an init inside the container that forwards signals and reaps processes"),
     Flag("interactive", "i", "bool", help="Keep STDIN open even if not attached"),
@@ -53,7 +68,8 @@ SHARED = (
     Flag("ipc", help="IPC mode to use", metavar="string"),
     Flag("label", "l", "list", help="Set meta data on a container", metavar="list"),
     Flag("label-file", kind="list", help="Read in a line delimited file of labels", metavar="list"),
-    Flag("log-driver", help="Logging driver for the container: k8s-file or none", metavar="string"),
+    Flag("log-driver", help="Logging driver for the container: json-file, local or none", metavar="string"),
+    Flag("log-opt", kind="list", help="Log driver options: max-size, max-file, labels, env", metavar="list"),
     Flag("mount", kind="list", help="Attach a filesystem mount to the container", metavar="mount"),
     Flag("name", help="Assign a name to the container", metavar="string"),
     Flag("network", kind="list", help="Connect a container to a network", metavar="network"),
@@ -73,7 +89,11 @@ SHARED = (
     Flag("pull", help='Pull image before running ("always", "missing", "never")', default="missing", metavar="string"),
     Flag("quiet", "q", "bool", help="Suppress the pull output"),
     Flag("read-only", kind="bool", help="Mount the container's root filesystem as read only"),
-    Flag("restart", help='Restart policy to apply when a container exits: "no"', metavar="string"),
+    Flag(
+        "restart",
+        help="Restart policy to apply when a container exits: no, always, unless-stopped or on-failure[:max]",
+        metavar="string",
+    ),
     Flag("rm", kind="bool", help="Automatically remove the container and its anonymous volumes when it exits"),
     Flag("runtime", help="Runtime to use for this container", metavar="string"),
     Flag("security-opt", kind="list", help="Security Options", metavar="list"),
@@ -91,10 +111,13 @@ SHARED = (
     Flag("volumes-from", kind="list", help="Mount volumes from the specified container(s)", metavar="list"),
     Flag("workdir", "w", help="Working directory inside the container", metavar="string"),
 )
+HEALTH_FLAGS = (
+    *("health-cmd", "health-interval", "health-retries", "health-start-interval", "health-start-period"),
+    "health-timeout",
+)
 REFUSED = (
-    *("cpu-count", "cpu-percent", "health-cmd", "health-interval", "health-retries", "health-start-interval"),
-    *("health-start-period", "health-timeout", "io-maxbandwidth", "io-maxiops", "isolation", "kernel-memory"),
-    *("link", "link-local-ip", "log-opt", "storage-opt", "volume-driver"),
+    *("cpu-count", "cpu-percent", "io-maxbandwidth", "io-maxiops", "isolation", "kernel-memory"),
+    *("link", "link-local-ip", "storage-opt", "volume-driver"),
 )
 REFUSED_SWITCHES = ("use-api-socket",)
 REFUSED_FLAGS = (
@@ -104,7 +127,6 @@ REFUSED_FLAGS = (
 )
 _LIMIT_NAMES = frozenset(flag.name for flag in (*UPDATABLE, *AT_CREATION))
 HINTS = {
-    "log-driver": text("leave it out; `teul logs` reads the log"),
     "volume-driver": text("only local volumes are there"),
 }
 
@@ -176,6 +198,10 @@ def to_options(arguments: Arguments, *, detach: bool, environ: Mapping[str, str]
         stop_timeout_s=arguments.integer("stop-timeout"),
         init=arguments.flag("init"),
         keep_log=arguments.string("log-driver") != "none",
+        log_driver=arguments.string("log-driver"),
+        log_options=pairs(arguments.strings("log-opt")),
+        health=_health(arguments),
+        restart=arguments.string("restart"),
         oom_score_adj=arguments.integer("oom-score-adj"),
         platform=arguments.string("platform"),
         pull=_pull(arguments),
@@ -188,12 +214,68 @@ def refuse(arguments: Arguments) -> None:
     for name in (*REFUSED, *REFUSED_SWITCHES):
         if name in arguments.given:
             raise OptionUnsupported(f"--{name}", hint=HINTS.get(name))
-    restart = arguments.string("restart")
-    if restart not in ("", "no"):
-        raise OptionUnsupported(f"--restart {restart}", hint=text("teul start NAME, when it has ended"))
-    driver = arguments.string("log-driver")
-    if driver not in ("", "k8s-file", "none"):
-        raise OptionUnsupported(f"--log-driver {driver}", hint=HINTS["log-driver"])
+
+
+def _health(arguments: Arguments) -> Healthcheck | None:
+    """What the `--health` flags say; None when they say nothing.
+
+    Raises:
+        InvalidInput: with Docker's words.
+    """
+    given = [name for name in HEALTH_FLAGS if name in arguments.given]
+    if arguments.flag("no-healthcheck"):
+        if given:
+            raise InvalidInput(text("--no-healthcheck conflicts with --health-* options"))
+    elif not given:
+        return None
+    from teul.oci.image import Healthcheck
+
+    if arguments.flag("no-healthcheck"):
+        return Healthcheck(("NONE",))
+    retries = arguments.integer("health-retries") or 0
+    if retries < 0:
+        raise InvalidInput(text("--health-retries cannot be negative"))
+    command = arguments.string("health-cmd")
+    times = {
+        name: _duration_ns(arguments, f"health-{name}")
+        for name in ("interval", "timeout", "start-period", "start-interval")
+    }
+    for name, value in times.items():
+        if value < 0:
+            raise InvalidInput(text("--health-{name} cannot be negative", name=name))
+    return Healthcheck(
+        ("CMD-SHELL", command) if command else (),
+        times["interval"],
+        times["timeout"],
+        times["start-period"],
+        times["start-interval"],
+        retries,
+    )
+
+
+def _duration_ns(arguments: Arguments, name: str) -> int:
+    """A duration as Go writes it, in nanoseconds."""
+    word = arguments.string(name)
+    if not word:
+        return 0
+    rest, total = word.removeprefix("-"), 0.0
+    units = {"h": 3600.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9, "m": 60.0, "s": 1.0}
+    while rest and rest != "0":
+        digits = rest[: len(rest) - len(rest.lstrip("0123456789."))]
+        rest = rest[len(digits) :]
+        unit = next((item for item in units if rest.startswith(item)), "")
+        try:
+            total += float(digits) * units[unit]
+        except (ValueError, KeyError):
+            raise InvalidInput(
+                text(
+                    'invalid argument "{value}" for "--{name}" flag: time: invalid duration "{value}"',
+                    value=word,
+                    name=name,
+                )
+            ) from None
+        rest = rest[len(unit) :]
+    return int(total * 1e9) * (-1 if word.startswith("-") else 1)
 
 
 def environment(arguments: Arguments, environ: Mapping[str, str]) -> tuple[str, ...]:

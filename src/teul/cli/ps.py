@@ -43,7 +43,7 @@ MORE_HEADINGS = {
 COMMAND_WIDTH = 20
 FILTERS = (
     *("id", "name", "label", "status", "exited", "ancestor", "network", "volume", "publish", "expose"),
-    *("before", "since"),
+    *("before", "since", "health"),
 )
 
 
@@ -98,7 +98,7 @@ def to_record(
         "Command": command if full else ellipsis(command, COMMAND_WIDTH),
         "RunningFor": human_age(now - container.created_at),
         "CreatedAt": time.strftime("%Y-%m-%d %H:%M:%S %z %Z", time.localtime(container.created_at)),
-        "Status": status_text(container, now),
+        "Status": status_text(container, now, engine),
         "State": "paused" if container.paused else container.status,
         "Ports": show_ports(container.ports, container.exposed_ports) if container.is_running else "",
         "Names": container.name,
@@ -111,17 +111,39 @@ def to_record(
     }
 
 
-def status_text(container: Container, now: float) -> str:
+def status_text(container: Container, now: float, engine: Engine | None = None) -> str:
     """The STATUS column: `Up 3 minutes`, `Exited (0) 2 hours ago`, `Created`."""
     from teul.cli.units import human_age, human_duration
 
     if container.is_running:
-        return f"Up {human_duration(now - container.started_at)}" + (" (Paused)" if container.paused else "")
+        said = _health_text(engine, container) if engine is not None else ""
+        # Docker shows one of the two.
+        said = " (Paused)" if container.paused else said
+        return f"Up {human_duration(now - container.started_at)}{said}"
+    if container.status == "restarting":
+        return f"Restarting ({container.exit_code}) {human_age(now - container.finished_at)}"
     if container.status == "created":
         return "Created"
     if container.status == "dead":
         return "Dead"
     return f"Exited ({container.exit_code}) {human_age(now - container.finished_at)}"
+
+
+def _health_text(engine: Engine, container: Container) -> str:
+    status = health_of(engine, container)
+    if status == "none":
+        return ""
+    return " (health: starting)" if status == "starting" else f" ({status})"
+
+
+def health_of(engine: Engine, container: Container) -> str:
+    """`starting`, `healthy`, `unhealthy`, or `none` for a container without checks."""
+    if not container.healthcheck or container.healthcheck["Test"][0] == "NONE":
+        return "none"
+    from teul.engine.containers.lookup import bundle_of
+    from teul.engine.supervision import health
+
+    return health.load(bundle_of(engine, container.id)).status
 
 
 def to_filter(engine: Engine, words: Sequence[str], known: Sequence[Container]) -> Callable[[Container], bool]:
@@ -174,6 +196,10 @@ def _fits(engine: Engine, container: Container, key: str, value: str, known: Seq
         return ("paused" if container.paused else container.status) == value
     if key == "exited":
         return container.status == "exited" and str(container.exit_code) == value
+    if key == "health":
+        if value not in ("starting", "healthy", "unhealthy", "none"):
+            raise InvalidInput(text("invalid filter 'health={value}'", value=value))
+        return health_of(engine, container) == value
     if key == "ancestor":
         found = engine.images.find(value)
         return container.image_name == value or (found is not None and container.image == found.id)

@@ -35,8 +35,10 @@ class Engine:
 
     @cached_property
     def db(self) -> Database:
+        from teul.engine import supervision
         from teul.state.db import Database
 
+        supervision.notice(self.settings)
         return Database.open(self.settings.database)
 
     @cached_property

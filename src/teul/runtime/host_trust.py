@@ -63,6 +63,16 @@ _UV_VARIABLES = ("UV_INDEX_URL", "UV_EXTRA_INDEX_URL", "UV_DEFAULT_INDEX", "UV_I
 _BUNDLE_LIMIT_BYTES = 16 << 20
 
 
+def is_seen(name: str) -> bool:
+    """Whether the variable *name* of the host's environment has a say in what a container sees."""
+    return (
+        name.startswith(("PIP_", "UV_"))
+        or name in _NAMING_VARIABLES
+        or name.upper() in PROXY_VARIABLES
+        or name in ("HOME", "XDG_CONFIG_HOME", "XDG_CONFIG_DIRS")
+    )
+
+
 def trust_env(settings: Settings, *, shares_network: bool = False) -> tuple[str, ...]:
     """`NAME=value` pairs for a process; *shares_network* when it runs in the host's network namespace."""
     environ = settings.environ or {}

@@ -19,6 +19,8 @@ else:
 
 BLOCK_BYTES = 1 << 16
 FOLLOW_INTERVAL_S = 0.05
+_MINUTES: dict[str, str] = {}
+"""The last minute that was translated to UTC."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +40,31 @@ def parse_record(record: bytes) -> LogLine | None:
     fields = record.split(b" ", 3)
     if len(fields) != 4 or fields[1] not in (b"stdout", b"stderr") or fields[2] not in (b"F", b"P"):
         return None
-    stamp = fields[0].decode(errors="replace")
+    return LogLine(
+        fields[1].decode(),
+        _in_utc(fields[0].decode(errors="replace")),
+        fields[3] + (b"\n" if fields[2] == b"F" else b""),
+    )
+
+
+def _in_utc(stamp: str) -> str:
+    """The monitor writes the host's own time, with its distance from UTC."""
     if stamp.endswith("+00:00"):
-        stamp = stamp[:-6] + "Z"
-    return LogLine(fields[1].decode(), stamp, fields[3] + (b"\n" if fields[2] == b"F" else b""))
+        return stamp[:-6] + "Z"
+    if stamp.endswith("Z") or len(stamp) < 26:
+        return stamp
+    # The seconds and their fraction are the same everywhere; the rest is found out once a minute.
+    key = stamp[:16] + stamp[-6:]
+    if key not in _MINUTES:
+        import datetime
+
+        try:
+            found = datetime.datetime.fromisoformat(key).astimezone(datetime.UTC)
+        except ValueError:
+            return stamp
+        _MINUTES.clear()
+        _MINUTES[key] = found.strftime("%Y-%m-%dT%H:%M")
+    return _MINUTES[key] + stamp[16:-6] + "Z"
 
 
 def read_log(
@@ -53,41 +76,100 @@ def read_log(
     until: str = "",
     has_ended: Callable[[], bool] | None = None,
 ) -> Iterator[LogLine]:
-    """The records of the log at *path*; nothing when there is none.
+    """The records of the log at *path* and of the turned ones beside it (`path.1` …), oldest first.
 
     Args:
         tail: only the last so many lines (of both streams together); None is all.
         since, until: RFC 3339 in UTC with nanoseconds, as in the log; compared as text.
         has_ended: asked while following; when it says yes, what is there is read and the iteration ends.
     """
+    queue = _opened(path)
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return
-    try:
-        if tail is not None:
-            os.lseek(descriptor, _tail_offset(descriptor, tail), os.SEEK_SET)
         rest = b""
+        if tail is not None:
+            _skip_to_tail(queue, tail)
         while True:
             # Asked before the read: what was written before the end is then surely read.
             over = not follow or has_ended is None or has_ended()
-            while data := os.read(descriptor, BLOCK_BYTES):
-                rest += data
-                *records, rest = rest.split(b"\n")
-                for record in records:
-                    line = parse_record(record)
-                    if line is None or (since and line.time < since):
-                        continue
-                    if until and line.time > until:
-                        return
-                    yield line
+            while queue:
+                # So is whether the monitor writes elsewhere by now.
+                is_last = len(queue) == 1
+                if is_last and follow:
+                    queue += _newer(path, queue[0])
+                    is_last = len(queue) == 1
+                while data := os.read(queue[0], BLOCK_BYTES):
+                    rest += data
+                    *records, rest = rest.split(b"\n")
+                    for record in records:
+                        line = parse_record(record)
+                        if line is None or (since and line.time < since):
+                            continue
+                        if until and line.time > until:
+                            return
+                        yield line
+                if is_last:
+                    break
+                os.close(queue.pop(0))
+                rest = b""
             if over:
                 return
-            if _was_replaced(descriptor, path):
-                return
             time.sleep(FOLLOW_INTERVAL_S)
+            if not queue:
+                queue = _opened(path)
     finally:
-        os.close(descriptor)
+        for descriptor in queue:
+            os.close(descriptor)
+
+
+def log_files(path: str) -> list[str]:
+    """The files of the log at *path* that are there, oldest first: `log.2`, `log.1`, `log`."""
+    folder, name = os.path.split(path)
+    numbers = []
+    for entry in os.listdir(folder):
+        number = entry.removeprefix(f"{name}.")
+        if number != entry and number.isdigit():
+            numbers.append(int(number))
+    made = [f"{path}.{number}" for number in sorted(numbers, reverse=True)]
+    return [*made, path] if os.path.exists(path) else made
+
+
+def _opened(path: str) -> list[int]:
+    """Descriptors of the log's files, oldest first. Opened newest first: one that is turned meanwhile is met again."""
+    return _newer(path, -1)
+
+
+def _newer(path: str, last: int) -> list[int]:
+    """Descriptors of the files that came after the one at descriptor *last*, oldest first; of all, when it is gone."""
+    made: list[int] = []
+    seen = set()
+    known = _identity(last) if last != -1 else None
+    number = 0
+    while True:
+        try:
+            descriptor = os.open(path if not number else f"{path}.{number}", os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            # Between being turned and being opened anew there is no file without a number.
+            if number:
+                break
+            number += 1
+            continue
+        identity = _identity(descriptor)
+        if identity == known:
+            os.close(descriptor)
+            break
+        if identity in seen:
+            os.close(descriptor)
+        else:
+            seen.add(identity)
+            made.append(descriptor)
+        number += 1
+    made.reverse()
+    return made
+
+
+def _identity(descriptor: int) -> tuple[int, int]:
+    found = os.fstat(descriptor)
+    return found.st_dev, found.st_ino
 
 
 def stamp(seconds: float) -> str:
@@ -129,19 +211,24 @@ def parse_time(value: str, now: float) -> str:
     return stamp(parsed.astimezone(datetime.UTC).timestamp())
 
 
-def _tail_offset(descriptor: int, lines: int) -> int:
-    """Where the last *lines* lines begin; a line in several partial records is one."""
-    if lines <= 0:
-        return os.fstat(descriptor).st_size
+def _skip_to_tail(queue: list[int], lines: int) -> None:
+    """Leave in *queue* what the last *lines* lines are in, at their beginning; a line in several partial records is one."""
     count = 0
     is_last = True
-    for end, record in _backwards(descriptor):
-        if is_last or _is_full(record):
-            count += 1
-            if count > lines:
-                return end
-        is_last = False
-    return 0
+    for index in range(len(queue) - 1, -1, -1):
+        if lines <= 0:
+            os.lseek(queue[index], 0, os.SEEK_END)
+            continue
+        for end, record in _backwards(queue[index]):
+            if is_last or _is_full(record):
+                count += 1
+                if count > lines:
+                    os.lseek(queue[index], end, os.SEEK_SET)
+                    for descriptor in queue[:index]:
+                        os.close(descriptor)
+                    del queue[:index]
+                    return
+            is_last = False
 
 
 def _backwards(descriptor: int) -> Iterator[tuple[int, bytes]]:
@@ -162,12 +249,3 @@ def _backwards(descriptor: int) -> Iterator[tuple[int, bytes]]:
 def _is_full(record: bytes) -> bool:
     fields = record.split(b" ", 3)
     return len(fields) == 4 and fields[2] == b"F"
-
-
-def _was_replaced(descriptor: int, path: str) -> bool:
-    try:
-        there = os.stat(path)
-    except OSError:
-        return True
-    here = os.fstat(descriptor)
-    return (there.st_dev, there.st_ino) != (here.st_dev, here.st_ino)

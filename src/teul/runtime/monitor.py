@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 PROGRAM = "/usr/bin/conmon"
 STAGE_PID = "stage.pid"
 RESIZE = 1
+REOPEN = 2
 
 
 class Channel:
@@ -205,25 +206,35 @@ def was_out_of_memory(bundle: str) -> bool:
 
 def resize(bundle: str, *, rows: int, columns: int) -> None:
     """Tell the container's terminal its size; quietly nothing when the container is gone."""
-    try:
-        descriptor = os.open(f"{bundle}/ctl", os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError:
-        return
-    try:
-        os.write(descriptor, f"{RESIZE} {rows} {columns}\n".encode())
-    except OSError:
-        pass
-    finally:
-        os.close(descriptor)
+    _control(bundle, f"{RESIZE} {rows} {columns}\n")
+
+
+def reopen_log(bundle: str) -> bool:
+    """Tell the monitor to begin a new file under its log's name; False when the monitor is gone."""
+    return _control(bundle, f"{REOPEN} 0 0\n")
 
 
 def forget(bundle: str, id: str) -> None:  # noqa: A002
     """Take away what an earlier run of the same container left, before it is started again."""
-    for path in (id, "oom", "pid", "conmon.pid", STAGE_PID, "attach"):
+    for path in (id, "oom", "pid", "conmon.pid", STAGE_PID, "attach", "health.json"):
         try:
             os.unlink(f"{bundle}/{path}")
         except FileNotFoundError:
             pass
+
+
+def _control(bundle: str, words: str) -> bool:
+    try:
+        descriptor = os.open(f"{bundle}/ctl", os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        os.write(descriptor, words.encode())
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
+    return True
 
 
 def _number(path: str) -> int:

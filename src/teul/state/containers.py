@@ -67,6 +67,13 @@ def with_status(db: Database, status: str) -> list[Row]:
     return db.all(f"SELECT {_COLUMNS} FROM containers WHERE status = ? ORDER BY created_at DESC, id", (status,))
 
 
+def alive(db: Database) -> list[Row]:
+    """Those that run or are about to be started again, newest first."""
+    return db.all(
+        f"SELECT {_COLUMNS} FROM containers WHERE status IN ('running', 'restarting') ORDER BY created_at DESC, id"
+    )
+
+
 def of_image(db: Database, image: str) -> list[str]:
     """The names of the containers that were made from *image*."""
     return [row[0] for row in db.all("SELECT name FROM containers WHERE image = ? ORDER BY name", (image,))]

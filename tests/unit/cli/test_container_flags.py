@@ -7,6 +7,7 @@ from teul.cli.create import FLAGS as CREATE_FLAGS
 from teul.cli.flags import parse
 from teul.cli.run import FLAGS
 from teul.errors import InvalidInput, OptionUnsupported, UsageError
+from teul.oci.image import Healthcheck
 from teul.runtime.spec import Limits, Rlimit
 
 DOCKERS = """add-host annotation attach blkio-weight blkio-weight-device cap-add cap-drop cgroup-parent cgroupns cidfile
@@ -41,10 +42,22 @@ def test_what_is_not_honoured_is_refused_by_name(name):
         options(*word)
 
 
-@pytest.mark.parametrize("words", [["--restart", "always"], ["--log-driver", "syslog"]])
-def test_values_that_are_not_honoured_are_refused_by_name(words):
-    with pytest.raises(OptionUnsupported, match=words[1]):
-        options(*words)
+def test_health_flags_are_one_check_in_nanoseconds():
+    made = options("--health-cmd", "curl x", "--health-interval", "1m30s", "--health-timeout", "500ms")
+
+    assert made.health == Healthcheck(("CMD-SHELL", "curl x"), 90_000_000_000, 500_000_000)
+
+
+def test_no_healthcheck_takes_the_images_away_and_goes_with_no_other():
+    assert options("--no-healthcheck").health == Healthcheck(("NONE",))
+    with pytest.raises(InvalidInput, match="conflicts with --health"):
+        options("--no-healthcheck", "--health-retries", "3")
+
+
+@pytest.mark.parametrize("word", ["soon", "1", "5x", "-1"])
+def test_a_duration_that_is_none_is_named(word):
+    with pytest.raises(InvalidInput, match="health-interval"):
+        options("--health-cmd", "x", "--health-interval", word)
 
 
 def test_flags_after_the_image_are_the_commands():

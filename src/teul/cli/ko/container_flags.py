@@ -45,7 +45,8 @@ MESSAGES = {
     "Keep the host's certificates, proxies and pip settings out of the container": (
         "호스트의 인증서, 프록시, pip 설정을 컨테이너에 보여 주지 않습니다"
     ),
-    "Logging driver for the container: k8s-file or none": "컨테이너의 로그 방식: k8s-file 또는 none",
+    "Logging driver for the container: json-file, local or none": "컨테이너의 로그 방식: json-file, local 또는 none",
+    "Log driver options: max-size, max-file, labels, env": "로그 방식의 옵션: max-size, max-file, labels, env",
     "MEMs in which to allow execution (0-3, 0,1)": "실행할 메모리 노드(0-3, 0,1)",
     "Memory limit": "메모리 제한",
     "Memory soft limit": "메모리 느슨한 제한",

@@ -10,6 +10,7 @@ import os
 
 from teul.engine.containers.lookup import bundle_of, get, reread
 from teul.engine.containers.startup import Started
+from teul.engine.event_log import emit_container
 from teul.errors import Cancelled, ContainerNotRunning, TeulError, text
 from teul.events import silent
 from teul.host.launch import wait as wait_for_child
@@ -121,6 +122,7 @@ def start_attached(
         signals = SignalPipe() if streams.proxies_signals else None
         running = container
         try:
+            emit_container(engine, container, "attach")
             running = started.go()
             if container.interactive and streams.stdin is None:
                 attachment.close_input()
@@ -163,6 +165,7 @@ def attach(engine: Engine, container: str, *, streams: Streams) -> int:
     bundle = bundle_of(engine, found.id)
     keys = parse_detach_keys(streams.detach_keys) if found.tty and streams.stdin is not None else b""
     with Attachment(bundle) as attachment:
+        emit_container(engine, found, "attach")
         terminal = _Terminal(streams.stdin, bundle) if found.tty and streams.stdin is not None else None
         signals = SignalPipe() if streams.proxies_signals else None
         try:

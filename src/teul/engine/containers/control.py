@@ -6,8 +6,10 @@ from __future__ import annotations
 
 import os
 
-from teul.containers import RUNNING, check_name
+from teul.containers import RESTARTING, RUNNING, check_name
+from teul.engine.containers.lookup import change as write
 from teul.engine.containers.lookup import folder_of, get, reread
+from teul.engine.event_log import emit_container
 from teul.errors import (
     Conflict,
     ContainerNotFound,
@@ -21,11 +23,13 @@ from teul.errors import (
 )
 from teul.host.fs import FolderLock
 from teul.state import containers as rows
+from teul.values import fields as value_fields
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from dataclasses import replace
+    from typing import Any
 
     from teul.engine import Engine
     from teul.engine.containers.record import Container
@@ -52,7 +56,7 @@ def pause(engine: Engine, container: str) -> None:
         engine.driver.pause(found.id)
         return replace(found, paused=True)
 
-    changed(engine, get(engine, container), change)
+    emit_container(engine, changed(engine, get(engine, container), change), "pause")
 
 
 def unpause(engine: Engine, container: str) -> None:
@@ -70,7 +74,7 @@ def unpause(engine: Engine, container: str) -> None:
         engine.driver.resume(found.id)
         return replace(found, paused=False)
 
-    changed(engine, get(engine, container), change)
+    emit_container(engine, changed(engine, get(engine, container), change), "unpause")
 
 
 def rename(engine: Engine, container: str, name: str) -> None:
@@ -87,6 +91,7 @@ def rename(engine: Engine, container: str, name: str) -> None:
         owner = rows.rename(engine.db, found.id, wanted)
     if owner:
         raise NameInUse("container", wanted, owner=owner[:12])
+    emit_container(engine, replace(found, name=wanted), "rename", {"oldName": f"/{found.name}"})
 
 
 def restart(engine: Engine, container: str, *, timeout_s: float | None = None, signal: str = "") -> None:
@@ -99,9 +104,9 @@ def restart(engine: Engine, container: str, *, timeout_s: float | None = None, s
     from teul.engine.containers.stopping import stop
 
     found = get(engine, container)
-    if found.status == RUNNING:
+    if found.status in (RUNNING, RESTARTING):
         stop(engine, found.id, timeout_s=timeout_s, signal=signal)
-    start(engine, found.id)
+    emit_container(engine, start(engine, found.id), "restart")
 
 
 def update(engine: Engine, container: str, change_limits: Callable[[Limits], Limits], *, restart: str = "") -> None:
@@ -132,13 +137,13 @@ def update(engine: Engine, container: str, change_limits: Callable[[Limits], Lim
             if not limits.pids and before.pids:
                 wanted["pids"] = {"limit": -1}
             engine.driver.update(found.id, wanted)
-        changes: dict[str, object] = {"limits": limits}
+        changes: dict[str, Any] = {"limits": limits}
         if restart:
             changes["restart"] = "" if restart == "no" else restart
         made: Container = replace(found, **changes)
         return made
 
-    changed(engine, get(engine, container), change)
+    emit_container(engine, changed(engine, get(engine, container), change), "update")
 
 
 def top(engine: Engine, container: str, words: Sequence[str] = ()) -> tuple[list[str], list[list[str]]]:
@@ -225,8 +230,9 @@ def changed(engine: Engine, container: Container, change: Callable[[Container], 
         if found is None:
             raise ContainerNotFound(container.name)
         made = change(found)
-        rows.update(engine.db, found.id, status=made.status, data=made.data())
-        return made
+        # What differs, and no more: a `stop` writes beside the lock.
+        fields = {name: value for name in value_fields(made) if (value := getattr(made, name)) != getattr(found, name)}
+        return write(engine, found.id, fields) or made
 
 
 def resume_if_paused(engine: Engine, container: Container) -> None:

@@ -9,6 +9,7 @@ from teul.containers import check_name, new_id, random_name, signal_number
 from teul.engine.containers.lookup import folder_of, get
 from teul.engine.containers.placing import find_places
 from teul.engine.containers.record import Container
+from teul.engine.event_log import emit_container
 from teul.errors import Conflict, Denied, HostLacks, InvalidInput, NameInUse, OptionUnsupported, PlatformMismatch, text
 from teul.events import Warn, silent
 from teul.host.launch import deferred_interrupts
@@ -18,6 +19,7 @@ from teul.state import containers as rows
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Any
 
     from teul.engine import Engine
     from teul.engine.containers.options import ContainerOptions
@@ -64,6 +66,7 @@ def create(engine: Engine, options: ContainerOptions, *, events: Sink = silent) 
                 remove(engine, container.id, force=True, with_volumes=True)
             raise
         if made:
+            emit_container(engine, container, "create")
             return container
         if is_named:
             raise NameInUse("container", container.name, owner=owner[:12])
@@ -121,6 +124,7 @@ def plan(engine: Engine, options: ContainerOptions, image: Image, *, events: Sin
         remove=options.remove,
         init=options.init,
         keep_log=options.keep_log,
+        **_supervised(options, config),
         add_trust=options.add_trust,
         mounts=_mount_points(engine, options, config),
         network_mode=mode,
@@ -152,6 +156,28 @@ def plan(engine: Engine, options: ContainerOptions, image: Image, *, events: Sin
         annotations=options.annotations,
     )
     _check_security(made)
+    return made
+
+
+def _supervised(options: ContainerOptions, config: ExecutionConfig) -> dict[str, Any]:
+    """What the options say about restarts, health and the log; nothing is imported for what most containers have not."""
+    made: dict[str, Any] = {}
+    if options.restart not in ("", "no"):
+        from teul.engine.supervision import policy
+
+        made["restart"] = policy.parse(options.restart)
+        if options.remove:
+            raise InvalidInput(text("Conflicting options: --restart and --rm"))
+    if options.health or config.healthcheck:
+        from teul.engine.supervision.health import merged
+
+        made["healthcheck"] = merged(config.healthcheck, options.health)
+    if options.log_driver or options.log_options:
+        from teul.engine.supervision.rotation import check_options
+
+        made["log_driver"], made["log_options"] = check_options(options.log_driver, options.log_options)
+    if not options.keep_log:
+        made["log_driver"] = "none"
     return made
 
 

@@ -9,6 +9,7 @@ from teul.containers import RUNNING
 from teul.engine.containers.attached import terminal_size, write_through
 from teul.engine.containers.lookup import bundle_of, get
 from teul.engine.containers.startup import process_of
+from teul.engine.event_log import emit_container
 from teul.errors import Conflict, ContainerNotRunning, text
 from teul.host.launch import launch, wait
 from teul.runtime.driver import failure, message_in
@@ -81,6 +82,10 @@ def exec_(
     )
     folder = bundle_of(engine, found.id)
     mark = os.urandom(6).hex()
+    about = {"execID": os.urandom(32).hex()}
+    words_said = " ".join(argv)
+    emit_container(engine, found, f"exec_create: {words_said}", about)
+    emit_container(engine, found, f"exec_start: {words_said}", about)
     spec, log = f"{folder}/exec-{mark}.json", f"{folder}/exec-{mark}.log"
     with open(spec, "w") as file:
         file.write(json.dumps(process_spec(process, Host.here(), privileged=options.privileged or found.privileged)))
@@ -101,6 +106,8 @@ def exec_(
                 launch(command, env=engine.driver.environment, stdin=given[0], stdout=given[1], stderr=given[2])
             )
         message = _message(log) if code != 0 else ""
+        if not options.detach:
+            emit_container(engine, found, "exec_die", {**about, "exitCode": str(code)})
     finally:
         for path in (spec, log):
             try:

@@ -5,7 +5,7 @@ Source: Docker Engine API, `GET /containers/{id}/json`.
 
 from __future__ import annotations
 
-from teul.containers import RUNNING, rfc3339
+from teul.containers import RESTARTING, RUNNING, rfc3339
 from teul.engine.containers.lookup import bundle_of, folder_of, get
 
 TYPE_CHECKING = False
@@ -38,14 +38,14 @@ def describe(engine: Engine, container: Container) -> dict[str, Any]:
         "Created": rfc3339(container.created_at),
         "Path": args[0] if args else "",
         "Args": list(args[1:]),
-        "State": _state(container),
+        "State": _state(container, bundle),
         "Image": container.image,
         "ResolvConfPath": f"{bundle}/resolv.conf",
         "HostnamePath": f"{bundle}/hostname",
         "HostsPath": f"{bundle}/hosts",
         "LogPath": f"{folder_of(engine, container.id)}/log" if container.keep_log else "",
         "Name": f"/{container.name}",
-        "RestartCount": 0,
+        "RestartCount": container.restart_count,
         "Driver": engine.snapshots.kind,
         "Platform": "linux",
         "MountLabel": "",
@@ -60,12 +60,12 @@ def describe(engine: Engine, container: Container) -> dict[str, Any]:
     }
 
 
-def _state(container: Container) -> dict[str, Any]:
-    return {
+def _state(container: Container, bundle: str) -> dict[str, Any]:
+    made: dict[str, Any] = {
         "Status": "paused" if container.paused else container.status,
-        "Running": container.status == RUNNING,
+        "Running": container.status in (RUNNING, RESTARTING),
         "Paused": container.paused,
-        "Restarting": False,
+        "Restarting": container.status == RESTARTING,
         "OOMKilled": container.oom_killed,
         "Dead": container.status == "dead",
         "Pid": container.pid,
@@ -74,6 +74,11 @@ def _state(container: Container) -> dict[str, Any]:
         "StartedAt": rfc3339(container.started_at),
         "FinishedAt": rfc3339(container.finished_at),
     }
+    if container.healthcheck and container.healthcheck["Test"][0] != "NONE":
+        from teul.engine.supervision import health
+
+        made["Health"] = health.load(bundle).to_json()
+    return made
 
 
 def _config(container: Container) -> dict[str, Any]:
@@ -96,6 +101,7 @@ def _config(container: Container) -> dict[str, Any]:
         "Entrypoint": list(container.entrypoint) or None,
         "OnBuild": None,
         "Labels": dict(container.labels),
+        **({"Healthcheck": dict(container.healthcheck)} if container.healthcheck else {}),
         **({"StopSignal": container.stop_signal} if container.stop_signal else {}),
         **({"StopTimeout": container.stop_timeout_s} if container.stop_timeout_s is not None else {}),
     }
@@ -107,10 +113,10 @@ def _host_config(container: Container) -> dict[str, Any]:
         "Binds": [_bind_word(point) for point in container.mounts if point.kind != "tmpfs" and not point.anonymous]
         or None,
         "ContainerIDFile": "",
-        "LogConfig": {"Type": "k8s-file" if container.keep_log else "none", "Config": {}},
+        "LogConfig": {"Type": container.log_driver, "Config": dict(container.log_options)},
         "NetworkMode": container.network_mode,
         "PortBindings": _bindings(container.publish, is_request=True),
-        "RestartPolicy": {"Name": "no", "MaximumRetryCount": 0},
+        "RestartPolicy": _restart_policy(container.restart),
         "AutoRemove": container.remove,
         "CapAdd": list(container.cap_add) or None,
         "CapDrop": list(container.cap_drop) or None,
@@ -201,6 +207,11 @@ def _device_requests(container: Container) -> list[dict[str, Any]] | None:
     if named:
         made.append({"Driver": "cdi", "Count": 0, "DeviceIDs": named, "Capabilities": None, "Options": None})
     return made
+
+
+def _restart_policy(restart: str) -> dict[str, Any]:
+    name, _, tries = restart.partition(":")
+    return {"Name": name or "no", "MaximumRetryCount": int(tries or 0)}
 
 
 def _network_settings(container: Container) -> dict[str, Any]:

@@ -12,8 +12,14 @@ from teul.state.leases import process_start
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from dataclasses import replace
+    from typing import Any
+
     from teul.engine import Engine
     from teul.state.containers import Row
+else:
+    from teul.values import replace
 
 
 def get(engine: Engine, name: str) -> Container:
@@ -27,11 +33,11 @@ def get(engine: Engine, name: str) -> Container:
 
 
 def list_containers(engine: Engine, *, all: bool = False) -> list[Container]:  # noqa: A002
-    """Running containers, newest first; with *all* the others too."""
+    """Containers that run or are about to be started again, newest first; with *all* the others too."""
     from teul.engine.containers.settlement import settle_all
 
     settle_all(engine)
-    found = rows.every(engine.db) if all else rows.with_status(engine.db, RUNNING)
+    found = rows.every(engine.db) if all else rows.alive(engine.db)
     return [Container.from_row(row) for row in found]
 
 
@@ -75,6 +81,20 @@ def reread(engine: Engine, container: str) -> Container | None:
     """The container with exactly this id as it is remembered now, or None."""
     row = rows.by_id(engine.db, container)
     return None if row is None else Container.from_row(row)
+
+
+def change(engine: Engine, container: str, fields: Mapping[str, Any]) -> Container | None:
+    """Write *fields* of the container with exactly this id and leave all others as they are now; None when it is gone.
+
+    Read and written in one transaction: two that change different things at once both have their way.
+    """
+    with engine.db:
+        found = reread(engine, container)
+        if found is None:
+            return None
+        changed: Container = replace(found, **fields)
+        rows.update(engine.db, container, status=changed.status, data=changed.data())
+    return changed
 
 
 def _row(engine: Engine, name: str) -> Row:

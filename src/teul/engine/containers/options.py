@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from dataclasses import dataclass, field
 
+    from teul.oci.image import Healthcheck
     from teul.runtime.spec import Rlimit
 else:
     from teul.values import dataclass, field
@@ -21,7 +22,8 @@ class ContainerOptions:
     `volumes` are `-v` words, `mounts` `--mount` words, `tmpfs` `--tmpfs` words; `publish` are `-p` words; `env` entries
     are `NAME=value` (`NAME` alone takes a variable of the image away). `devices` are `--device` words, paths or CDI names;
     `gpus` `--gpus` words; `runtime` names the one that must run it ("nvidia" gives it the cards its variables ask for). `add_trust`: the process sees the host's
-    certificates, proxies and pip settings (`runtime.host_trust`). `owner` names what made it (a project), as a label does.
+    certificates, proxies and pip settings (`runtime.host_trust`). `health` overrides
+    the image's check field by field (a test of `NONE` takes it away). `owner` names what made it (a project), as a label does.
     """
 
     image: str
@@ -78,6 +80,10 @@ class ContainerOptions:
     stop_timeout_s: int | None = None
     init: bool = False
     keep_log: bool = True
+    log_driver: str = ""
+    log_options: Mapping[str, str] = field(default_factory=dict)
+    health: Healthcheck | None = None
+    restart: str = ""
     oom_score_adj: int | None = None
     annotations: Mapping[str, str] = field(default_factory=dict)
     platform: str = ""

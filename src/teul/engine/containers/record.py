@@ -29,6 +29,10 @@ class Container:
 
     `places` are where it is on bridge networks; `network_mode` is "bridge", "none", "host", "container:<id>" or the name
     of the first network. `publish` is what was asked for, `ports` what holds while it runs.
+
+    `restart` is its policy: "" (no), "always", "unless-stopped", "on-failure" or "on-failure:<tries>"; `stopped` says that
+    a user ended it, which a policy respects. While `status` is "restarting", `restart_at` is when it is started again.
+    `healthcheck` is Docker's object (`teul.oci.image.Healthcheck`), empty for none.
     """
 
     id: str
@@ -55,6 +59,10 @@ class Container:
     remove: bool = False
     init: bool = False
     keep_log: bool = True
+    log_driver: str = "json-file"
+    log_options: Mapping[str, str] = field(default_factory=dict)
+    healthcheck: Mapping[str, Any] = field(default_factory=dict)
+    restart: str = ""
     add_trust: bool = True
 
     mounts: tuple[MountPoint, ...] = ()
@@ -98,6 +106,10 @@ class Container:
     oom_killed: bool = False
     started_at: float = 0.0
     finished_at: float = 0.0
+    stopped: bool = False
+    restart_count: int = 0
+    restart_delay_s: float = 0.0
+    restart_at: float = 0.0
 
     @property
     def short_id(self) -> str:
@@ -174,9 +186,10 @@ def _kind(name: str) -> Any:
     return PortMapping
 
 
+_MAPPINGS = ("labels", "sysctls", "annotations", "log_options", "healthcheck")
 _NESTED = ("mounts", "places", "publish", "ports")
 _DEFAULTS: dict[str, object] = {
-    name: {} if name in ("labels", "sysctls", "annotations") else value
+    name: {} if name in _MAPPINGS else value
     for name, value in Container.__value_defaults__.items()  # type: ignore[attr-defined]
 }
 _WORDS = tuple(name for name, value in _DEFAULTS.items() if value == () and name not in (*_NESTED, "ulimits"))

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import time
 
-from teul.containers import RUNNING
+from teul.containers import RESTARTING, RUNNING
 from teul.engine.containers.lookup import bundle_of, folder_of, get
-from teul.errors import ContainerRunning, TeulError, VolumeNotFound, text
+from teul.engine.event_log import emit_container
+from teul.errors import ContainerRestarting, ContainerRunning, TeulError, VolumeNotFound, text
 from teul.host.fs import FolderLock, crash_point, remove_tree
 from teul.state import containers as rows
 
@@ -37,6 +38,8 @@ def remove(engine: Engine, container: str, *, force: bool = False, with_volumes:
             pass
         if wait_settled(engine, found.id) is None:
             return found.id
+    if found.status == RESTARTING and not force:
+        raise ContainerRestarting(found.name)
     try:
         lock = FolderLock.take(folder_of(engine, found.id))
     except FileNotFoundError:
@@ -72,6 +75,7 @@ def discard(engine: Engine, container: Container, *, with_volumes: bool) -> None
                 at=time.time(),
             )
         rows.delete(engine.db, container.id)
+    emit_container(engine, container, "destroy")
     crash_point("container-forgotten")
     engine.snapshots.remove(container.id)
     remove_tree(bundle_of(engine, container.id))

@@ -9,8 +9,9 @@ from __future__ import annotations
 import os
 import time
 
-from teul.containers import EXITED, RUNNING
-from teul.engine.containers.lookup import bundle_of, folder_of, has_monitor, is_alive, reread
+from teul.containers import EXITED, RESTARTING, RUNNING
+from teul.engine.containers.lookup import bundle_of, change, folder_of, has_monitor, is_alive, reread
+from teul.engine.event_log import emit, emit_container
 from teul.errors import TeulError
 from teul.host.fs import FolderLock, crash_point, remove_tree
 from teul.runtime import monitor
@@ -19,6 +20,7 @@ from teul.state import containers as rows
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from dataclasses import replace
+    from typing import Any
 
     from teul.engine import Engine
     from teul.engine.containers.record import Container
@@ -30,6 +32,11 @@ MONITOR_GRACE_S = 5.0
 CREATION_GRACE_S = 60.0
 ATTENDED = "attended"
 """A file in the container's bundle, locked by a `teul` that cleans up itself when the container ends."""
+ENDED_FIELDS = (
+    *("status", "pid", "process_start", "monitor_pid", "monitor_start", "exit_code", "error", "oom_killed"),
+    *("finished_at", "places", "ports", "paused"),
+)
+"""What the end of a container changes in its record."""
 UNKNOWN_EXIT_CODE = 255
 """Docker's, for a container whose end nobody saw."""
 
@@ -73,19 +80,64 @@ def settle(engine: Engine, container: str, *, defer_network: bool = False) -> Co
         else:
             engine.driver.forget(container)
         crash_point("container-deleted")
+        _announce(engine, ended)
         if found.remove:
             from teul.engine.containers.removal import discard
 
             discard(engine, ended, with_volumes=True)
         else:
-            rows.update(engine.db, container, status=ended.status, data=ended.data())
+            ended = _remember(engine, ended)
         crash_point("container-settled")
         if found.places:
             from teul.engine import networks
 
             if not defer_network or not networks.leaves_something(engine, container):
                 networks.leave(engine, container)
+        if ended.status == RESTARTING and not found.remove:
+            from teul.engine import supervision
+
+            supervision.ensure(engine)
         return None if found.remove else ended
+
+
+def _remember(engine: Engine, ended: Container) -> Container:
+    """Write the end down, and what its restart policy makes of it."""
+    fields: dict[str, Any] = {name: getattr(ended, name) for name in ENDED_FIELDS}
+    if not ended.restart:
+        return change(engine, ended.id, fields) or ended
+    from teul.engine.supervision import policy
+
+    with engine.db:
+        # Read in the same transaction: a `stop` says that it came from a user before it sends its signal.
+        now = reread(engine, ended.id) or ended
+        again = policy.after_end(replace(ended, stopped=now.stopped, restart=now.restart))
+        if again is not None:
+            fields |= {
+                "status": RESTARTING,
+                "restart_count": ended.restart_count + 1,
+                "restart_delay_s": again,
+                "restart_at": time.time() + again,
+            }
+        return change(engine, ended.id, fields) or ended
+
+
+def _announce(engine: Engine, ended: Container) -> None:
+    """The events of a container's end, in Docker's order."""
+    for place in ended.places:
+        emit(
+            engine,
+            "network",
+            "disconnect",
+            place.network_id,
+            {"container": ended.id, "name": place.network, "type": "bridge"},
+        )
+    for mount in ended.mounts:
+        if mount.kind == "volume":
+            emit(engine, "volume", "unmount", mount.name, {"container": ended.id, "driver": "local"})
+    if ended.oom_killed:
+        emit_container(engine, ended, "oom")
+    lived_s = max(ended.finished_at - ended.started_at, 0)
+    emit_container(engine, ended, "die", {"execDuration": str(int(lived_s)), "exitCode": str(ended.exit_code)})
 
 
 def settle_all(engine: Engine) -> None:

@@ -11,10 +11,12 @@ import select
 import sys
 import time
 
-from teul.containers import CREATED, RUNNING
-from teul.engine.containers.lookup import bundle_of, folder_of, get, true
+from teul.containers import CREATED, EXITED, RESTARTING, RUNNING
+from teul.engine import supervision
+from teul.engine.containers.lookup import bundle_of, change, folder_of, get, reread, true
 from teul.engine.containers.record import Container
 from teul.engine.containers.settlement import ATTENDED, end_leftovers
+from teul.engine.event_log import emit, emit_container
 from teul.errors import (
     ContainerNotRunning,
     ContainerRunning,
@@ -26,7 +28,7 @@ from teul.errors import (
 from teul.host.fs import FolderLock, crash_point
 from teul.host.launch import Stage, deferred_interrupts, wait
 from teul.oci.runtime import Mount
-from teul.plain_json import dumps
+from teul.plain_json import dumps, loads
 from teul.runtime import host_trust, monitor, names, users
 from teul.runtime.mountpoints import with_mountpoints
 from teul.runtime.spec import Host, Process, Sandbox, to_spec
@@ -48,12 +50,15 @@ else:
     from teul.values import replace
 
 INIT_TARGET = "/dev/.teul/init"
+ENVIRONMENT = "environment.json"
+"""A file in the container's folder: what of the host's settings its last start by a user saw."""
+STARTED_FIELDS = (
+    *("status", "pid", "process_start", "monitor_pid", "monitor_start", "started_at", "finished_at", "exit_code"),
+    *("error", "oom_killed", "places", "ports", "stopped", "restart_count", "restart_delay_s", "restart_at"),
+)
+"""What a start changes in a container's record."""
 UNDO_TRIES = 200
 UNDO_PAUSE_S = 0.02
-PASSED_ON = (
-    *("TEUL_ROOT", "TEUL_RUNTIME", "TEUL_SNAPSHOTTER", "TEUL_CRASH_AT", "TEUL_CRASH_LOG", "HOME"),
-    *("XDG_DATA_HOME", "XDG_RUNTIME_DIR", "PYTHONPATH", "VIRTUAL_ENV"),
-)
 
 
 class Started:
@@ -65,6 +70,7 @@ class Started:
         container: Container,
         *,
         is_attended: bool,
+        is_restart: bool = False,
         console_size: tuple[int, int] | None = None,
     ) -> None:
         self._console_size = console_size
@@ -73,6 +79,8 @@ class Started:
         self.monitor = 0
         """The monitor's pid while it is our child (*is_attended*), else 0."""
         self._is_attended = is_attended
+        self._is_restart = is_restart
+        self._before = container
         self._bundle = bundle_of(engine, container.id)
         self._lock: FolderLock | None = None
         self._attended: FolderLock | None = None
@@ -101,13 +109,17 @@ class Started:
         try:
             with deferred_interrupts():
                 # Remembered first: a row must never say less than what runs.
-                if not rows.update(
-                    self.engine.db, self.container.id, status=self.container.status, data=self.container.data()
-                ):
+                remembered = change(
+                    self.engine, self.container.id, {name: getattr(self.container, name) for name in STARTED_FIELDS}
+                )
+                if remembered is None:
                     raise ContainerNotRunning(self.container.name)
+                self.container = remembered
+                self._announce()
                 crash_point("container-remembered")
                 self.engine.driver.start(self.container.id, pid=self.container.pid)
                 crash_point("container-started")
+                emit_container(self.engine, self.container, "start")
         except BaseException as error:
             self._take_back(error)
             raise
@@ -117,9 +129,52 @@ class Started:
         if self._joined is not None:
             self._joined.close()
             self._joined = None
+        if self.container.restart and not self._is_restart:
+            self._keep_environment()
+        if supervision.is_wanted(self.container):
+            supervision.ensure(self.engine)
         if not self._is_attended:
             self.leave()
         return self.container
+
+    def _keep_environment(self) -> None:
+        """Remember what this start saw of the host's settings: a restart comes from elsewhere, and gives the same."""
+        environ = self.engine.settings.environ or {}
+        kept = {name: value for name, value in environ.items() if host_trust.is_seen(name)}
+        path = f"{folder_of(self.engine, self.container.id)}/{ENVIRONMENT}"
+        try:
+            with open(f"{path}.tmp", "w", opener=_private) as file:
+                file.write(dumps(kept))
+            os.rename(f"{path}.tmp", path)
+        except (OSError, UnicodeError):
+            return
+
+    def _announce(self) -> None:
+        """The events that come before Docker's `start`."""
+        container = self.container
+        for place in container.places:
+            emit(
+                self.engine,
+                "network",
+                "connect",
+                place.network_id,
+                {"container": container.id, "name": place.network, "type": "bridge"},
+            )
+        for mount in container.mounts:
+            if mount.kind == "volume":
+                emit(
+                    self.engine,
+                    "volume",
+                    "mount",
+                    mount.name,
+                    {
+                        "container": container.id,
+                        "destination": mount.target,
+                        "driver": "local",
+                        "propagation": "",
+                        "read/write": "false" if mount.readonly else "true",
+                    },
+                )
 
     def leave(self) -> None:
         """Attend no longer: from now on the monitor's command cleans up. Idempotent."""
@@ -145,8 +200,10 @@ class Started:
         row = rows.by_id(self.engine.db, self.container.id)
         if row is None:
             raise ContainerNotRunning(self.container.name)
-        self.container = Container.from_row(row)
-        if self.container.status == RUNNING:
+        self.container = self._before = Container.from_row(row)
+        status = self.container.status
+        # A policy's start is called off by whatever has happened to the container meanwhile.
+        if status != RESTARTING if self._is_restart else status in (RUNNING, RESTARTING):
             raise ContainerRunning(self.container.name)
 
     def _create(self) -> None:
@@ -226,7 +283,11 @@ class Started:
             exit_code=0,
             error="",
             oom_killed=False,
+            restart_at=0.0,
         )
+        if not self._is_restart:
+            # A user's start begins anew; a policy's goes on counting.
+            self.container = replace(self.container, stopped=False, restart_count=0, restart_delay_s=0.0)
 
     def _watch(self, stage: StageType, channel: monitor.Channel) -> int:
         container = self.container
@@ -243,7 +304,7 @@ class Started:
             leave_stdin_open=container.interactive and not self._is_attended,
             is_child=self._is_attended,
             exit_command=exit_command(self._bundle, container.id),
-            environment=_environment(self.engine),
+            environment=supervision.environment(self.engine.settings),
         )
 
     def _name_files(self, container: Container, taken: Sequence[str]) -> tuple[Mount, ...]:
@@ -387,30 +448,58 @@ class Started:
         code = getattr(error, "exit_code", 128)
         self.container = replace(
             container,
-            status=CREATED,
+            status=EXITED if self._before.finished_at else CREATED,
             pid=0,
             process_start="",
             monitor_pid=0,
             monitor_start="",
-            started_at=0.0,
+            started_at=self._before.started_at,
+            finished_at=self._before.finished_at,
+            restart_at=0.0,
             exit_code=code if isinstance(code, int) else 128,
             error=str(error),
             places=tuple(replace(place, address="", address6="", mac="") for place in container.places),
             ports=(),
         )
-        rows.update(engine.db, container.id, status=self.container.status, data=self.container.data())
+        change(engine, container.id, {name: getattr(self.container, name) for name in STARTED_FIELDS})
 
 
-def start(engine: Engine, container: str) -> Container:
+def start(engine: Engine, container: str, *, is_restart: bool = False) -> Container:
     """Start a container that is not running, in the background.
+
+    *is_restart*: its policy asks for it, and not a user.
 
     Raises:
         ContainerNotFound, ContainerRunning, PortInUse.
         RuntimeFailed: its program cannot be started; `exit_code` is Docker's (125, 126, 127).
     """
     found = get(engine, container)
-    with Started(engine, found, is_attended=False) as started:
+    with Started(engine, found, is_attended=False, is_restart=is_restart) as started:
         return started.go()
+
+
+def restart(engine: Engine, container: str) -> Container | None:
+    """Start the container with exactly this id because its policy asks for it; None when it does not any more.
+
+    What its process sees of the host's settings is what it saw when a user started it.
+    """
+    found = reread(engine, container)
+    if found is None or found.status == RUNNING:
+        return None
+    try:
+        with open(f"{folder_of(engine, container)}/{ENVIRONMENT}", "rb") as file:
+            kept = loads(file.read())
+    except (OSError, ValueError):
+        kept = {}
+    engine.settings = replace(engine.settings, environ={**(engine.settings.environ or {}), **kept})
+    try:
+        return start(engine, container, is_restart=True)
+    except ContainerRunning:
+        return None
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def process_of(engine: Engine, container: Container, rootfs: str, *, args: tuple[str, ...], user: str = "") -> Process:
@@ -452,17 +541,6 @@ def exit_command(bundle: str, container: str) -> tuple[str, ...]:
         if os.access(path, os.X_OK):
             return (path, "--nonblock", "--conflict-exit-code", "0", f"{bundle}/{ATTENDED}", *settle)
     return settle
-
-
-def _environment(engine: Engine) -> dict[str, str]:
-    environ = engine.settings.environ or {}
-    made = {name: environ[name] for name in PASSED_ON if name in environ}
-    made["TEUL_ROOT"] = engine.settings.root
-    # The command must find the teul that started it, installed or not.
-    source = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
-    if source in sys.path and "PYTHONPATH" not in made and not source.endswith("site-packages"):
-        made["PYTHONPATH"] = source
-    return made
 
 
 def _image_views(engine: Engine, container: Container, bundle: str) -> tuple[Mount, ...]:

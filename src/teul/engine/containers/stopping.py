@@ -6,10 +6,12 @@ import os
 import select
 import time
 
-from teul.containers import RUNNING, signal_number
+from teul.containers import EXITED, RESTARTING, RUNNING, signal_number
 from teul.engine.containers.control import resume_if_paused
-from teul.engine.containers.lookup import get, has_monitor, is_alive, reread
+from teul.engine.containers.lookup import change, folder_of, get, has_monitor, is_alive, reread
+from teul.engine.event_log import emit_container
 from teul.errors import ContainerNotFound, ContainerNotRunning, TeulError, text
+from teul.host.fs import FolderLock
 from teul.state import containers as rows
 from teul.state.leases import process_start
 
@@ -24,6 +26,8 @@ else:
 
 STOP_TIMEOUT_S = 10
 KILL_WAIT_S = 10.0
+HARMLESS = frozenset((1, 10, 12, 17, 18, 19, 20, 21, 22, 23, 28))
+"""Signals that ask for something else than an end (HUP, USR1, USR2, CHLD, CONT, STOP … WINCH)."""
 
 
 def stop(engine: Engine, container: str, *, timeout_s: float | None = None, signal: str = "") -> None:
@@ -35,17 +39,22 @@ def stop(engine: Engine, container: str, *, timeout_s: float | None = None, sign
         ContainerNotFound.
     """
     found = get(engine, container)
+    if found.status == RESTARTING:
+        found = _call_off(engine, found)
     if found.status != RUNNING:
         return
+    # Before the signal: who settles its end must see that a user wanted it.
+    change(engine, found.id, {"stopped": True})
     if timeout_s is None:
         timeout_s = STOP_TIMEOUT_S if found.stop_timeout_s is None else found.stop_timeout_s
-    send(found, signal_number(signal or found.stop_signal or "TERM"))
+    _signal(engine, found, signal_number(signal or found.stop_signal or "TERM"))
     resume_if_paused(engine, found)
     if not wait_ended(found, None if timeout_s < 0 else float(timeout_s)):
-        send(found, 9)
+        _signal(engine, found, 9)
         if not wait_ended(found, KILL_WAIT_S):
             raise TeulError(text("container `{name}` does not end, not even killed", name=found.name))
     wait_settled(engine, found.id)
+    emit_container(engine, found, "stop")
 
 
 def kill(engine: Engine, container: str, signal: str = "KILL") -> None:
@@ -56,7 +65,9 @@ def kill(engine: Engine, container: str, signal: str = "KILL") -> None:
     """
     number = signal_number(signal)
     found = get(engine, container)
-    if found.status != RUNNING or not send(found, number):
+    if number not in HARMLESS and found.status == RUNNING:
+        change(engine, found.id, {"stopped": True})
+    if found.status != RUNNING or not _signal(engine, found, number):
         raise ContainerNotRunning(found.name)
     if number == 9:
         resume_if_paused(engine, found)
@@ -105,6 +116,27 @@ def send(container: Container, number: int) -> bool:
     finally:
         os.close(descriptor)
     return True
+
+
+def _signal(engine: Engine, container: Container, number: int) -> bool:
+    """`send`, and an event of it."""
+    sent = send(container, number)
+    if sent:
+        emit_container(engine, container, "kill", {"signal": str(number)})
+    return sent
+
+
+def _call_off(engine: Engine, container: Container) -> Container:
+    """Let a container that waits to be started again be; what it is now (it may have been started meanwhile)."""
+    lock = FolderLock.take(folder_of(engine, container.id))
+    assert lock is not None
+    with lock:
+        found = reread(engine, container.id)
+        if found is None or found.status != RESTARTING:
+            return found or container
+        changed = change(engine, container.id, {"status": EXITED, "stopped": True, "restart_at": 0.0})
+    emit_container(engine, found, "stop")
+    return changed or found
 
 
 def wait_ended(container: Container, timeout_s: float | None) -> bool:
