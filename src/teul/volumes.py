@@ -45,10 +45,14 @@ class MountPoint:
     copy: bool = True
     make_source: bool = True
     subpath: str = ""
+    volume_options: tuple[str, ...] = ()
+    volume_labels: tuple[str, ...] = ()
+    """For a volume that is to be made: `NAME=value` words."""
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> MountPoint:
-        return cls(**{**value, "options": tuple(value["options"])})
+        made: dict[str, Any] = {name: tuple(item) if isinstance(item, list) else item for name, item in value.items()}
+        return cls(**made)
 
 
 def parse_volume(value: str, *, cwd: str = "") -> MountPoint:
@@ -101,6 +105,8 @@ def parse_mount(value: str, *, cwd: str = "") -> MountPoint:
     """
     kind, source, target, readonly, copy, make = "volume", "", "", False, True, False
     options: list[str] = []
+    volume_options: list[str] = []
+    volume_labels: list[str] = []
     subpath = ""
     for field in _csv(value):
         key, equals, given = field.partition("=")
@@ -132,9 +138,13 @@ def parse_mount(value: str, *, cwd: str = "") -> MountPoint:
             options.append(f"size={parse_size(given)}")
         elif key == "tmpfs-mode":
             options.append(f"mode={given}")
-        elif key == "consistency":
+        elif key == "consistency" or (key == "volume-driver" and given in ("", "local")):
             continue
-        elif key in ("volume-driver", "volume-opt", "volume-label", "tmpfs-opt", "bind-nonrecursive"):
+        elif key == "volume-opt":
+            volume_options.append(given)
+        elif key == "volume-label":
+            volume_labels.append(given)
+        elif key in ("volume-driver", "tmpfs-opt", "bind-nonrecursive"):
             raise OptionUnsupported(f"--mount {key}")
         else:
             raise InvalidInput(text("unexpected key '{key}' in '{field}'", key=key, field=field))
@@ -176,6 +186,8 @@ def parse_mount(value: str, *, cwd: str = "") -> MountPoint:
         anonymous=not source,
         copy=copy,
         subpath=subpath,
+        volume_options=tuple(volume_options),
+        volume_labels=tuple(volume_labels),
     )
 
 
@@ -216,7 +228,11 @@ def check_volume_name(name: str) -> str:
     Raises:
         InvalidInput: with Docker's words.
     """
-    if len(name) < 2 or name[0] not in _NAME_FIRST or not _NAME_REST.issuperset(name):
+    if len(name) < 2:
+        raise InvalidInput(
+            text("volume name is too short, names should be at least two alphanumeric characters: {name}", name=name)
+        )
+    if name[0] not in _NAME_FIRST or not _NAME_REST.issuperset(name):
         raise InvalidInput(
             text(
                 '"{name}" includes invalid characters for a local volume name, only "[a-zA-Z0-9][a-zA-Z0-9_.-]" are '

@@ -161,6 +161,18 @@ COMMANDS: dict[str, tuple[str, str, str, str]] = {
     "volume ls": (DOCKER, "volume_ls", "List volumes", "볼륨 목록을 보여 줍니다"),
     "volume rm": (DOCKER, "volume_rm", "Remove volumes", "볼륨을 지웁니다"),
     "volume inspect": (DOCKER, "volume_inspect", "Show volumes in detail", "볼륨을 자세히 보여 줍니다"),
+    "volume export": (
+        DOCKER,
+        "volume_export",
+        "Write a volume's content as a tar stream",
+        "볼륨의 내용을 tar로 내보냅니다",
+    ),
+    "volume import": (
+        DOCKER,
+        "volume_import",
+        "Put a tar stream's content into a volume",
+        "tar의 내용을 볼륨에 넣습니다",
+    ),
     "volume prune": (DOCKER, "volume_prune", "Remove unused volumes", "쓰지 않는 볼륨을 지웁니다"),
     "system df": (DOCKER, "system_df", "Show disk usage", "디스크 사용량을 보여 줍니다"),
     "system prune": (DOCKER, "system_prune", "Remove unused data", "쓰지 않는 데이터를 지웁니다"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from teul.cli.flags import Flag
-from teul.errors import OptionUnsupported, UsageError, text
+from teul.errors import UsageError, text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,13 +29,12 @@ def run(arguments: Arguments, context: Context) -> int:
             text('"teul {command}" requires at most {count} argument(s)', command="volume create", count=1),
             hint=text("teul volume create --help"),
         )
-    if arguments.strings("opt"):
-        raise OptionUnsupported(f"--opt {arguments.strings('opt')[0]}")
     volume = volumes.create(
         context.engine,
         names[0] if names else "",
         driver=arguments.string("driver"),
         labels=pairs(arguments.strings("label")),
+        options=pairs(arguments.strings("opt")),
     )
     context.print(volume.name)
     return 0

@@ -106,13 +106,38 @@ def mount(mount: Mount, target: str) -> None:
         _mount_overlay(flags, rest, target)
     elif flags & MS_BIND or mount.type == "bind":
         flags |= MS_BIND
-        _classic(mount.source, target, "bind", flags & (MS_BIND | MS_REC), "")
+        _bind(mount.source, target, flags & (MS_BIND | MS_REC), rest)
         if flags & ~(MS_BIND | MS_REC):
             _classic("none", target, "bind", MS_REMOUNT | (flags & ~MS_REC), "")
     else:
         _classic(mount.source or mount.type, target, mount.type, flags, ",".join(rest))
     if propagation:
         _classic("none", target, "propagation", propagation, "")
+
+
+def _bind(source: str, target: str, flags: int, words: Sequence[str]) -> None:
+    """Two words of our own: `x-teul.below=PATH` binds what PATH is for a process that has *source* for its root;
+    `x-teul.owners=UID:UID:GID:GID` exchanges owners (inside:outside) on the mount.
+    """
+    given = dict(word.partition("=")[::2] for word in words)
+    held = -1
+    try:
+        if "x-teul.below" in given:
+            from teul.host.fs import open_in_root
+
+            held = open_in_root(source, given["x-teul.below"], os.O_PATH)
+            source = f"/proc/self/fd/{held}"
+        if "x-teul.owners" in given:
+            from teul.host.idmap import bind_exchanged
+
+            inside_uid, outside_uid, inside_gid, outside_gid = (int(word) for word in given["x-teul.owners"].split(":"))
+            if (inside_uid, inside_gid) != (outside_uid, outside_gid):
+                bind_exchanged(source, target, uids=(inside_uid, outside_uid), gids=(inside_gid, outside_gid))
+                return
+        _classic(source, target, "bind", flags, "")
+    finally:
+        if held != -1:
+            os.close(held)
 
 
 def unmount(target: str, *, lazy: bool = False) -> None:

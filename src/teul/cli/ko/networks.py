@@ -84,6 +84,21 @@ MESSAGES = {
     "WARNING! This will remove anonymous local volumes not used by at least one container": (
         "경고! 어떤 컨테이너도 쓰지 않는 이름 없는 볼륨을 지웁니다"
     ),
+    "volume name is too short, names should be at least two alphanumeric characters: {name}": (
+        "볼륨 이름이 너무 짧습니다. 영문자나 숫자로 두 자 이상이어야 합니다: {name}"
+    ),
+    "cannot access path {path}: {reason}": "경로 {path}에 접근할 수 없습니다: {reason}",
+    "idmapped mounts of the filesystem of `{path}`": "`{path}`가 있는 파일시스템의 idmapped 마운트",
+    "user namespaces": "사용자 네임스페이스",
+    "leave --userns=keep-id out": "--userns=keep-id를 빼세요",
+    "remove {name}: volume is in use - [{containers}]": "{name} 삭제: 볼륨을 쓰는 중입니다 - [{containers}]",
+    'create {name}: invalid option: "{option}"': '{name} 만들기: 옵션이 잘못되었습니다: "{option}"',
+    'create {name}: missing required option: "{option}"': '{name} 만들기: 꼭 필요한 옵션이 없습니다: "{option}"',
+    "failed to mount local volume {name}: no such file or directory: {path}": (
+        "볼륨 {name}을(를) 마운트하지 못했습니다: 그런 파일이나 폴더가 없습니다: {path}"
+    ),
+    "volume {name}: {reason}": "볼륨 {name}: {reason}",
+    "give a file, or a tar stream on stdin": "파일을 주거나 표준 입력으로 tar를 넘기세요",
     # Help.
     "IPv6 address (e.g., 2001:db8::33)": "IPv6 주소(예: 2001:db8::33)",
     'IPv6 address (e.g., "2001:db8::33")': "IPv6 주소(예: 2001:db8::33)",

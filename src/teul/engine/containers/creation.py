@@ -99,6 +99,7 @@ def plan(engine: Engine, options: ContainerOptions, image: Image, *, events: Sin
     if options.stop_timeout_s is not None and options.stop_timeout_s < -1:
         raise InvalidInput(text("invalid stop timeout: {value}", value=options.stop_timeout_s))
     container_id = new_id()
+    mounts = _mount_points(engine, options, config)
     if options.hostname and (mode == "host" or mode.startswith("container:")) and mode != "host":
         raise Conflict(text("conflicting options: hostname and the network mode"))
     made = Container(
@@ -126,7 +127,7 @@ def plan(engine: Engine, options: ContainerOptions, image: Image, *, events: Sin
         keep_log=options.keep_log,
         **_supervised(options, config),
         add_trust=options.add_trust,
-        mounts=_mount_points(engine, options, config),
+        mounts=mounts,
         network_mode=mode,
         places=places,
         publish=publish,
@@ -150,6 +151,7 @@ def plan(engine: Engine, options: ContainerOptions, image: Image, *, events: Sin
         cgroupns=_cgroup_namespace(options),
         cgroup_parent=_cgroup_parent(options.cgroup_parent),
         userns=_user_namespace(options.userns),
+        caller=_caller(engine, mounts) if options.userns == "keep-id" else (),
         device_rules=options.device_rules,
         gpus=options.gpus + _wished_gpus(engine, options, env),
         oom_score_adj=options.oom_score_adj,
@@ -319,12 +321,17 @@ def _with_volumes(engine: Engine, container: Container) -> Container:
     made = []
     for mount in container.mounts:
         if mount.kind == "volume":
-            volume = volumes.create(engine, mount.name)
-            source = os.path.join(volume.mountpoint, mount.subpath) if mount.subpath else volume.mountpoint
-            mount = replace(mount, name=volume.name, source=source)
+            volume = volumes.create(
+                engine, mount.name, labels=_pairs(mount.volume_labels), options=_pairs(mount.volume_options)
+            )
+            mount = replace(mount, name=volume.name, source=volume.mountpoint)
         made.append(mount)
     changed: Container = replace(container, mounts=tuple(made))
     return changed
+
+
+def _pairs(words: Sequence[str]) -> dict[str, str]:
+    return dict(word.partition("=")[::2] for word in words)
 
 
 def _renamed(container: Container) -> Container:
@@ -366,9 +373,22 @@ def _cgroup_parent(value: str) -> str:
 
 
 def _user_namespace(value: str) -> str:
-    if value not in ("", "host"):
+    if value not in ("", "host", "keep-id"):
         raise InvalidInput(text("invalid {kind} mode: {value}", kind="USER", value=value))
     return value
+
+
+def _caller(engine: Engine, mounts: Sequence[MountPoint]) -> tuple[int, int]:
+    """Who calls: behind `sudo`, the user who said it; else, for root, the owner of the first folder that is bound."""
+    environ = engine.settings.environ or {}
+    words = (environ.get("SUDO_UID", ""), environ.get("SUDO_GID", ""))
+    if all(word.isascii() and word.isdigit() for word in words):
+        return int(words[0]), int(words[1])
+    for mount in mounts:
+        if mount.kind == "bind" and os.path.exists(mount.source):
+            status = os.stat(mount.source)
+            return status.st_uid, status.st_gid
+    return os.getuid(), os.getgid()
 
 
 def _wished_gpus(engine: Engine, options: ContainerOptions, env: Sequence[str]) -> tuple[str, ...]:

@@ -91,6 +91,8 @@ class Container:
     cgroupns: str = ""
     cgroup_parent: str = ""
     userns: str = ""
+    caller: tuple[int, ...] = ()
+    """With `userns` "keep-id": uid and gid of who owns, on the disk, what the container's user writes into binds."""
     device_rules: tuple[str, ...] = ()
     gpus: tuple[str, ...] = ()
     oom_score_adj: int | None = None

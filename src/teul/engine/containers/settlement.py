@@ -88,6 +88,10 @@ def settle(engine: Engine, container: str, *, defer_network: bool = False) -> Co
         else:
             ended = _remember(engine, ended)
         crash_point("container-settled")
+        if any(mount.kind == "volume" for mount in found.mounts):
+            from teul.engine import volumes
+
+            volumes.release(engine, {mount.name for mount in found.mounts if mount.kind == "volume"})
         if found.places:
             from teul.engine import networks
 

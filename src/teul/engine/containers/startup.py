@@ -14,6 +14,7 @@ import time
 from teul.containers import CREATED, EXITED, RESTARTING, RUNNING
 from teul.engine import supervision
 from teul.engine.containers.lookup import bundle_of, change, folder_of, get, reread, true
+from teul.engine.containers.mounting import mounting_of
 from teul.engine.containers.record import Container
 from teul.engine.containers.settlement import ATTENDED, end_leftovers
 from teul.engine.event_log import emit, emit_container
@@ -218,7 +219,8 @@ class Started:
 
             self._joined = networks.join(engine, container)
             container = replace(container, places=self._joined.places, ports=self._joined.ports)
-        mounts = _mounts(engine, container, bundle)
+        mounting = mounting_of(engine, container, bundle)
+        mounts = mounting.mounts
         images = _image_views(engine, container, bundle)
         edits = _device_edits(engine, container)
         if edits is not None:
@@ -239,6 +241,7 @@ class Started:
                         engine.snapshots.mounts(container.id), mounts, f"{engine.settings.root}/mountpoints"
                     ),
                     *images,
+                    *mounting.staged,
                 ),
                 rootfs,
                 keep=(*channel.kept, *sockets),
@@ -598,37 +601,6 @@ def _device_rules(container: Container) -> tuple[DeviceRule, ...]:
     from teul.runtime.security import parse_device_rule
 
     return tuple(parse_device_rule(word) for word in container.device_rules)
-
-
-def _mounts(engine: Engine, container: Container, bundle: str) -> tuple[Mount, ...]:
-    """The container's own mounts, with the sources of binds made where Docker makes them.
-
-    Raises:
-        InvalidInput: a source is missing.
-    """
-    made = []
-    for number, point in enumerate(container.mounts):
-        access = ("ro",) if point.readonly else ()
-        if point.kind == "image":
-            place = f"{bundle}/images/{number}"
-            made.append(Mount("bind", f"{place}/{point.subpath}".rstrip("/"), point.target, ("bind", "ro")))
-            continue
-        if point.kind == "tmpfs":
-            made.append(Mount("tmpfs", "tmpfs", point.target, (*point.options, *access)))
-            continue
-        if not os.path.lexists(point.source):
-            if point.kind == "bind" and not point.make_source:
-                raise InvalidInput(
-                    text(
-                        "invalid mount config for type `bind`: bind source path does not exist: {path}",
-                        path=point.source,
-                    )
-                )
-            os.makedirs(point.source, mode=0o755, exist_ok=True)
-            # Whatever our umask is: as Docker's daemon makes it.
-            os.chmod(point.source, 0o755)
-        made.append(Mount("bind", point.source, point.target, ("rbind", *(point.options or ("rprivate",)), *access)))
-    return tuple(made)
 
 
 def _security(container: Container) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
