@@ -8,7 +8,7 @@ import time
 from teul.containers import new_id
 from teul.errors import Conflict, InvalidInput, OptionUnsupported, VolumeNotFound, text
 from teul.host.fs import FolderLock, remove_tree
-from teul.host.mount import unmount
+from teul.host.mount import unmount, unmount_everywhere
 from teul.plain_json import dumps, loads
 from teul.state import volumes as rows
 from teul.volumes import check_volume_name
@@ -211,7 +211,7 @@ def release(engine: Engine, names: Iterable[str]) -> None:
         assert lock is not None
         with lock:
             if not users(engine, name, only_running=True):
-                unmount(volume.mountpoint, lazy=True)
+                unmount_everywhere(volume.mountpoint)
 
 
 def mounted(engine: Engine) -> list[str]:
