@@ -7,7 +7,7 @@ import time
 
 from teul.containers import new_id
 from teul.errors import Conflict, InvalidInput, OptionUnsupported, VolumeNotFound, text
-from teul.host.fs import FolderLock, remove_tree
+from teul.host.fs import FolderLock, remove_file, remove_tree
 from teul.host.mount import unmount, unmount_everywhere
 from teul.plain_json import dumps, loads
 from teul.state import volumes as rows
@@ -90,7 +90,7 @@ def list_volumes(engine: Engine) -> list[Volume]:
     return [_volume(engine, row) for row in rows.every(engine.db)]
 
 
-def users(engine: Engine, name: str, *, only_running: bool = False) -> list[str]:
+def users(engine: Engine, name: str) -> list[str]:
     """The names of the containers that have the volume mounted, running or not."""
     from teul.engine.containers.record import Container
     from teul.state import containers
@@ -99,8 +99,7 @@ def users(engine: Engine, name: str, *, only_running: bool = False) -> list[str]
     return [
         container.name
         for container in found
-        if (container.is_running or not only_running)
-        and any(mount.kind == "volume" and mount.name == name for mount in container.mounts)
+        if any(mount.kind == "volume" and mount.name == name for mount in container.mounts)
     ]
 
 
@@ -125,6 +124,7 @@ def remove(engine: Engine, name: str, *, force: bool = False) -> None:
                 hint=text("teul rm {name}", name=taken[0]),
             )
         unmount(f"{folder}/_data", lazy=True)
+        remove_file(_mark(engine, name))
         if os.path.isdir(folder):
             os.rename(folder, beside)
         rows.delete(engine.db, name)
@@ -194,12 +194,19 @@ def make_ready(engine: Engine, volume: Volume) -> Volume:
                          name=volume.name, path=device)
                 )  # fmt: skip
             kind = "bind" if {"bind", "rbind"} & set(words) else kind
+            mark = _mark(engine, volume.name)
+            os.makedirs(os.path.dirname(mark), mode=0o711, exist_ok=True)
+            with open(mark, "wb"):
+                pass
             mount(Mount(kind, device, "", words), volume.mountpoint)
     return volume
 
 
-def release(engine: Engine, names: Iterable[str]) -> None:
-    """Unmount those of the volumes *names* that have options and that no running container has any more."""
+def release(engine: Engine, names: Iterable[str], *, settled: str = "") -> None:
+    """Unmount those of the volumes *names* that have options and that no running container has any more.
+
+    *settled* is the container (its id) that the caller holds the lock of, and that has ended.
+    """
     for name in names:
         row = rows.get(engine.db, name)
         if row is None or not (volume := _volume(engine, row)).options:
@@ -210,8 +217,20 @@ def release(engine: Engine, names: Iterable[str]) -> None:
             continue
         assert lock is not None
         with lock:
-            if not users(engine, name, only_running=True):
+            if not _is_needed(engine, name, settled):
                 unmount_everywhere(volume.mountpoint)
+                if not _is_mounted(volume.mountpoint):
+                    remove_file(_mark(engine, name))
+
+
+def sweep(engine: Engine) -> None:
+    """Unmount what no running container has: of those that a kill left, and where a monitor's command could not."""
+    try:
+        names = os.listdir(os.path.dirname(_mark(engine, "")))
+    except FileNotFoundError:
+        return
+    if names:
+        release(engine, names)
 
 
 def mounted(engine: Engine) -> list[str]:
@@ -343,6 +362,34 @@ def _check_options(name: str, options: Mapping[str, str]) -> None:
         for key in ("device", "type"):
             if not options.get(key):
                 raise InvalidInput(text('create {name}: missing required option: "{option}"', name=name, option=key))
+
+
+def _is_needed(engine: Engine, name: str, settled: str) -> bool:
+    """Whether a container has the volume that runs, or that somebody is about to start."""
+    from teul.engine.containers.record import Container
+    from teul.state import containers
+
+    for row in containers.every(engine.db):
+        container = Container.from_row(row)
+        if container.id == settled or not any(
+            mount.kind == "volume" and mount.name == name for mount in container.mounts
+        ):
+            continue
+        if container.pid:
+            return True
+        try:
+            lock = FolderLock.take(f"{engine.settings.containers}/{container.id}", wait=False)
+        except FileNotFoundError:
+            continue
+        if lock is None:
+            return True
+        lock.release()
+    return False
+
+
+def _mark(engine: Engine, name: str) -> str:
+    """A file that says that the volume's options are, or were, mounted."""
+    return f"{engine.settings.run_root}/volumes/{name}"
 
 
 def _is_mounted(path: str) -> bool:

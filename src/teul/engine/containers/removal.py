@@ -36,7 +36,13 @@ def remove(engine: Engine, container: str, *, force: bool = False, with_volumes:
             kill(engine, found.id, "KILL")
         except TeulError:
             pass
-        if wait_settled(engine, found.id) is None:
+        is_gone = wait_settled(engine, found.id) is None
+        if any(mount.kind == "volume" for mount in found.mounts):
+            from teul.engine import volumes
+
+            # The monitor's command may have settled it, whose unmounting nobody else sees.
+            volumes.sweep(engine)
+        if is_gone:
             return found.id
     if found.status == RESTARTING and not force:
         raise ContainerRestarting(found.name)

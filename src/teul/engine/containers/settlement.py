@@ -91,7 +91,7 @@ def settle(engine: Engine, container: str, *, defer_network: bool = False) -> Co
         if any(mount.kind == "volume" for mount in found.mounts):
             from teul.engine import volumes
 
-            volumes.release(engine, {mount.name for mount in found.mounts if mount.kind == "volume"})
+            volumes.release(engine, {mount.name for mount in found.mounts if mount.kind == "volume"}, settled=container)
         if found.places:
             from teul.engine import networks
 
@@ -162,6 +162,10 @@ def settle_all(engine: Engine) -> None:
     for name in _names(engine.settings.containers):
         if name not in known:
             _sweep_folder(engine, name)
+    if os.path.isdir(f"{engine.settings.run_root}/volumes"):
+        from teul.engine import volumes
+
+        volumes.sweep(engine)
 
 
 def end_leftovers(engine: Engine, container: str) -> None:
