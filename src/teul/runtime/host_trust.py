@@ -104,7 +104,7 @@ def trust_mounts(settings: Settings, rootfs: str, *, folder: str = "") -> tuple[
 def folder_mounts(settings: Settings) -> tuple[Mount, ...]:
     """The folders that pip's and uv's settings name; known before the rootfs is mounted."""
     return tuple(
-        Mount("bind", path, path, ("rbind", "ro", "nosuid", "nodev")) for path in _pip_folders(settings.environ or {})
+        Mount("bind", path, path, ("rbind", "ro", "nosuid", "nodev")) for path in pip_folders(settings.environ or {})
     )
 
 
@@ -199,24 +199,24 @@ def _read_pip_file(path: str) -> dict[str, str]:
     return made
 
 
-def _pip_folders(environ: Mapping[str, str]) -> list[str]:
+def pip_folders(environ: Mapping[str, str]) -> list[str]:
     """The folders on this host that pip's and uv's settings name, none inside another."""
     found: set[str] = set()
     options = pip_options(environ)
     for option in _PATH_OPTIONS:
         for word in options.get(option, "").split():
-            path = _local_path(word)
+            path = local_path(word)
             if path and os.path.exists(path):
                 found.add(_index_root(path) if option != "find-links" else path)
     for name in _UV_VARIABLES:
         for word in environ.get(name, "").replace(",", " ").split():
-            path = _local_path(word.rpartition("=")[2])
+            path = local_path(word.rpartition("=")[2])
             if path and os.path.exists(path):
                 found.add(_index_root(path) if "FIND_LINKS" not in name else path)
     return sorted(path for path in found if path != "/" and not any(path.startswith(other + "/") for other in found))
 
 
-def _local_path(word: str) -> str:
+def local_path(word: str) -> str:
     if word.startswith("file:"):
         word = word.removeprefix("file:").removeprefix("//").partition("#")[0]
         word = word.removeprefix("localhost")

@@ -21,4 +21,30 @@ MESSAGES = {
     "no file `{path}` in the stage": "스테이지에 `{path}` 파일이 없습니다",
     "the encoding of `{path}`": "`{path}`의 인코딩",
     "`{requirement}` is not a package of an index": "`{requirement}`은(는) 인덱스의 패키지가 아닙니다",
+    # What the resolver says
+    "the Python {implementation} on {machine}": "{machine}의 Python {implementation}",
+    "the Python is externally managed": "Python이 외부에서 관리됩니다 (externally managed)",
+    "the stage has settings of its own in `{path}`": "스테이지에 자체 설정 `{path}`이(가) 있습니다",
+    "`{path}` is a place that Python imports from": "`{path}`은(는) Python이 모듈을 가져오는 곳입니다",
+    "packages from `{path}` of the stage": "스테이지의 `{path}`에 있는 패키지",
+    "hashes of a wheel that has no name": "이름 없는 wheel의 해시",
+    "`{name}` {old} below would become {new}": "아래 레이어의 `{name}` {old}이(가) {new}(으)로 바뀝니다",
+    "`{name}` has no hash in the requirements": "요구 사항에 `{name}`의 해시가 없습니다",
+    "`{place}` has another `{filename}`": "`{place}`에 다른 `{filename}`이(가) 있습니다",
+    "uv found no answer: {problem}": "uv가 답을 찾지 못했습니다: {problem}",
+    "index {places}: it does not say when files were uploaded, so what it had on {date} cannot be told": (
+        "인덱스 {places}: 파일을 올린 시각이 없어서 {date}에 무엇이 있었는지 알 수 없습니다"
+    ),
+    "without --as-of, or with an index that has upload times (https://pypi.org/simple)": (
+        "--as-of 없이 하거나, 올린 시각이 있는 인덱스(https://pypi.org/simple)를 쓰세요"
+    ),
+    "the resolver had to search: it tried {count} versions of `{name}`": (
+        "해결기가 탐색해야 했습니다: `{name}`의 버전 {count}개를 시도했습니다"
+    ),
+    "uv does not say how it found `{name}`": "uv가 `{name}`을(를) 어떻게 찾았는지 알리지 않습니다",
+    "a package asks for a pre-release of `{name}`": "어떤 패키지가 `{name}`의 프리릴리스를 요구합니다",
+    "`{name}` has a newer version as a source archive only": "`{name}`의 새 버전은 소스 아카이브뿐입니다",
+    "the indexes have different files of one version": "인덱스마다 같은 버전의 파일이 다릅니다",
+    "`{name}` {version} has no wheel that is allowed here": "`{name}` {version}: 여기서 쓸 수 있는 wheel이 없습니다",
+    "the index says no hash of `{filename}`": "인덱스에 `{filename}`의 해시가 없습니다",
 }
