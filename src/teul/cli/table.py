@@ -102,6 +102,12 @@ COMMANDS: dict[str, tuple[str, str, str, str]] = {
     "update": (DOCKER, "update", "Update configuration of containers", "컨테이너의 제한을 바꿉니다"),
     "top": (DOCKER, "top", "Display the running processes of a container", "컨테이너의 프로세스를 보여 줍니다"),
     "port": (DOCKER, "port", "List port mappings of a container", "컨테이너의 포트 연결을 보여 줍니다"),
+    "cp": (
+        DOCKER,
+        "cp",
+        "Copy files between a container and the local filesystem",
+        "컨테이너와 호스트 사이에 파일을 복사합니다",
+    ),
     "diff": (
         DOCKER,
         "diff",

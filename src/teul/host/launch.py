@@ -205,7 +205,8 @@ def content(descriptor: int) -> bytes:
 
 
 class Stage:
-    """A child in a mount namespace of its own where *mounts* are mounted over the folder *target*, or their own targets.
+    """A child in a mount namespace of its own where *mounts* are mounted over the folder *target*, or their own targets; then
+    *inside*, whose targets are resolved within it.
 
     After `with Stage(…) as stage`, `stage.root` is the child's `/` as seen from here, so the tree can be read and
     prepared before anything runs in it. `become` makes the child the program; `supervise` makes it watch over one.
@@ -224,7 +225,9 @@ class Stage:
         stdout: int = -1,
         stderr: int = -1,
         keep: Sequence[int] = (),
+        inside: Sequence[Mount] = (),
     ) -> None:
+        self._inside = tuple(inside)
         self._mounts = tuple(mounts)
         self._target = target
         self._standard = (stdin, stdout, stderr)
@@ -335,6 +338,10 @@ class Stage:
                 enter_mount_namespace()
                 for item in self._mounts:
                     mount(item, item.target or self._target)
+                if self._inside:
+                    from teul.host.mount import mount_inside
+
+                    mount_inside(self._inside, self._target)
             except OSError as error:
                 filename = error.filename if isinstance(error.filename, str) else ""
                 _write_frame(answers, (error.errno or errno.EIO, filename, error.strerror or str(error)))

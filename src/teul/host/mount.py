@@ -140,6 +140,25 @@ def _bind(source: str, target: str, flags: int, words: Sequence[str]) -> None:
             os.close(held)
 
 
+def mount_inside(mounts: Sequence[Mount], root: str) -> None:
+    """Mount each at its target as a process whose root folder is *root* would see it; a missing target is left out.
+
+    Raises:
+        As `mount`.
+    """
+    from teul.host.fs import open_in_root
+
+    for each in mounts:
+        try:
+            descriptor = open_in_root(root, each.target, os.O_PATH)
+        except FileNotFoundError:
+            continue
+        try:
+            mount(each, f"/proc/self/fd/{descriptor}")
+        finally:
+            os.close(descriptor)
+
+
 def unmount(target: str, *, lazy: bool = False) -> None:
     """Unmount what is on *target* (the upper-most); a target where nothing is mounted is fine.
 
