@@ -6,11 +6,12 @@ import os
 import sys
 
 from teul.cli.flags import Flag
-from teul.errors import BuildStepFailed, OptionUnsupported, UsageError, text
+from teul.errors import BuildStepFailed, InvalidInput, OptionUnsupported, UsageError, text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Any
 
     from teul.build.dockerfile.lower import Lowered
     from teul.cli.context import Context
@@ -47,33 +48,38 @@ FLAGS = (
     Flag("progress", help="Type of progress output: auto, plain, tty, rawjson or quiet", default="auto", metavar="string"),
     Flag("cache-from", kind="list", help="Use a cache that was exported: a reference, or type=local,src=FOLDER", metavar="stringArray"),
     Flag("cache-to", kind="list", help="Export the cache: type=registry,ref=NAME, type=local,dest=FOLDER or type=inline, with mode=max for every step", metavar="stringArray"),
+    Flag("output", "o", "list", help="Output destination: a folder, - for a tar, or type=local|tar|oci|docker|image|registry,dest=PATH", metavar="stringArray"),
+    Flag("push", kind="bool", help="Push the image when it is built (--output type=registry)"),
+    Flag("no-cache-filter", kind="list", help="Do not use cache for these stages", metavar="stringArray"),
+    Flag("provenance", help="Attest how the image was made: true, false or mode=min|max", metavar="string"),
+    Flag("sbom", help="Attest what packages are in the image: true or false", metavar="string"),
+    Flag("attest", kind="list", help="Attestation: type=sbom or type=provenance,mode=max", metavar="stringArray"),
+    Flag("metadata-file", help="Write build result metadata to a file", metavar="string"),
     Flag("iidfile", help="Write the image ID to a file", metavar="string"),
     Flag("no-normalise", kind="bool", help="Keep times, logs and caches as the steps leave them, as Docker does"),
     Flag("dry-run", kind="bool", help="Print what would be done and why, and do nothing"),
     Flag("load", kind="bool", help="Accepted: what is built is always here", hidden=True),
     Flag("rm", kind="bool", help="Accepted: nothing is ever left", hidden=True),
     Flag("force-rm", kind="bool", help="Accepted: nothing is ever left", hidden=True),
-    Flag("provenance", hidden=True),
-    Flag("sbom", hidden=True),
     *(
-        Flag(name, kind="list" if name in ("annotation", "attest") else kind, hidden=True)
+        Flag(name, kind="list" if name == "annotation" else kind, hidden=True)
         for name, kind in (
-            ("annotation", "string"), ("attest", "string"), ("builder", "string"),
+            ("annotation", "string"), ("builder", "string"),
             ("call", "string"),
             ("check", "bool"), ("compress", "bool"), ("cpu-period", "string"), ("cpu-quota", "string"),
             ("cpu-shares", "string"), ("cpuset-cpus", "string"), ("cpuset-mems", "string"),
             ("disable-content-trust", "bool"), ("isolation", "string"), ("memory", "string"),
-            ("memory-swap", "string"), ("metadata-file", "string"), ("no-cache-filter", "list"), ("output", "list"),
-            ("push", "bool"), ("security-opt", "list"), ("squash", "bool"),
+            ("memory-swap", "string"),
+            ("security-opt", "list"), ("squash", "bool"),
         )
     ),
 )  # fmt: skip
 REFUSED = {
-    "annotation": "", "attest": "", "builder": "", "call": "",
+    "annotation": "", "builder": "", "call": "",
     "check": "teul build --dry-run", "compress": "", "cpu-period": "", "cpu-quota": "",
     "cpu-shares": "", "cpuset-cpus": "", "cpuset-mems": "", "disable-content-trust": "", "isolation": "", "memory": "",
-    "memory-swap": "", "metadata-file": "teul build --iidfile FILE", "no-cache-filter": "teul build --no-cache",
-    "output": "teul image export", "push": "teul push", "security-opt": "", "squash": "",
+    "memory-swap": "",
+    "security-opt": "", "squash": "",
 }  # fmt: skip
 """What Docker's `build` has and ours does not, each with the command to use instead, if there is one."""
 
@@ -82,9 +88,6 @@ def run(arguments: Arguments, context: Context) -> int:
     """Build, and print where the image is."""
     for name in sorted(arguments.given & set(REFUSED)):
         raise OptionUnsupported(f"--{name}", hint=REFUSED[name] or None)
-    for name in ("provenance", "sbom"):
-        if name in arguments.given and arguments.string(name).lower() not in ("false", "0", ""):
-            raise OptionUnsupported(f"--{name}", hint=text("--{name}=false", name=name))
     if len(arguments.rest) != 1:
         raise UsageError(
             text("`teul build` requires 1 argument, got {count}", count=len(arguments.rest)), hint="teul build --help"
@@ -147,11 +150,19 @@ def _build(options: BuildOptions, arguments: Arguments, context: Context) -> int
         raise
     finally:
         sink.finish()
+    image_id = result.image.id if result.is_kept or "containerimage.config.digest" in result.metadata else ""
     if arguments.string("iidfile"):
         with open(arguments.string("iidfile"), "w") as file:
-            file.write(result.image.id)
+            file.write(image_id)
+    if arguments.string("metadata-file"):
+        import json
+
+        with open(arguments.string("metadata-file"), "w") as file:
+            json.dump(result.metadata, file, indent=2)
+    if options.write_output is not None:
+        return 0  # stdout is the output's
     if is_quiet:
-        context.print(result.image.id)
+        context.print(image_id)
     else:
         _say(result, options, context)
     return 0
@@ -213,9 +224,46 @@ def _options(
         cgroup_parent=_cgroup(arguments.string("cgroup-parent")),
         allowed=_allowed(arguments),
         ssh=_ssh(arguments, os.environ),
+        **_output_options(arguments),
         cache_from=cache_from,
         cache_to=cache_to,
     )
+
+
+def _output_options(arguments: Arguments) -> dict[str, Any]:
+    """What becomes of the image; read only where one of these flags was given."""
+    if not arguments.given & {"output", "push", "no-cache-filter", "provenance", "sbom", "attest", "metadata-file"}:
+        return {}
+    from teul.engine.build.attributes import Output, read_attestations, read_output
+
+    outputs = [read_output(word) for word in arguments.strings("output")]
+    if arguments.flag("push"):
+        kept = [output for output in outputs if output.kind in ("image", "registry")]
+        if outputs and not kept:
+            raise UsageError(
+                text("push and {kind} output can't be used together", kind=outputs[0].kind), hint="teul build --help"
+            )
+        outputs = [*(output for output in outputs if output not in kept), Output(kind="registry", is_pushed=True)]
+    elif outputs and arguments.flag("load"):
+        outputs.append(Output(kind="image"))
+    on_stdout = [output for output in outputs if output.dest == "-"]
+    if on_stdout and sys.stdout.isatty():
+        raise InvalidInput(
+            text("dest file is required for {kind} exporter. refusing to write to console", kind=on_stdout[0].kind)
+        )
+    provenance, sbom = read_attestations(
+        arguments.optional("provenance"), arguments.optional("sbom"), arguments.strings("attest")
+    )
+    return {
+        "outputs": tuple(outputs),
+        "write_output": sys.stdout.buffer.write if on_stdout else None,
+        "no_cache_filter": tuple(
+            name for word in arguments.strings("no-cache-filter") for name in word.split(",") if name
+        ),
+        "provenance": provenance,
+        "sbom": sbom,
+        "wants_metadata": bool(arguments.string("metadata-file")),
+    }
 
 
 def _arguments(given: list[str]) -> dict[str, str | None]:

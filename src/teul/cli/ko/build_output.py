@@ -27,4 +27,29 @@ MESSAGES = {
     "not handed on: {problem}": "넘겨주지 못했습니다: {problem}",
     "cache mount `{path}` is not exported: {problem}": "캐시 마운트 `{path}`을(를) 내보내지 않습니다: {problem}",
     "cache not exported: {problem}": "캐시를 내보내지 못했습니다: {problem}",
+    "dest is required for local exporter": "local 출력에는 dest가 있어야 합니다",
+    "type=local, tar, oci, docker, image or registry": "type=local, tar, oci, docker, image, registry 중 하나",
+    "type=oci,tar=false,dest=FOLDER": "type=oci,tar=false,dest=폴더",
+    "compression=gzip or zstd": "compression=gzip 또는 zstd",
+    "type=provenance or type=sbom": "type=provenance 또는 type=sbom",
+    "version=v1": "version=v1",
+    "exporting to {kind} {place}": "{kind} {place}(으)로 내보내는 중",
+    "dest file is required for {kind} exporter. refusing to write to console": (
+        "{kind} 출력에는 dest 파일이 있어야 합니다. 터미널에는 쓰지 않습니다"
+    ),
+    "destination `{path}` is a folder, expected a file": "출력 `{path}`은(는) 폴더입니다. 파일이어야 합니다",
+    "tag is needed when pushing to registry": "레지스트리에 푸시하려면 태그가 있어야 합니다",
+    "teul build -t NAME --push": "teul build -t 이름 --push",
+    "push and {kind} output can't be used together": "--push는 {kind} 출력과 함께 쓸 수 없습니다",
+    "Output destination: a folder, - for a tar, or type=local|tar|oci|docker|image|registry,dest=PATH": (
+        "출력할 곳. 폴더, tar는 -, 또는 type=local|tar|oci|docker|image|registry,dest=경로"
+    ),
+    "Push the image when it is built (--output type=registry)": "빌드한 이미지를 푸시합니다 (--output type=registry)",
+    "Do not use cache for these stages": "이 스테이지들은 캐시를 쓰지 않습니다",
+    "Attest how the image was made: true, false or mode=min|max": (
+        "이미지를 어떻게 만들었는지 증명합니다. true, false, mode=min|max"
+    ),
+    "Attest what packages are in the image: true or false": "이미지에 든 패키지를 증명합니다. true 또는 false",
+    "Attestation: type=sbom or type=provenance,mode=max": "증명. type=sbom 또는 type=provenance,mode=max",
+    "Write build result metadata to a file": "빌드 결과의 메타데이터를 파일에 씁니다",
 }

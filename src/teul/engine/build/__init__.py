@@ -35,16 +35,18 @@ from teul.state.cache import SolverCache, put_file_digests
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from dataclasses import dataclass, field
+    from typing import Any
 
     from teul.build.dockerfile.lower import Lowered
     from teul.build.dockerfile.parser import Dockerfile
     from teul.build.execute import BuildWorker
     from teul.build.ssh import SshAgents
     from teul.engine import Engine
-    from teul.engine.build.attributes import CacheTarget
+    from teul.engine.build.attributes import CacheTarget, Output
     from teul.engine.build.cache_export import Known
+    from teul.engine.build.delivery import Delivery
     from teul.events import Sink
     from teul.images import Image
     from teul.oci.image import ImageConfig
@@ -114,6 +116,17 @@ class BuildOptions:
     """`--allow`: see `LowerOptions.allowed`."""
     ssh: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Id → the socket of an agent, or files of keys."""
+    no_cache_filter: tuple[str, ...] = ()
+    """Stages that must run again."""
+    outputs: tuple[Output, ...] = ()
+    """None: the image becomes one of this machine's."""
+    write_output: Callable[[bytes], object] | None = None
+    """Takes an output whose destination is `-`."""
+    provenance: str = ""
+    """One of "", "min", "max"."""
+    sbom: bool = False
+    wants_metadata: bool = False
+    """Whether `BuildResult.metadata` is to be filled in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +146,10 @@ class BuildResult:
     cached: bool
     steps: tuple[BuiltStep, ...]
     scope: str
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    """What `--metadata-file` writes."""
+    is_kept: bool = True
+    """Whether the image is one of this machine's now; else it was only written elsewhere."""
 
 
 def build(engine: Engine, options: BuildOptions, *, events: Sink = silent) -> BuildResult:
@@ -185,6 +202,7 @@ class _Session:
         self.engine = engine
         self.options = options
         self.events = events
+        self._began = time.time()
         self._held: ExitStack | None = None
         self._stack: ExitStack | None = None
         self._guard = threading.Lock()
@@ -372,7 +390,10 @@ class _Session:
             self._lease.add(kind, name)
 
     def skip(self, vertex: Vertex) -> bool:
-        return self.options.no_cache and not isinstance(vertex.op, ops.Base)
+        if isinstance(vertex.op, ops.Base):
+            return False
+        stage = vertex.place.rpartition(" ")[0].lower()
+        return self.options.no_cache or any(name.lower() == stage for name in self.options.no_cache_filter)
 
     def solve(self) -> Solution:
         from teul.solver.graph import walk
@@ -410,15 +431,19 @@ class _Session:
             )
             if any(target.kind == "inline" for target in self.options.cache_to):
                 config = with_inline_cache(config, known)
-        image_id = Digest.of(config)
-        images = self.engine.images
-        found = images.find(image_id)
-        written = found is None or any(name not in found.names for name in names)
-        image = images.add(config, names=names) if found is None or written else found
-        ran = solution.ran
-        self._describe(image, names)
+        is_kept = not self.options.outputs or any(output.is_kept for output in self.options.outputs)
+        names = [*names, *(_tag(name) for output in self.options.outputs for name in output.names)]
+        found = self.engine.images.find(Digest.of(config))
+        if is_kept:
+            written = found is None or any(name not in found.names for name in names)
+            image = self.engine.images.add(config, names=names) if found is None or written else found
+            self._describe(image, names)
+        else:
+            image = _unkept(config)
+        metadata = self._delivery().deliver(config, names, solution) if self._is_delivered() else {}
         if known is not None:
             self._export_cache(known)
+        ran = solution.ran
         return BuildResult(
             image=image,
             cached=not ran and found is not None,
@@ -428,6 +453,28 @@ class _Session:
                 if vertex.name
             ),
             scope=self.scope,
+            metadata=metadata,
+            is_kept=is_kept,
+        )
+
+    def _is_delivered(self) -> bool:
+        """Whether there is more to do than to keep the image."""
+        options = self.options
+        return bool(options.outputs or options.provenance or options.sbom or options.wants_metadata)
+
+    def _delivery(self) -> Delivery:
+        from teul.engine.build.delivery import Delivery
+
+        return Delivery(
+            self.engine,
+            self.options,
+            self.lowered,
+            self.dockerfile,
+            self.worker,
+            self._client,
+            self.events,
+            began=self._began,
+            created=_rfc3339(self.epoch if self.options.normalise else int(self._began)),
         )
 
     def _export_cache(self, known: Known) -> None:
@@ -549,6 +596,23 @@ def _scope(dockerfile: Dockerfile, options: BuildOptions) -> str:
     if options.context_name:
         context, path = options.context_name, path.removeprefix(context + "/")
     return f"build {context} {path} {options.target}".rstrip()
+
+
+def _unkept(config: bytes) -> Image:
+    """An image that is written elsewhere, and not one of this machine's."""
+    from teul.images import Image
+    from teul.oci.image import ImageConfig
+
+    return Image(
+        id=Digest.of(config),
+        config=ImageConfig.parse(config),
+        config_bytes=config,
+        manifest=None,
+        names=(),
+        repo_digests=(),
+        created_at=time.time(),
+        size_bytes=0,
+    )
 
 
 def _tag(name: str) -> Reference:
