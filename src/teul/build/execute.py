@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from teul.build.remote import RemoteSources
     from teul.build.ssh import SshAgents
     from teul.config import Settings
+    from teul.content import Store
     from teul.layers.lower import Lower
     from teul.runtime.driver import Driver
     from teul.snapshots.protocol import Snapshotter
@@ -74,6 +75,7 @@ class BuildWorker:
         *,
         settings: Settings,
         snapshots: Snapshotter,
+        store: Store,
         driver: Callable[[], Driver],
         cache: Cache,
         contexts: Mapping[str, Tree],
@@ -93,6 +95,7 @@ class BuildWorker:
         self.remote = remote
         self.settings = settings
         self.snapshots = snapshots
+        self.store = store
         self.driver = driver
         self.cache = cache
         self.contexts = contexts
@@ -160,8 +163,11 @@ class BuildWorker:
             if isinstance(op, ops.Base):
                 return self._base(op)
             assert isinstance(op, ops.Run | ops.Copy | ops.MakeFolder)
-            with self._active(inputs[0]) as active:
+            with self.active(inputs[0]) as active:
                 if isinstance(op, ops.Run):
+                    pieces = self._install(op, inputs[0], active, task)
+                    if pieces is not None:
+                        return self._commit_pieces(inputs[0], active, self.snapshots.upper(active.key), pieces)
                     self._run(op, inputs, active, vertex, task)
                 else:
                     with active.mounted() as rootfs:
@@ -193,7 +199,7 @@ class BuildWorker:
         return tree_result(op.diff_ids)
 
     @contextmanager
-    def _active(self, below: Result) -> Iterator[_Active]:
+    def active(self, below: Result) -> Iterator[_Active]:
         """An active snapshot on top of *below*, and a folder for what goes with it; both are gone afterwards."""
         from teul.host.fs import remove_tree
 
@@ -208,12 +214,12 @@ class BuildWorker:
             self.snapshots.prepare(key, parents)
             yield _Active(self, key, parents, folder)
         except BaseException:
-            self._give_up(key)
+            self.give_up(key)
             raise
         finally:
             remove_tree(folder)
 
-    def _give_up(self, key: str) -> None:
+    def give_up(self, key: str) -> None:
         """Throw an active snapshot away: its files first, since on a full disk the database cannot be written."""
         from teul.errors import SnapshotNotFound
         from teul.host.fs import remove_tree
@@ -238,7 +244,6 @@ class BuildWorker:
             self._local.entered = True
 
     def _commit(self, op: ops.Run | ops.Copy | ops.MakeFolder, below: Result, active: _Active) -> Result:
-        from teul.layers import pack
         from teul.layers.lower import Lower
 
         lower = Lower([self.snapshots.layer(name).folder for name in active.parents])
@@ -251,7 +256,12 @@ class BuildWorker:
                 with active.mounted() as rootfs:
                     normalise(rootfs, lower, epoch=op.epoch, is_upper=False)
         upper = self.snapshots.upper(active.key)
-        pieces = self._cut(op, below, active, upper, lower)
+        return self._commit_pieces(below, active, upper, self._cut(op, below, active, upper, lower))
+
+    def _commit_pieces(self, below: Result, active: _Active, upper: str, pieces: list[Piece]) -> Result:
+        """The result of an op whose *pieces* are layers already: these, and *upper* on top of them."""
+        from teul.layers import pack
+
         packed = pack(upper)
         self.snapshots.commit(active.key, packed.diff_id, tar_size_bytes=packed.tar_size_bytes)
         created = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
@@ -261,6 +271,18 @@ class BuildWorker:
             created=created,
             pieces=tuple(piece.name for piece in pieces),
         )
+
+    def _install(self, op: ops.Run, below: Result, active: _Active, task: Task) -> list[Piece] | None:
+        """The layers of what a plain install command installs, made without running it; None when it has to run."""
+        if not op.normalise or self.snapshots.kind != "overlay" or op.network not in ("default", "host"):
+            return None
+        if not any("pip" in arg or "uv" in arg or "poetry" in arg for arg in op.args):
+            return None
+        from teul.build.python.attempt import attempt, looks_like_install
+
+        if not looks_like_install(op):
+            return None
+        return attempt(self, op, below, self.snapshots.upper(active.key), task)
 
     def _cut(
         self, op: ops.Run | ops.Copy | ops.MakeFolder, below: Result, active: _Active, upper: str, lower: Lower

@@ -7,7 +7,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from dataclasses import dataclass
     from types import TracebackType
-    from typing import Protocol
+    from typing import BinaryIO, Protocol
 
     from teul.oci.digest import Digest
 else:
@@ -77,6 +77,13 @@ class Store(Protocol):
 
     def open(self, digest: Digest) -> Reader:
         """Raises: BlobNotFound."""
+
+    def open_file(self, digest: Digest, *, is_verified: bool = False) -> BinaryIO:
+        """The blob as a file that can be read at any place; all of it is verified first, unless the caller has done so.
+
+        Raises:
+            BlobNotFound, DigestMismatch.
+        """
 
     def read(self, digest: Digest) -> bytes:
         """All of a small blob, verified. Raises: BlobNotFound, DigestMismatch."""

@@ -15,6 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import TracebackType
+    from typing import BinaryIO
 
 
 @dataclass(slots=True)
@@ -61,6 +62,11 @@ class MemoryStore:
 
     def open(self, digest: Digest) -> MemoryReader:
         return MemoryReader(digest, self._blob(digest).data)
+
+    def open_file(self, digest: Digest, *, is_verified: bool = False) -> BinaryIO:
+        import io
+
+        return io.BytesIO(self._blob(digest).data if is_verified else self.read(digest))
 
     def read(self, digest: Digest) -> bytes:
         with self.open(digest) as reader:

@@ -43,10 +43,11 @@ from teul.solver.graph import digest_of
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
-    from typing import Protocol
+    from typing import BinaryIO, Protocol
 
     from teul.build.python.values import Interpreter, Resolution, Wheel
-    from teul.content import LocalStore
+    from teul.content import Store
+    from teul.errors import Text
     from teul.registry.transport import Transport
     from teul.snapshots.protocol import Snapshotter
     from teul.solver import Cache
@@ -131,6 +132,7 @@ class DirectInstall:
     Args:
         parents: the stage's layers, bottom first, as the snapshotter names them.
         scratch: names an empty active snapshot of this build, made and held; it is removed by the caller.
+        read: the content of a file of the stage, None without one.
         say: a line for the user.
         is_checked: bytecode is checked by its source's hash instead of its time (`SOURCE_DATE_EPOCH` is set).
     """
@@ -140,14 +142,15 @@ class DirectInstall:
         resolution: Resolution,
         *,
         snapshots: Snapshotter,
-        store: LocalStore,
+        store: Store,
         cache: Cache,
         hold: Callable[[str, str], None],
         transport: Callable[[], Transport],
         run: RunInStage,
+        read: Callable[[str], bytes | None],
         parents: Sequence[str],
         scratch: Callable[[], str],
-        say: Callable[[str], None],
+        say: Callable[[Text], None],
         should_stop: Callable[[], bool],
         epoch: int,
         is_checked: bool = False,
@@ -160,6 +163,7 @@ class DirectInstall:
         self.hold = hold
         self.transport = transport
         self.run = run
+        self.read = read
         self.parents = parents
         self.scratch = scratch
         self.say = say
@@ -179,6 +183,8 @@ class DirectInstall:
             UnusualWheel: leave it to the command.
             TeulError: a wheel cannot be had, or is not what the index said.
         """
+        if self.resolution.installer != "pip" or not self.python.script_form:
+            raise UnusualWheel(text("what `{tool}` installs is not made without it", tool=self.resolution.installer))
         self._check_scheme()
         items = [_Item(wheel, self._key(wheel), number) for number, wheel in enumerate(self.resolution.wheels)]
         new = [item for item in items if not self._is_known(item)]
@@ -374,7 +380,7 @@ class DirectInstall:
 
         folder = f"{staging}/wheels/{item.place}"
         form = ScriptForm(self.python.script_form)
-        with fetch(item.wheel, self.store, self.transport, hold=self.hold, on_bytes=self._count) as file:
+        with self._fetched(item.wheel) as file:
             self._root(item.wheel)
             os.mkdir(folder, 0o755)
             try:
@@ -395,6 +401,21 @@ class DirectInstall:
         )
         if item.size_bytes >= OWN_LAYER_BYTES:
             self._commit_own(item, folder)
+
+    def _fetched(self, wheel: Wheel) -> BinaryIO:
+        """The wheel's file; one of the stage's own is taken from there, never from this host."""
+        if not wheel.direct_url or not wheel.url.startswith("file://"):
+            return fetch(wheel, self.store, self.transport, hold=self.hold, on_bytes=self._count)
+        path = wheel.url.removeprefix("file://")
+        data = self.read(path)
+        if data is None:
+            raise UnusualWheel(text("no file `{path}` in the stage", path=path))
+        digest = Digest.from_hex(wheel.sha256)
+        self.hold("blob", digest)
+        with self.store.ingest(expected=digest) as writer:
+            writer.write(data)
+            writer.commit()
+        return self.store.open_file(digest, is_verified=True)
 
     def _root(self, wheel: Wheel) -> None:
         """Keep the wheel itself, whatever becomes of the layers: a build without the index needs it."""
@@ -579,10 +600,14 @@ class DirectInstall:
             time_ns = self.epoch * 10**9 if folders[folder] else status.st_mtime_ns
             os.utime(path, ns=(time_ns, time_ns))
 
-    def _summary(self, items: list[_Item], new: list[_Item]) -> str:
-        names = " ".join(f"{item.wheel.name}-{item.wheel.version}" for item in items)
-        came = f" ({self._fetched_bytes / 1e6:.1f} MB fetched)" if self._fetched_bytes else ""
-        return f"{len(items)} wheels, {len(new)} of them new{came}: {names}"
+    def _summary(self, items: list[_Item], new: list[_Item]) -> Text:
+        return text(
+            "installed without running the command: {count} packages, {new} of them new ({size:.1f} MB fetched): {names}",
+            count=len(items),
+            new=len(new),
+            size=self._fetched_bytes / 1e6,
+            names=" ".join(f"{item.wheel.name}-{item.wheel.version}" for item in items),
+        )
 
 
 def _set_times(folder: str, epoch: int) -> None:

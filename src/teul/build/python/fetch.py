@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from teul.build.python.values import Wheel
-    from teul.content import LocalStore
+    from teul.content import Store
     from teul.registry.transport import Transport
 
 CHUNK_BYTES = 1 << 20
@@ -22,7 +22,7 @@ CHUNK_BYTES = 1 << 20
 
 def fetch(
     wheel: Wheel,
-    store: LocalStore,
+    store: Store,
     transport: Callable[[], Transport],
     *,
     hold: Callable[[str, str], None],
@@ -60,7 +60,7 @@ def fetch(
     return store.open_file(digest, is_verified=True)
 
 
-def _copy(path: str, digest: Digest, store: LocalStore, wheel: Wheel, on_bytes: Callable[[int], object]) -> None:
+def _copy(path: str, digest: Digest, store: Store, wheel: Wheel, on_bytes: Callable[[int], object]) -> None:
     try:
         with (
             open(path, "rb") as source,
@@ -77,7 +77,7 @@ def _copy(path: str, digest: Digest, store: LocalStore, wheel: Wheel, on_bytes: 
 
 
 def _download(
-    url: str, digest: Digest, store: LocalStore, transport: Transport, wheel: Wheel, on_bytes: Callable[[int], object]
+    url: str, digest: Digest, store: Store, transport: Transport, wheel: Wheel, on_bytes: Callable[[int], object]
 ) -> None:
     address, headers = _without_password(url)
     with store.ingest(expected=digest, size_bytes=wheel.size_bytes, key=f"wheel {digest}") as writer:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import stat
 
 from teul.build.python.values import Installed, Interpreter
@@ -25,6 +26,7 @@ DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 SYSTEM_FOLDERS = ("usr", "lib", "lib32", "lib64", "libx32", "bin", "sbin", "etc", "opt", "root")
 """What is at the top of a tree that may decide what a Python is; a layer with none of these is not looked at."""
 SCRIPT_LIMIT_BYTES = 4096
+_PIP_IMPORT = re.compile(rb"^from pip(?:\._internal(?:\.cli\.main)?)? import (?:main|cli)\r?$", re.MULTILINE)
 MARK = "teul-interpreter:"
 
 PROBE = r"""
@@ -119,7 +121,7 @@ def find_python(tree: Tree, name: str, env: Mapping[str, str], cwd: str = "/") -
     with open(tree.absolute(tree.resolve(path)), "rb") as file:
         script = file.read(SCRIPT_LIMIT_BYTES)
     first, _, rest = script.partition(b"\n")
-    if not first.startswith(b"#!") or b"from pip._internal.cli.main import main" not in rest:
+    if not first.startswith(b"#!") or len(script) > SCRIPT_LIMIT_BYTES // 2 or not _PIP_IMPORT.search(rest):
         raise NoInterpreter(text("`{path}` is not the script that pip installs", path=path))
     words = first[2:].decode("utf-8", "surrogateescape").split()
     if len(words) == 1:

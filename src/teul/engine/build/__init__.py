@@ -243,6 +243,7 @@ class _Session:
         self.worker: BuildWorker = BuildWorker(
             settings=engine.settings,
             snapshots=engine.snapshots,
+            store=engine.store,
             driver=lambda: engine.driver,
             cache=self.cache,
             contexts=self.trees,

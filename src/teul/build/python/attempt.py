@@ -1,0 +1,253 @@
+"""Whether a RUN can be done without running it, and doing it: recognise, find the Python, resolve, install.
+
+Every doubt ends here with a line that says why, and the command runs as written; what the attempt left is removed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+
+from teul.build.python.command import recognise
+from teul.build.python.interpreter import PROBE, NoInterpreter, ask, find_python, relevant_layers
+from teul.build.python.values import Doubt, Interpreter
+from teul.build.tree import Tree
+from teul.errors import Cancelled, TeulError, text
+from teul.events import Step
+from teul.host.fs import remove_tree
+from teul.oci.digest import Digest
+from teul.solver.graph import digest_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from teul.build import ops
+    from teul.build.execute import BuildWorker
+    from teul.build.python.command import Install
+    from teul.build.python.cut import Piece
+    from teul.build.python.values import Resolution
+    from teul.errors import Text
+    from teul.registry.transport import Transport
+    from teul.solver import Task
+    from teul.solver.graph import Result
+
+_LOOKS_LIKE_INSTALL = re.compile(r"\b(?:pip[0-9.]*|uv|poetry)\b(?s:.*)\b(?:install|sync)\b")
+_KEPT_VARIABLES = ("PATH", "LD_LIBRARY_PATH")
+FILE_LIMIT_BYTES = 1 << 30
+
+
+def looks_like_install(op: ops.Run) -> bool:
+    """Whether it is worth a closer look."""
+    return _LOOKS_LIKE_INSTALL.search(" ".join(op.args)) is not None
+
+
+def attempt(worker: BuildWorker, op: ops.Run, below: Result, upper: str, task: Task) -> list[Piece] | None:
+    """Do what *op* installs, or say why not.
+
+    Args:
+        upper: the empty folder of what goes on top of the layers; left empty when nothing came of it.
+
+    Returns: the layers, bottom first, without the one of *upper*; None when the command has to run.
+    """
+    stage = Stage(worker, op, below, task)
+    try:
+        made = _attempt(stage, upper)
+    except Cancelled:
+        raise
+    except TeulError as error:
+        made = Doubt(text("{problem}", problem=error.message))
+    finally:
+        stage.close()
+    if isinstance(made, Doubt):
+        for name in os.listdir(upper):
+            remove_tree(f"{upper}/{name}")
+        stage.say(text("the command runs as written: {reason}", reason=made.reason))
+        return None
+    return made
+
+
+def _attempt(stage: Stage, upper: str) -> list[Piece] | Doubt:
+    from teul.build.python.direct import DirectInstall
+
+    install = recognise(stage.op, env=stage.env)
+    if isinstance(install, Doubt):
+        return install
+    with stage.worker.viewed(stage.below) as root:
+        tree = Tree(root)
+        python = stage.find_python(install, tree)
+        resolution = _resolve(stage, install, python, tree)
+        if isinstance(resolution, Doubt):
+            return resolution
+        if resolution.removed:
+            return Doubt(text("`{name}` below would be replaced", name=resolution.removed[0].name))
+        doing = DirectInstall(
+            resolution,
+            snapshots=stage.worker.snapshots,
+            store=stage.worker.store,
+            cache=stage.worker.cache,
+            hold=stage.worker.hold,
+            transport=stage.transport,
+            run=stage.run,
+            read=reader(tree),
+            parents=stage.parents,
+            scratch=stage.scratch,
+            say=stage.say,
+            should_stop=stage.task.should_stop,
+            epoch=stage.op.epoch,
+            is_checked=bool(stage.env.get("SOURCE_DATE_EPOCH")),
+        )
+        return doing.install(upper)
+
+
+def _resolve(stage: Stage, install: Install, python: Interpreter, tree: Tree) -> Resolution | Doubt:
+    from teul.build.python.resolving import Host, resolve
+    from teul.runtime.host_trust import pip_folders
+
+    settings = stage.worker.settings
+    environ = settings.environ or {}
+    host = Host(
+        cache_folder=f"{settings.root}/uv",
+        environ=environ,
+        lent_folders=tuple(pip_folders(environ)),
+    )
+
+    def list_folder(path: str) -> list[str]:
+        try:
+            return sorted(os.listdir(tree.absolute(tree.resolve(path))))
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+
+    return resolve(install, python, host, env=stage.env, read=reader(tree), list_folder=list_folder)
+
+
+def reader(tree: Tree) -> Callable[[str], bytes | None]:
+    """Reads a regular file of *tree* by its path there; None for anything else."""
+    import stat
+
+    def read(path: str) -> bytes | None:
+        place = tree.absolute(tree.resolve(path))
+        try:
+            status = os.lstat(place)
+            if not stat.S_ISREG(status.st_mode) or status.st_size > FILE_LIMIT_BYTES:
+                return None
+            with open(place, "rb") as file:
+                return file.read()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    return read
+
+
+class Stage:
+    """The stage that an install goes into, and what the attempt opens."""
+
+    def __init__(self, worker: BuildWorker, op: ops.Run, below: Result, task: Task) -> None:
+        from teul.runtime.host_trust import fill, trust_env
+
+        self.worker = worker
+        self.op = op
+        self.below = below
+        self.task = task
+        self.parents = worker.snapshots.resolve([Digest(item) for item in below.data["diff_ids"]])
+        settings = trust_env(worker.settings, shares_network=op.network == "host")
+        self.env: Mapping[str, str] = dict(entry.partition("=")[::2] for entry in fill((*op.env, *op.proxy), settings))
+        self._keys: list[str] = []
+        self._transport: Transport | None = None
+        self._said = 0
+
+    def say(self, message: Text) -> None:
+        """A line of the progress."""
+        self._said += 1
+        step = f"{self.task.id} install {self._said}"
+        self.task.events(Step(step, message, "started", (self.task.id,)))
+        self.task.events(Step(step, message, "done"))
+
+    def transport(self) -> Transport:
+        if self._transport is None:
+            from teul.registry.transport import Transport
+
+            self._transport = Transport(self.worker.settings.environ or {})
+        return self._transport
+
+    def close(self) -> None:
+        for key in self._keys:
+            self.worker.give_up(key)
+        if self._transport is not None:
+            self._transport.close()
+
+    def scratch(self) -> str:
+        """An empty active snapshot that goes with the attempt."""
+        key = f"build-{os.urandom(8).hex()}"
+        self.worker.hold("snapshot", key)
+        self.worker.snapshots.prepare(key, ())
+        self._keys.append(key)
+        return key
+
+    def find_python(self, install: Install, tree: Tree) -> Interpreter:
+        """The Python that *install* runs on; asked once for all stages in which the answer is the same.
+
+        Raises:
+            NoInterpreter: none, or not a usual one.
+        """
+        program = install.interpreter or install.program
+        path = find_python(tree, program, self.env, install.cwd)
+        for step in install.then:
+            other = find_python(tree, step.interpreter or step.program, self.env, step.cwd)
+            if other != path:
+                raise NoInterpreter(text("it installs for `{one}` and for `{other}`", one=path, other=other))
+        snapshots = self.worker.snapshots
+        pairs = [(name, snapshots.layer(name).folder) for name in self.parents]
+        layers = relevant_layers(pairs, [path, tree.resolve(path)])
+        env = [f"{name}={self.env[name]}" for name in _KEPT_VARIABLES if self.env.get(name)]
+        key = digest_of(["python", hashlib.sha256(PROBE.encode()).hexdigest(), path, env, layers])
+        row = self.worker.cache.find(key)
+        if row is not None:
+            return Interpreter.from_json(row["data"]["python"])
+        said: list[bytes] = []
+        python = ask(path, tree, lambda args: (self.run(args, on_output=said.append), b"".join(said)))
+        self.worker.cache.put(key, "", path, {"digest": key, "data": {"python": python.to_json()}})
+        return python
+
+    def run(
+        self,
+        args: Sequence[str],
+        *,
+        binds: Sequence[tuple[str, str, bool]] = (),
+        stdin: int | None = None,
+        on_output: Callable[[bytes], None],
+        should_stop: Callable[[], bool] | None = None,
+    ) -> int:
+        """Run a command in a copy of the stage that is thrown away, without a network; gives its exit code."""
+        from teul.oci.runtime import Mount
+        from teul.runtime.foreground import run
+        from teul.runtime.spec import Process, Sandbox
+
+        stop = should_stop or self.task.should_stop
+        env = [f"{name}={self.env[name]}" for name in _KEPT_VARIABLES if self.env.get(name)]
+        if not self.env.get("PATH"):
+            env.append("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+        with self.worker.active(self.below) as active:
+            sandbox = Sandbox(
+                process=Process(args=tuple(args), env=(*env, "HOME=/root", "LANG=C.UTF-8"), cwd="/"),
+                rootfs=f"{active.folder}/rootfs",
+                mounts=tuple(
+                    Mount("bind", source, target, ("rbind", "nosuid", "nodev", "ro" if is_readonly else "rw"))
+                    for source, target, is_readonly in binds
+                ),
+                hostname="teul",
+                network="none",
+            )
+            code = run(
+                self.worker.driver(),
+                sandbox,
+                id=active.key,
+                bundle=active.folder,
+                rootfs_mounts=self.worker.snapshots.mounts(active.key),
+                stdin=stdin,
+                on_output=lambda _, data: on_output(data),
+                should_stop=lambda: stop() or self.task.should_stop(),
+            )
+            self.worker.give_up(active.key)
+        return code
