@@ -335,7 +335,7 @@ class _Question:
             return _read_answer(file.read(), said, dateless)
 
     def _run(
-        self, arguments: Sequence[str], *, config: str = "uv.toml", has_sources: bool = False
+        self, arguments: Sequence[str], *, config: str = "uv.toml", has_sources: bool = False, is_alone: bool = False
     ) -> process.Completed:
         version = ".".join(str(part) for part in self.interpreter.version)
         argv = [
@@ -346,9 +346,9 @@ class _Question:
         ]  # fmt: skip
         if not has_sources:
             argv.append("--no-build")
-        if self.install.no_deps or has_sources:
+        if (self.install.no_deps or has_sources) and not is_alone:
             argv.append("--no-deps")
-        if self.install.pre or self.wanted.pre:
+        if (self.install.pre or self.wanted.pre) and not is_alone:
             argv += ["--prerelease", "allow"]
         if self.host.as_of:
             argv += ["--exclude-newer", self.host.as_of]
@@ -374,7 +374,8 @@ class _Question:
     def doubt_of(self, answer: _Answer) -> Doubt | None:
         """Why pip might have answered otherwise."""
         for package in answer.packages:
-            if package.name not in answer.tried or (package.name not in answer.looked_at and not package.is_direct):
+            is_known = package.is_direct or package.name in self.kept or package.name in answer.looked_at
+            if package.name not in answer.tried or not is_known:
                 return Doubt(text("uv does not say how it found `{name}`", name=package.name))
         for name, count in sorted(answer.tried.items()):
             if count > 1:
@@ -382,9 +383,13 @@ class _Question:
                     text("the resolver had to search: it tried {count} versions of `{name}`", count=count, name=name)
                 )
         binary = {normalise_name(name) for value in (*self.install.only_binary, *self.wanted.only_binary) for name in value.split(",") if name != ":all:"}  # fmt: skip
+        chosen = {package.name: package.version for package in answer.packages}
+        if not (self.install.pre or self.wanted.pre):
+            for name in sorted(set(answer.early) & chosen.keys()):
+                if self._newest_of_all(name, chosen[name]) != chosen[name]:
+                    return Doubt(text("a package asks for a pre-release of `{name}`", name=name))
         is_binary = ":all:" in (*self.install.only_binary, *self.wanted.only_binary)
         is_binary = is_binary or self.install.prefer_binary or self.wanted.prefer_binary
-        chosen = {package.name: package.version for package in answer.packages}
         if not is_binary:
             for name, versions in sorted(answer.passed_over.items()):
                 if (
@@ -402,6 +407,17 @@ class _Question:
                 return Doubt(text("the indexes have different files of one version"))
         return None
 
+    def _newest_of_all(self, name: str, least: str) -> str:
+        """The newest version from *least* on, pre-releases too; "" where uv finds none."""
+        self._write("newest.in", f"{name}>={least.partition('+')[0]}\n")
+        output = f"{self.folder}/pylock.newest.toml"
+        more = ("--offline", "--quiet", "--no-deps", "--prerelease", "allow", "--output-file", output)
+        done = self._run(["newest.in", *more], is_alone=True)
+        if done.exit_code != 0:
+            return ""
+        with open(output, "rb") as file:
+            return next((package.version for package in _read_answer(file.read(), "", ()).packages), "")
+
     def _has_source_only(self, name: str, chosen: str, versions: Sequence[str]) -> bool:
         """Whether one of *versions*, newer than *chosen*, may be one that pip would build.
 
@@ -409,18 +425,19 @@ class _Question:
         alone built, and what is left is uv's reason against the version. Places on this host are left out, since
         archives there could be read.
         """
+        # uv looks at older ones too, to fetch ahead.
+        versions = sorted({version for version in versions if version_key(version) > version_key(chosen)})
         asked = [name, chosen, versions, self.indexes.all, self.interpreter.version, uv_platform(self.interpreter)]
         key = hashlib.sha256(json.dumps([*asked, self.host.as_of, uv_version()]).encode()).hexdigest()
         path = f"{self.host.cache_folder}/teul-passed-over/{key}"
         if os.path.exists(path):
             return False
         for version in versions:
-            if version_key(version) < version_key(chosen):
-                continue  # uv looks at older ones too, to fetch ahead
             # With `==` a yanked version would be taken.
             self._write("why.in", f"{name}>={version},<={version}\n")
             done = self._run(["why.in", "--offline", "--quiet"], config="remote.toml", has_sources=True)
             said = " ".join(done.stderr.decode(errors="replace").split())
+                print(name, chosen, version, versions, done.exit_code, said[-600:])
             if done.exit_code == 0 or not any(reason in said for reason in _REASONS):
                 return True
         os.makedirs(os.path.dirname(path), exist_ok=True)
