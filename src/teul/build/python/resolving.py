@@ -437,7 +437,6 @@ class _Question:
             self._write("why.in", f"{name}>={version},<={version}\n")
             done = self._run(["why.in", "--offline", "--quiet"], config="remote.toml", has_sources=True)
             said = " ".join(done.stderr.decode(errors="replace").split())
-                print(name, chosen, version, versions, done.exit_code, said[-600:])
             if done.exit_code == 0 or not any(reason in said for reason in _REASONS):
                 return True
         os.makedirs(os.path.dirname(path), exist_ok=True)
