@@ -34,6 +34,11 @@ def run(arguments: Arguments, context: Context) -> int:
             hint=text("teul logs --help"),
         )
     tail = None if word == "all" or int(word) < 0 else int(word)
+    details = b""
+    if arguments.flag("details"):
+        from teul.engine.containers.output import details_of
+
+        details = f"{details_of(context.engine, name)} ".encode()
     is_start = {"stdout": True, "stderr": True}
     try:
         for line in logs(
@@ -45,6 +50,8 @@ def run(arguments: Arguments, context: Context) -> int:
             until=arguments.string("until"),
         ):
             data = line.data
+            if details and is_start[line.stream]:
+                data = details + data
             if arguments.flag("timestamps") and is_start[line.stream]:
                 data = f"{line.time} ".encode() + data
             is_start[line.stream] = data.endswith(b"\n")

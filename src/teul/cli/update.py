@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from teul.cli.flags import Flag
 from teul.cli.limit_flags import UPDATABLE
-from teul.errors import InvalidInput, UsageError, text
+from teul.errors import UsageError, text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,11 +42,7 @@ def check_restart(value: str) -> str:
     Raises:
         InvalidInput: with Docker's words.
     """
-    name, colon, count = value.partition(":")
-    if name not in ("", "no", "always", "unless-stopped", "on-failure"):
-        raise InvalidInput(text("invalid restart policy: unknown policy '{name}'", name=name))
-    if colon and name != "on-failure":
-        raise InvalidInput(text("invalid restart policy: maximum retry count can only be used with 'on-failure'"))
-    if colon and not count.isdigit():
-        raise InvalidInput(text("maximum retry count must be an integer"))
+    from teul.engine.supervision import policy
+
+    policy.parse(value)
     return value

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from teul.errors import TeulError
+from teul.cli.flags import Flag
+from teul.errors import InvalidInput, TeulError, text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -10,7 +11,12 @@ if TYPE_CHECKING:
     from teul.cli.flags import Arguments
 
 USAGE = "CONTAINER [CONTAINER...]"
-FLAGS = ()
+FLAGS = (
+    Flag(
+        "condition", help="What to wait for: not-running, next-exit or removed", default="not-running", metavar="string"
+    ),
+)
+CONDITIONS = ("not-running", "next-exit", "removed")
 
 
 def run(arguments: Arguments, context: Context) -> int:
@@ -18,10 +24,13 @@ def run(arguments: Arguments, context: Context) -> int:
     from teul.cli.positionals import expect
     from teul.engine.containers import wait
 
+    condition = arguments.string("condition")
+    if condition not in CONDITIONS:
+        raise InvalidInput(text("invalid condition: `{value}`", value=condition))
     code = 0
     for name in expect(arguments, "wait", at_least=1):
         try:
-            context.print(wait(context.engine, name))
+            context.print(wait(context.engine, name, condition=condition))
         except TeulError as error:
             report(error, context)
             code = 1

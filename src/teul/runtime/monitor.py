@@ -223,6 +223,11 @@ def forget(bundle: str, id: str) -> None:  # noqa: A002
             pass
 
 
+def is_listening(bundle: str) -> bool:
+    """Whether the monitor takes what `reopen_log` and `resize` say."""
+    return _control(bundle, "")
+
+
 def _control(bundle: str, words: str) -> bool:
     try:
         descriptor = os.open(f"{bundle}/ctl", os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)

@@ -48,4 +48,26 @@ MESSAGES = {
     "container `{name}` is restarting: stop it before removing it, or force its removal": (
         "컨테이너 `{name}`이(가) 다시 시작하는 중입니다. 멈춘 뒤에 지우거나 강제로 지우세요"
     ),
+    "Do not attach STDIN": "표준 입력을 붙이지 않습니다",
+    "Proxy all received signals to the process": "받은 신호를 모두 프로세스에 전합니다",
+    "You cannot attach to a restarting container, wait until it is running": (
+        "다시 시작하는 중인 컨테이너에는 붙을 수 없습니다. 실행될 때까지 기다리세요"
+    ),
+    "You cannot attach to a stopped container, start it first": "멈춘 컨테이너에는 붙을 수 없습니다. 먼저 시작하세요",
+    "You cannot attach to a paused container, unpause it first": (
+        "일시 정지된 컨테이너에는 붙을 수 없습니다. 먼저 unpause 하세요"
+    ),
+    "Output format: json, or a Go template such as {{.Action}}": "출력 형식: json 또는 {{.Action}} 같은 Go 템플릿",
+    "Show all events created since timestamp": "이 시각 뒤의 모든 이벤트를 보여 줍니다",
+    "Stream events until this timestamp": "이 시각까지 이벤트를 보여 줍니다",
+    "Output format: table, json, or a Go template such as {{.Name}}": (
+        "출력 형식: table, json 또는 {{.Name}} 같은 Go 템플릿"
+    ),
+    "Disable streaming stats and only pull the first result": "계속 보여 주지 않고 첫 결과만 보여 줍니다",
+    "Do not truncate output": "출력을 줄이지 않습니다",
+    "What to wait for: not-running, next-exit or removed": "무엇을 기다릴지: not-running, next-exit 또는 removed",
+    "invalid condition: `{value}`": "조건이 잘못되었습니다: `{value}`",
+    "Print a systemd unit that runs this at boot, and do nothing else": (
+        "부팅할 때 이것을 실행하는 systemd 유닛을 출력하고, 다른 일은 하지 않습니다"
+    ),
 }

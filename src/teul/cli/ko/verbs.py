@@ -16,11 +16,6 @@ MESSAGES = {
     "invalid port: {port}": "잘못된 포트: {port}",
     "No public port '{port}' published for {name}": "{name}에는 공개된 포트 '{port}'가 없습니다",
     "you must provide one or more flags when using this command": "이 명령에는 플래그를 하나 이상 주어야 합니다",
-    "invalid restart policy: unknown policy '{name}'": "잘못된 재시작 정책: '{name}'",
-    "invalid restart policy: maximum retry count can only be used with 'on-failure'": (
-        "잘못된 재시작 정책: 최대 재시도 횟수는 'on-failure'에만 쓸 수 있습니다"
-    ),
-    "maximum retry count must be an integer": "최대 재시도 횟수는 정수여야 합니다",
     "Restart policy to apply when a container exits": "컨테이너가 끝났을 때의 재시작 정책",
     "{instruction} is not a valid change command": "{instruction}은(는) --change에 쓸 수 없는 명령입니다",
     "cowardly refusing to save to a terminal. Use the -o flag or redirect": "터미널에는 쓰지 않습니다. -o를 쓰거나 방향을 바꾸세요",

@@ -177,7 +177,7 @@ def attach(engine: Engine, container: str, *, streams: Streams) -> int:
                 terminal.leave()
             if signals is not None:
                 signals.close()
-    return 0 if how == DETACHED else wait(engine, found.id)
+    return 0 if how == DETACHED else wait(engine, found.id, condition="next-exit")
 
 
 def _relay(

@@ -18,6 +18,23 @@ if TYPE_CHECKING:
 __all__ = ["LogLine", "logs"]
 
 
+def details_of(engine: Engine, container: str) -> str:
+    """The labels and variables that the log options `labels` and `env` name: `A=b,c=d`.
+
+    Raises:
+        ContainerNotFound.
+    """
+    found = get(engine, container)
+    env = dict(entry.partition("=")[::2] for entry in found.env)
+    made = {name: found.labels[name] for name in _names(found.log_options.get("labels", "")) if name in found.labels}
+    made |= {name: env[name] for name in _names(found.log_options.get("env", "")) if name in env}
+    return ",".join(f"{name}={made[name]}" for name in sorted(made))
+
+
+def _names(word: str) -> list[str]:
+    return [name.strip() for name in word.split(",") if name.strip()]
+
+
 def logs(
     engine: Engine, container: str, *, follow: bool = False, tail: int | None = None, since: str = "", until: str = ""
 ) -> Iterator[LogLine]:

@@ -13,11 +13,12 @@ import time
 
 from teul.containers import CREATED, EXITED, RESTARTING, RUNNING
 from teul.engine import supervision
-from teul.engine.containers.lookup import bundle_of, change, folder_of, get, reread, true
+from teul.engine.containers.lookup import bundle_of, change, folder_of, get, true
 from teul.engine.containers.mounting import mounting_of
 from teul.engine.containers.record import Container
+from teul.engine.containers.restarting import announce_start, keep_environment
 from teul.engine.containers.settlement import ATTENDED, end_leftovers
-from teul.engine.event_log import emit, emit_container
+from teul.engine.event_log import emit_container
 from teul.errors import (
     ContainerNotRunning,
     ContainerRunning,
@@ -29,7 +30,7 @@ from teul.errors import (
 from teul.host.fs import FolderLock, crash_point
 from teul.host.launch import Stage, deferred_interrupts, wait
 from teul.oci.runtime import Mount
-from teul.plain_json import dumps, loads
+from teul.plain_json import dumps
 from teul.runtime import host_trust, monitor, names, users
 from teul.runtime.mountpoints import with_mountpoints
 from teul.runtime.spec import Host, Process, Sandbox, to_spec
@@ -51,8 +52,6 @@ else:
     from teul.values import replace
 
 INIT_TARGET = "/dev/.teul/init"
-ENVIRONMENT = "environment.json"
-"""A file in the container's folder: what of the host's settings its last start by a user saw."""
 STARTED_FIELDS = (
     *("status", "pid", "process_start", "monitor_pid", "monitor_start", "started_at", "finished_at", "exit_code"),
     *("error", "oom_killed", "places", "ports", "stopped", "restart_count", "restart_delay_s", "restart_at"),
@@ -116,7 +115,7 @@ class Started:
                 if remembered is None:
                     raise ContainerNotRunning(self.container.name)
                 self.container = remembered
-                self._announce()
+                announce_start(self.engine, self.container)
                 crash_point("container-remembered")
                 self.engine.driver.start(self.container.id, pid=self.container.pid)
                 crash_point("container-started")
@@ -131,51 +130,12 @@ class Started:
             self._joined.close()
             self._joined = None
         if self.container.restart and not self._is_restart:
-            self._keep_environment()
+            keep_environment(self.engine, self.container.id)
         if supervision.is_wanted(self.container):
             supervision.ensure(self.engine)
         if not self._is_attended:
             self.leave()
         return self.container
-
-    def _keep_environment(self) -> None:
-        """Remember what this start saw of the host's settings: a restart comes from elsewhere, and gives the same."""
-        environ = self.engine.settings.environ or {}
-        kept = {name: value for name, value in environ.items() if host_trust.is_seen(name)}
-        path = f"{folder_of(self.engine, self.container.id)}/{ENVIRONMENT}"
-        try:
-            with open(f"{path}.tmp", "w", opener=_private) as file:
-                file.write(dumps(kept))
-            os.rename(f"{path}.tmp", path)
-        except (OSError, UnicodeError):
-            return
-
-    def _announce(self) -> None:
-        """The events that come before Docker's `start`."""
-        container = self.container
-        for place in container.places:
-            emit(
-                self.engine,
-                "network",
-                "connect",
-                place.network_id,
-                {"container": container.id, "name": place.network, "type": "bridge"},
-            )
-        for mount in container.mounts:
-            if mount.kind == "volume":
-                emit(
-                    self.engine,
-                    "volume",
-                    "mount",
-                    mount.name,
-                    {
-                        "container": container.id,
-                        "destination": mount.target,
-                        "driver": "local",
-                        "propagation": "",
-                        "read/write": "false" if mount.readonly else "true",
-                    },
-                )
 
     def leave(self) -> None:
         """Attend no longer: from now on the monitor's command cleans up. Idempotent."""
@@ -479,30 +439,6 @@ def start(engine: Engine, container: str, *, is_restart: bool = False) -> Contai
     found = get(engine, container)
     with Started(engine, found, is_attended=False, is_restart=is_restart) as started:
         return started.go()
-
-
-def restart(engine: Engine, container: str) -> Container | None:
-    """Start the container with exactly this id because its policy asks for it; None when it does not any more.
-
-    What its process sees of the host's settings is what it saw when a user started it.
-    """
-    found = reread(engine, container)
-    if found is None or found.status == RUNNING:
-        return None
-    try:
-        with open(f"{folder_of(engine, container)}/{ENVIRONMENT}", "rb") as file:
-            kept = loads(file.read())
-    except (OSError, ValueError):
-        kept = {}
-    engine.settings = replace(engine.settings, environ={**(engine.settings.environ or {}), **kept})
-    try:
-        return start(engine, container, is_restart=True)
-    except ContainerRunning:
-        return None
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
 
 
 def process_of(engine: Engine, container: Container, rootfs: str, *, args: tuple[str, ...], user: str = "") -> Process:

@@ -26,6 +26,7 @@ else:
 
 STOP_TIMEOUT_S = 10
 KILL_WAIT_S = 10.0
+WAIT_INTERVAL_S = 0.05
 HARMLESS = frozenset((1, 10, 12, 17, 18, 19, 20, 21, 22, 23, 28))
 """Signals that ask for something else than an end (HUP, USR1, USR2, CHLD, CONT, STOP … WINCH)."""
 
@@ -75,30 +76,46 @@ def kill(engine: Engine, container: str, signal: str = "KILL") -> None:
         wait_settled(engine, found.id)
 
 
-def wait(engine: Engine, container: str, *, timeout_s: float | None = None) -> int:
+def wait(engine: Engine, container: str, *, timeout_s: float | None = None, condition: str = "not-running") -> int:
     """Wait for a container's end and return its exit code; a removed one's is known for an hour.
 
+    Args:
+        condition: "not-running" (one that waits to be started again counts as running), "next-exit" (an end that is yet
+            to come, whatever its restart policy makes of it) or "removed".
     Raises:
-        ContainerNotFound. TimeoutError: it still runs after *timeout_s* seconds.
+        ContainerNotFound. TimeoutError: not so after *timeout_s* seconds.
     """
+    deadline = None if timeout_s is None else time.monotonic() + timeout_s
     try:
-        found = get(engine, container)
+        found: Container | None = get(engine, container)
     except ContainerNotFound:
         known = rows.find_exit(engine.db, container)
         if known is None:
             raise
         return known[1]
-    if found.status != RUNNING:
-        return found.exit_code
-    if not wait_ended(found, timeout_s):
-        raise TimeoutError(f"container {found.name} still runs")
-    settled = wait_settled(engine, found.id)
-    if settled is not None:
-        return settled.exit_code
-    known = rows.find_exit(engine.db, found.id)
-    if known is None:
-        raise ContainerNotFound(container)
-    return known[1]
+    assert found is not None
+    id, code = found.id, found.exit_code  # noqa: A001
+    has_ended = False
+    while found is not None:
+        if found.status == RUNNING:
+            left = None if deadline is None else max(deadline - time.monotonic(), 0.0)
+            if not wait_ended(found, left):
+                raise TimeoutError(f"container {found.name} still runs")
+            found = wait_settled(engine, id)
+            has_ended = True
+            code = code if found is None else found.exit_code
+            continue
+        code = found.exit_code
+        if condition == "next-exit" and has_ended:
+            return code
+        if condition == "not-running" and found.status != RESTARTING:
+            return code
+        if deadline is not None and time.monotonic() > deadline:
+            raise TimeoutError(f"container {found.name} is {found.status}")
+        time.sleep(WAIT_INTERVAL_S)
+        found = reread(engine, id)
+    known = rows.find_exit(engine.db, id)
+    return code if known is None else known[1]
 
 
 def send(container: Container, number: int) -> bool:

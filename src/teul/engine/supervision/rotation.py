@@ -76,6 +76,8 @@ def size_of(path: str) -> int:
 
 def rotate(path: str, bundle: str, files: int) -> bool:
     """Turn the log at *path*, of which *files* are kept; False when its monitor is gone."""
+    if not monitor.is_listening(bundle):
+        return False
     kept = log_files(path)
     if kept and kept[-1] == path:
         for old in kept[:-1]:

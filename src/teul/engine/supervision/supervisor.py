@@ -274,7 +274,7 @@ def health_status(bundle: str) -> str:
 
 
 def _restart(engine: Engine, container: str) -> None:
-    from teul.engine.containers.startup import restart
+    from teul.engine.containers.restarting import restart
 
     restart(engine, container)
 
