@@ -6,7 +6,7 @@ Families are by what the caller can do about it, leaves by noun::
     ├─ NotFound                   BlobNotFound · ImageNotFound · ContainerNotFound · SnapshotNotFound · …
     ├─ AlreadyExists              NameInUse · …
     ├─ InvalidInput               InvalidReference · InvalidDigest · DockerfileError(span) · ProjectError(span) · …
-    ├─ Conflict                   SnapshotInUse · ContainerRunning · PortInUse · GateFailed · …
+    ├─ Conflict                   SnapshotInUse · ContainerRunning · PortInUse · GateFailed · NotApproved · …
     ├─ Corrupt                    DigestMismatch · SizeMismatch · MalformedLayer · UnsafePath
     ├─ Denied                     Unauthorized · Forbidden
     ├─ Unavailable                RegistryUnavailable · SourceUnavailable · StoreLocked   (the only family that is ever retried)
@@ -343,6 +343,10 @@ class ContextChanged(Conflict):
 
 class GateFailed(Conflict):
     code = "gate-failed"
+
+
+class NotApproved(Conflict):
+    code = "not-approved"
 
 
 class DigestMismatch(Corrupt):

@@ -15,7 +15,11 @@ if TYPE_CHECKING:
     from teul.ml.tracking.values import AliasChange, ModelVersion, RegisteredModel
 
 USAGE = "[OPTIONS] MODEL"
-FLAGS = (Flag("format", "f", help="Output format: json, or a Go template such as {{.Production}}"),)
+FLAGS = (
+    Flag("card", kind="bool", help="Show the model card (Markdown) of one version"),
+    Flag("version", help="Whose card; default: the version in production, else the newest", metavar="VERSION"),
+    Flag("format", "f", help="Output format: json, or a Go template such as {{.Production}}"),
+)
 
 
 def run(arguments: Arguments, context: Context) -> int:
@@ -23,6 +27,7 @@ def run(arguments: Arguments, context: Context) -> int:
     from teul.cli.templates import render_template
     from teul.errors import ModelNotFound, TrackingNotFound
     from teul.ml.tracking import TrackingStore
+    from teul.ml.tracking.values import PRODUCTION
 
     (name,) = expect(arguments, "models show", exactly=1)
     if not os.path.exists(context.settings.tracking_database):
@@ -34,6 +39,15 @@ def run(arguments: Arguments, context: Context) -> int:
             raise ModelNotFound(name) from error
         versions = store.versions_of(name)
         history = store.alias_history(name)
+        if arguments.flag("card") or arguments.string("version"):
+            from teul.ml.promotion import keep_card
+
+            wanted = arguments.string("version")
+            chosen = store.get_model_version(name, wanted) if wanted else store.alias(name, PRODUCTION)
+            if chosen is None and not versions:
+                raise ModelNotFound(name)
+            context.stdout.write(keep_card(store, chosen or versions[0]))
+            return 0
     template = arguments.string("format")
     if template:
         context.print(render_template(template, _record(model, versions, history)))
@@ -58,6 +72,7 @@ def _record(
                 "Version": str(version.version),
                 "CreatedAt": _moment(version.creation_time),
                 "Gate": version.gate,
+                "Approval": version.approval,
                 "GateReport": [dict(line) for line in version.gate_report],
                 "Aliases": list(version.aliases),
                 "Run": version.run_id or "",
@@ -74,6 +89,8 @@ def _record(
                 "Previous": str(change.previous or ""),
                 "Who": change.who,
                 "Reason": change.reason,
+                "Gate": change.gate,
+                "ApprovedBy": change.approved_by,
             }
             for change in history
         ],
@@ -95,13 +112,14 @@ def _page(model: RegisteredModel, versions: Sequence[ModelVersion], history: Seq
                 str(version.version),
                 _moment(version.creation_time),
                 version.gate or "—",
+                version.approval or "—",
                 ", ".join(version.aliases),
                 (version.run_id or "")[:12],
                 version.source,
             )
             for version in versions
         ]
-        parts.append(render_table(("VERSION", "CREATED", "GATE", "ALIASES", "RUN", "SOURCE"), rows))
+        parts.append(render_table(("VERSION", "CREATED", "GATE", "APPROVAL", "ALIASES", "RUN", "SOURCE"), rows))
     judged = next((version for version in versions if version.gate_report), None)
     if judged is not None:
         lines = [(_mark(line), str(line.get("gate", "")), str(line.get("reason", ""))) for line in judged.gate_report]

@@ -61,6 +61,23 @@ COMMANDS: dict[str, tuple[str, str, str, str]] = {
     "models": (LIFE, "models", "List registered models", "등록된 모델을 보여 줍니다"),
     "models ls": (LIFE, "models", "List registered models", "등록된 모델을 보여 줍니다"),
     "models show": (LIFE, "models_show", "Show a model and its versions", "모델과 버전을 자세히 보여 줍니다"),
+    "models promote": (LIFE, "models_promote", "Put a version in production", "버전을 운영(production)에 올립니다"),
+    "models rollback": (
+        LIFE,
+        "models_rollback",
+        "Go back to the version before",
+        "바로 앞 버전으로 되돌립니다",
+    ),
+    "models history": (
+        LIFE,
+        "models_history",
+        "Show what was in production when, and why",
+        "언제 무엇이 왜 운영 중이었는지 보여 줍니다",
+    ),
+    "models approve": (LIFE, "models_approve", "Approve a version", "버전을 승인합니다"),
+    "models reject": (LIFE, "models_reject", "Reject a version", "버전을 반려합니다"),
+    "models push": (LIFE, "models_push", "Push a version to a registry", "버전을 레지스트리에 올립니다"),
+    "models pull": (LIFE, "models_pull", "Pull a model from a registry", "레지스트리에서 모델을 받습니다"),
     "why": (
         LIFE,
         "why",

@@ -129,6 +129,8 @@ def _promotion(report: Report) -> Text:
         if report.version and report.version != report.candidate:
             return text("stays out; version {version} is in production", version=report.version)
         return text("stays out") if not report.version else text("in production, but its gate fails")
+    if report.promotion == "wait":
+        return text("waits: teul models approve {model} {version}", model=report.model, version=report.candidate)
     if report.version == report.candidate:
         return text("in production")
     return text("registered; version {version} is in production", version=report.version)

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from teul.errors import Text, text
 from teul.ml.gate import Verdict
 
-PROMOTE, KEEP, REFUSE = "promote", "keep", "refuse"
+PROMOTE, KEEP, REFUSE, WAIT = "promote", "keep", "refuse", "wait"
 
 
 @dataclass(frozen=True, slots=True)
 class Promotion:
-    """What becomes of the candidate: it is promoted, left as it is, or refused by a gate."""
+    """What becomes of the candidate: it is promoted, left as it is, refused by a gate, or waits for an approval."""
 
     action: str
     cause: Text
@@ -26,12 +26,20 @@ class Promotion:
 
 
 def decide_promotion(
-    *, candidate: str, production: str, last_candidate: str, was_judged: bool, verdicts: Sequence[Verdict]
+    *,
+    candidate: str,
+    production: str,
+    last_candidate: str,
+    was_judged: bool,
+    verdicts: Sequence[Verdict],
+    approval: str = "",
+    needs_approval: bool = False,
 ) -> Promotion:
     """Whether *candidate* becomes what serves.
 
     A candidate that was there, and judged, at the last `up` too is never promoted again: if something else is in
-    production now, somebody wanted it so (a rollback). Versions are their numbers, "" is none.
+    production now, somebody wanted it so (a rollback). Versions are their numbers, "" is none. *approval* is "approved",
+    "rejected" or "".
     """
     failed = [verdict for verdict in verdicts if not verdict.passed]
     if candidate == production and not failed:
@@ -51,6 +59,10 @@ def decide_promotion(
                 version=candidate,
             ),
         )
+    if approval == "rejected":
+        return Promotion(WAIT, text("version {version} was rejected", version=candidate))
+    if needs_approval and approval != "approved":
+        return Promotion(WAIT, text("version {version} waits for an approval", version=candidate))
     if not production:
         return Promotion(PROMOTE, text("version {version} is the first", version=candidate))
     return Promotion(

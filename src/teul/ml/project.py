@@ -125,6 +125,8 @@ class ModelSource:
     predict: str = ""
     code: tuple[str, ...] = ()
     gates: tuple[Gate, ...] = ()
+    needs_approval: bool = False
+    """Whether somebody has to approve a version before it is in production."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -460,7 +460,7 @@ class _Reader:
         table = self.table(self.document, at)
         if table is None:
             return None
-        self.keys(table, at, ("name", "path", "predict", "code", "gate"))
+        self.keys(table, at, ("name", "path", "predict", "code", "gate", "approval"))
         name = self.string(table, (*at, "name"))
         if name:
             self.check_name(name, (*at, "name"))
@@ -495,6 +495,7 @@ class _Reader:
             predict=predict,
             code=self.paths(table, (*at, "code")),
             gates=tuple(gates),
+            needs_approval=self.boolean(table, (*at, "approval")),
         )
 
     def serve(self) -> ServeOptions | None:

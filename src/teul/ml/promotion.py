@@ -11,7 +11,7 @@ import getpass
 import os
 from collections.abc import Mapping, Sequence
 
-from teul.errors import Text
+from teul.errors import Text, TrackingNotFound, Unsupported
 from teul.ml.gate import Gate, Verdict, evaluate
 from teul.ml.record import OUTS
 from teul.ml.tracking.values import PRODUCTION, ModelVersion
@@ -75,6 +75,20 @@ def keep_verdicts(tracking: TrackingStore, version: ModelVersion, verdicts: Sequ
     report = [verdict.to_json() for verdict in verdicts]
     if (version.gate, [dict(line) for line in version.gate_report]) != ("passed" if passed else "failed", report):
         tracking.set_gate(version.name, version.version, passed, report)
+
+
+def keep_card(tracking: TrackingStore, version: ModelVersion) -> str:
+    """Write the model card of *version* among its run's artifacts, as things are now; returns its text."""
+    from teul.ml.model_card import path_of, write
+
+    version = tracking.get_model_version(version.name, version.version)
+    card = write(tracking, version)
+    if version.run_id:
+        try:
+            tracking.log_artifact(version.run_id, path_of(version), card.encode())
+        except (TrackingNotFound, Unsupported):
+            pass
+    return card
 
 
 def promote(tracking: TrackingStore, version: ModelVersion, reason: Text) -> None:

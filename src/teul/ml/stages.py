@@ -182,6 +182,7 @@ class Stages:
             run_id=str(result.data["run"]),
             path=model.path,
         )
+        self.tracking.require_approval(model.name, model.needs_approval)
         number = str(version.version)
         known = projects.find(self.engine.db, self.project.name)
         last = str(known.data.get("candidate", "")) if known else ""
@@ -194,15 +195,19 @@ class Stages:
             last_candidate=last,
             was_judged=bool(version.gate),
             verdicts=verdicts,
+            approval=version.approval,
+            needs_approval=model.needs_approval,
         )
         promotion.keep_verdicts(self.tracking, version, verdicts)
         name = Reference.parse(f"{model.name}:v{number}")
         if name not in self.engine.images.get(served).names:
             self.engine.images.tag(Digest(served), name)
+        promotion.keep_card(self.tracking, version)
         self.version = before
         if decision.action == decisions.PROMOTE:
             self.version, self.promoting = version, decision.cause
-        else:
+        elif decision.action != decisions.WAIT:
+            # What waits is a candidate again at the next `up`: somebody may have approved it by then.
             projects.remember(self.engine.db, self.project.name, self.folder, {"candidate": number})
         made = self.report
         made.model, made.candidate, made.verdicts = model.name, number, verdicts

@@ -8,6 +8,56 @@ MESSAGES = {
     "artifact `{path}`: {reason}": "아티팩트 `{path}`: {reason}",
     "artifact `{path}`: its content is gone; upload it again": "아티팩트 `{path}`: 내용이 사라졌습니다. 다시 올려 주세요",
     "artifacts at {uri} are kept elsewhere": "{uri}의 아티팩트는 다른 곳에 있습니다",
+    "model `{name}` version {version} was rejected, so it cannot be `{alias}`": (
+        "모델 `{name}` 버전 {version}은(는) 반려되어 `{alias}`가 될 수 없습니다"
+    ),
+    "model `{name}` version {version} has no approval, so it cannot be `{alias}`": (
+        "모델 `{name}` 버전 {version}은(는) 승인되지 않아 `{alias}`가 될 수 없습니다"
+    ),
+    "a rejection needs a reason": "반려에는 이유가 필요합니다",
+    "say it with --why": "--why로 알려 주세요",
+    "version {version} was rejected": "버전 {version}은(는) 반려되었습니다",
+    "version {version} waits for an approval": "버전 {version}은(는) 승인을 기다립니다",
+    "waits: teul models approve {model} {version}": "기다림: teul models approve {model} {version}",
+    "nothing was `{alias}`": "`{alias}`였던 것이 없습니다",
+    "date `{value}`: expected one such as 2026-11-21 or 2026-11-21T09:30": (
+        "날짜 `{value}`: 2026-11-21이나 2026-11-21T09:30 같은 형식이어야 합니다"
+    ),
+    "`teul up` in the project's folder serves it": "프로젝트 폴더에서 `teul up`을 하면 그 버전을 서빙합니다",
+    "nothing of model `{name}` is in production": "모델 `{name}`에는 운영 중인 버전이 없습니다",
+    "say which version: --version N": "어느 버전인지 알려 주세요: --version N",
+    "it was pulled before": "전에 받은 것입니다",
+    "`{reference}`: a name to push to has a tag and no digest": (
+        "`{reference}`: 올릴 이름에는 태그가 있고 다이제스트가 없어야 합니다"
+    ),
+    "model `{name}` version {version} has no files here": "모델 `{name}` 버전 {version}의 파일이 여기에 없습니다",
+    "its source is {source}": "출처는 {source}입니다",
+    "`{reference}` is no model: its type is `{kind}`": "`{reference}`은(는) 모델이 아닙니다. 유형은 `{kind}`입니다",
+    "`{reference}`: its manifest cannot be read: {problem}": "`{reference}`: 매니페스트를 읽을 수 없습니다: {problem}",
+    "`{reference}` has {count} files; expected at most {limit}": (
+        "`{reference}`에 파일이 {count}개 있습니다. 최대 {limit}개여야 합니다"
+    ),
+    "`{reference}`: `{path}` is packed as `{kind}`; only `.raw` is read": (
+        "`{reference}`: `{path}`은(는) `{kind}`로 묶여 있습니다. `.raw`만 읽습니다"
+    ),
+    "`{reference}`: `{path}` is too large": "`{reference}`: `{path}`이(가) 너무 큽니다",
+    "`{reference}` has no files": "`{reference}`에 파일이 없습니다",
+    "The alias to move": "옮길 별칭",
+    "Why, for the history": "이력에 남길 이유",
+    "Why, for the history; a rejection needs it": "이력에 남길 이유. 반려에는 꼭 필요합니다",
+    "Only this alias; default: production with --on, all without": "이 별칭만. 기본은 --on이면 production, 아니면 전부",
+    "Only what it was on this day or at this moment (2026-11-21, 2026-11-21T09:30)": (
+        "이 날이나 이 순간의 것만(2026-11-21, 2026-11-21T09:30)"
+    ),
+    "Output format: json, or a Go template for each line such as {{.Version}} {{.From}}": (
+        "출력 형식: json, 또는 {{.Version}} {{.From}} 같은 Go 템플릿"
+    ),
+    "The version to push; default: the one in production": "올릴 버전. 기본은 운영 중인 버전",
+    "Only display the digest": "다이제스트만 보여 줍니다",
+    "Register it as this model; default: the name it had": "이 모델로 등록합니다. 기본은 원래 이름",
+    "Only display the model and the version": "모델과 버전만 보여 줍니다",
+    "Show the model card (Markdown) of one version": "한 버전의 모델 카드(Markdown)를 보여 줍니다",
+    "Whose card; default: the version in production, else the newest": "누구의 카드인지. 기본은 운영 중인 버전, 없으면 최신 버전",
     "nothing differs": "다른 것이 없습니다",
     "an image is gone and nothing is known of what was in it: its packages were not compared": (
         "이미지가 사라졌고 그 안에 무엇이 있었는지 기록이 없어 패키지는 비교하지 못했습니다"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 
-from teul.errors import TrackingInvalid, TrackingNotFound
+from teul.errors import GateFailed, NotApproved, TrackingInvalid, TrackingNotFound
 from teul.ml.tracking import limits, registry
 from teul.ml.tracking.clock import now_ms
 from teul.ml.tracking.database import Database
@@ -21,6 +21,7 @@ def set_alias(db: Database, name: str, alias: str, version: str | int, *, who: s
 
     Raises:
         GateFailed: the alias is `production` and the version's gate failed.
+        NotApproved: likewise, and it was rejected or lacks the approval that the model asks for.
         TrackingNotFound: no such model or version.
         TrackingInvalid: a name that MLflow refuses or reserves.
     """
@@ -28,7 +29,7 @@ def set_alias(db: Database, name: str, alias: str, version: str | int, *, who: s
     limits.check_alias(alias)
     with db.write():
         number, wanted = registry.version_number(db, name, version)
-        registry.check_gate(registry.get_version(db, name, wanted), alias)
+        registry.check_promotion(db, registry.get_version(db, name, wanted), alias)
         row = db.one("SELECT version FROM aliases WHERE model = ? AND alias = ?", (number, alias))
         previous = row[0] if row else None
         if previous == wanted:
@@ -89,6 +90,37 @@ def set_gate(
         )
 
 
+def rollback(db: Database, name: str, alias: str, *, who: str, reason: str = "") -> tuple[int, int]:
+    """Point *alias* back at the version that it pointed at before the present one; returns (from, to).
+
+    Done again it goes back further, not forth: a version that was left by a rollback is not returned to. Versions that
+    are deleted, or may not have the alias any more, are passed over.
+
+    Raises:
+        TrackingNotFound: no such model, no such alias, or nothing to go back to.
+    """
+    with db.write():
+        current = version_of(db, name, alias)
+        if current is None:
+            raise TrackingNotFound(f"Registered model alias {alias} not found.")
+        stack: list[int] = []
+        for change in history(db, name, alias=alias):
+            if change.version is None:
+                continue
+            if change.version in stack:
+                del stack[stack.index(change.version) :]
+            stack.append(change.version)
+        for version in reversed([item for item in stack if item != current.version]):
+            try:
+                set_alias(
+                    db, name, alias, version, who=who, reason=reason or f"rolled back from version {current.version}"
+                )
+            except (TrackingNotFound, GateFailed, NotApproved):
+                continue
+            return current.version, version
+    raise TrackingNotFound(f"{name}: there is no version before {current.version} that {alias} could go back to")
+
+
 def history(db: Database, name: str, *, alias: str = "") -> list[AliasChange]:
     """All changes, oldest first; of a deleted model too, by the name it had."""
     where, values = ("AND alias = ?", (alias,)) if alias else ("", ())
@@ -96,11 +128,21 @@ def history(db: Database, name: str, *, alias: str = "") -> list[AliasChange]:
         row = db.one("SELECT id FROM registered_models WHERE name = ?", (name,))
         by, key = ("model = ?", row[0]) if row else ("name = ?", name)
         rows = db.all(
-            "SELECT number, name, alias, version, previous, who, reason, at FROM alias_history"
-            f" WHERE {by} {where} ORDER BY number",
+            "SELECT number, name, alias, version, previous, who, reason, at, gate, gate_report, approved_by"
+            f" FROM alias_history WHERE {by} {where} ORDER BY number",
             (key, *values),
         )
-    return [AliasChange(*line) for line in rows]
+    return [AliasChange(*(*line[:9], tuple(json.loads(line[9])), line[10])) for line in rows]
+
+
+def periods(changes: Sequence[AliasChange]) -> list[tuple[AliasChange, int | None]]:
+    """Each change that pointed an alias at a version, with the time (ms) at which that ended, None while it lasts."""
+    made: list[tuple[AliasChange, int | None]] = []
+    for index, change in enumerate(changes):
+        if change.version is not None:
+            following = (later.at for later in changes[index + 1 :] if later.alias == change.alias)
+            made.append((change, next(following, None)))
+    return made
 
 
 def _note(
@@ -113,9 +155,19 @@ def _note(
     who: str,
     reason: str,
 ) -> None:
+    gate, report = "", "[]"
+    approved_by = ""
+    if version is not None:
+        row = db.one("SELECT gate, gate_report FROM model_versions WHERE model = ? AND version = ?", (number, version))
+        gate, report = (row[0], row[1]) if row else ("", "[]")
+        last = db.one(
+            "SELECT verdict, who FROM approvals WHERE model = ? AND version = ? ORDER BY number DESC LIMIT 1",
+            (number, version),
+        )
+        approved_by = last[1] if last and last[0] == "approved" else ""
     db.execute(
-        "INSERT INTO alias_history(model, name, alias, version, previous, who, reason, at)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        (number, name, alias, version, previous, who, reason, now_ms()),
+        "INSERT INTO alias_history(model, name, alias, version, previous, who, reason, at, gate, gate_report,"
+        " approved_by) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (number, name, alias, version, previous, who, reason, now_ms(), gate, report, approved_by),
     )
     db.execute("UPDATE registered_models SET last_update_time = ? WHERE id = ?", (now_ms(), number))

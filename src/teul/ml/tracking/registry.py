@@ -10,7 +10,7 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from teul.errors import GateFailed, TrackingExists, TrackingInvalid, TrackingNotFound, text
+from teul.errors import GateFailed, NotApproved, TrackingExists, TrackingInvalid, TrackingNotFound, text
 from teul.ml.tracking import limits, logged_models, sources
 from teul.ml.tracking.clock import now_ms
 from teul.ml.tracking.database import Database
@@ -221,7 +221,7 @@ def transition_stage(
         )
     with db.write():
         number, wanted = version_number(db, name, version)
-        check_gate(get_version(db, name, wanted), wanted_stage)
+        check_promotion(db, get_version(db, name, wanted), wanted_stage)
         now = now_ms()
         if archive_existing:
             db.execute(
@@ -289,6 +289,30 @@ def check_gate(version: ModelVersion, alias: str) -> None:
                 alias=alias,
             ),
             hint=text("teul models show {name}", name=version.name),
+        )
+
+
+def check_promotion(db: Database, version: ModelVersion, alias: str) -> None:
+    """Whether the version may get *alias* (or the stage of that name): the gate first, then the people.
+
+    Raises:
+        GateFailed: its gate failed.
+        NotApproved: it was rejected, or the model asks for an approval that it has not.
+    """
+    check_gate(version, alias)
+    if alias.casefold() != PRODUCTION or version.approval == "approved":
+        return
+    named = {"name": version.name, "version": version.version, "alias": alias}
+    if version.approval == "rejected":
+        raise NotApproved(
+            text("model `{name}` version {version} was rejected, so it cannot be `{alias}`", **named),
+            hint=text("teul models show {name}", name=version.name),
+        )
+    row = db.one("SELECT needs_approval FROM registered_models WHERE name = ?", (version.name,))
+    if row and row[0]:
+        raise NotApproved(
+            text("model `{name}` version {version} has no approval, so it cannot be `{alias}`", **named),
+            hint=text("teul models approve {name} {version}", name=version.name, version=version.version),
         )
 
 
@@ -394,6 +418,12 @@ def load_versions(db: Database, rows: Sequence[tuple[Any, ...]]) -> list[ModelVe
         tags.setdefault((number, version), {})[key] = value
     for number, version, alias in db.grouped(f"SELECT model, version, alias FROM aliases {where[0]}", where[1]):
         aliases.setdefault((number, version), []).append(alias)
+    verdicts: dict[tuple[int, int], str] = {
+        (number, version): verdict
+        for number, version, verdict in db.grouped(
+            f"SELECT model, version, verdict FROM approvals {where[0]} ORDER BY number", where[1]
+        )
+    }
     return [
         ModelVersion(
             name=name,
@@ -414,6 +444,7 @@ def load_versions(db: Database, rows: Sequence[tuple[Any, ...]]) -> list[ModelVe
             aliases=tuple(aliases.get((number, version), ())),
             gate=gate,
             gate_report=tuple(json.loads(report)),
+            approval=verdicts.get((number, version), ""),
         )
         for (
             name,

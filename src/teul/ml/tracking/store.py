@@ -10,9 +10,10 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 
 from teul.content import LocalStore, Reader, Store
-from teul.errors import RunNotFound, TrackingNotFound
+from teul.errors import ArtifactNotFound, RunNotFound, TrackingNotFound
 from teul.ml.tracking import (
     aliases,
+    approvals,
     artifacts,
     environments,
     experiments,
@@ -29,6 +30,7 @@ from teul.ml.tracking.clock import now_ms
 from teul.ml.tracking.database import Database
 from teul.ml.tracking.values import (
     AliasChange,
+    Approval,
     DatasetInput,
     Experiment,
     FileInfo,
@@ -304,6 +306,11 @@ class TrackingStore:
             self.db, self.content, f"{self._artifact_root(run_id)}/{artifacts.check_path(path)}", file
         )
 
+    def name_artifact(self, run_id: str, path: str, digest: Digest, size_bytes: int) -> None:
+        """Give content that is stored already the name *path*. Raises: Unavailable when it is not."""
+        root = self._artifact_root(run_id)
+        artifacts.put(self.db, self.content, f"{root}/{artifacts.check_path(path)}", digest, size_bytes)
+
     def log_folder(self, run_id: str, path: str, folder: str) -> None:
         """Store every regular file below *folder* below *path* ("" for the run's root)."""
         artifacts.put_tree(self.db, self.content, f"{self._artifact_root(run_id)}/{artifacts.check_path(path)}", folder)
@@ -396,6 +403,15 @@ class TrackingStore:
         root = sources.artifact_path(version.storage_location)
         return artifacts.walk(self.db, root) if root else []
 
+    def read_version_file(self, version: ModelVersion, path: str, limit_bytes: int) -> bytes:
+        """A small file of a version, at most *limit_bytes* of it. Raises: ArtifactNotFound."""
+        root = sources.artifact_path(version.storage_location)
+        if not root:
+            raise ArtifactNotFound(path)
+        name = f"{root}/{artifacts.check_path(path)}"
+        with artifacts.open_file(self.db, self.content, name) as reader:
+            return reader.read(limit_bytes)
+
     def set_gate(self, name: str, version: int | str, passed: bool, report: Sequence[Mapping[str, object]]) -> None:
         """Keep the verdict on a version; one that failed cannot become `production`."""
         aliases.set_gate(self.db, name, version, passed=passed, report=report)
@@ -412,6 +428,26 @@ class TrackingStore:
 
     def delete_alias(self, name: str, alias: str, *, who: str, reason: str = "") -> None:
         aliases.delete_alias(self.db, name, alias, who=who, reason=reason)
+
+    def rollback(self, name: str, alias: str, *, who: str, reason: str = "") -> tuple[int, int]:
+        """Point *alias* back at what it pointed at before; (from, to). Raises: TrackingNotFound."""
+        return aliases.rollback(self.db, name, alias, who=who, reason=reason)
+
+    def decide(self, name: str, version: int | str, verdict: str, *, who: str, reason: str = "") -> Approval:
+        """Approve or reject a version. Raises: GateFailed, NotApproved, TrackingNotFound."""
+        return approvals.decide(self.db, name, version, verdict, who=who, reason=reason)
+
+    def approvals(self, name: str, version: int | str) -> list[Approval]:
+        """All that was said of a version, oldest first."""
+        return approvals.of_version(self.db, name, version)
+
+    def require_approval(self, name: str, is_needed: bool) -> None:
+        """Whether `production` is only for versions that somebody approved; nothing is written when it is so already."""
+        if approvals.is_required(self.db, name) != is_needed:
+            approvals.require(self.db, name, is_needed)
+
+    def requires_approval(self, name: str) -> bool:
+        return approvals.is_required(self.db, name)
 
     def alias_history(self, name: str, *, alias: str = "") -> list[AliasChange]:
         """Who moved which alias when and why, oldest first."""

@@ -146,6 +146,21 @@ class ModelVersion:
     aliases: tuple[str, ...] = ()
     gate: str = ""
     gate_report: tuple[Mapping[str, object], ...] = ()
+    approval: str = ""
+    """"approved", "rejected", or "" when nobody has said anything."""
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """What somebody said of a version; *verdict* is "approved" or "rejected"."""
+
+    number: int
+    name: str
+    version: int
+    verdict: str
+    who: str
+    reason: str
+    at: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +186,10 @@ class AliasChange:
     who: str
     reason: str
     at: int
+    gate: str = ""
+    """The gate's verdict on the version at that moment, with its report, and who had approved it."""
+    gate_report: tuple[Mapping[str, object], ...] = ()
+    approved_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
