@@ -196,8 +196,8 @@ def make_ready(engine: Engine, volume: Volume) -> Volume:
             kind = "bind" if {"bind", "rbind"} & set(words) else kind
             mark = _mark(engine, volume.name)
             os.makedirs(os.path.dirname(mark), mode=0o711, exist_ok=True)
-            with open(mark, "wb"):
-                pass
+            with open(mark, "w") as file:
+                file.write(os.readlink("/proc/self/ns/mnt"))
             mount(Mount(kind, device, "", words), volume.mountpoint)
     return volume
 
@@ -219,18 +219,17 @@ def release(engine: Engine, names: Iterable[str], *, settled: str = "") -> None:
         with lock:
             if not _is_needed(engine, name, settled):
                 unmount_everywhere(volume.mountpoint)
-                if not _is_mounted(volume.mountpoint):
-                    remove_file(_mark(engine, name))
+                _forget_mount(engine, name)
 
 
-def sweep(engine: Engine) -> None:
+def sweep(engine: Engine, *, settled: str = "") -> None:
     """Unmount what no running container has: of those that a kill left, and where a monitor's command could not."""
     try:
         names = os.listdir(os.path.dirname(_mark(engine, "")))
     except FileNotFoundError:
         return
     if names:
-        release(engine, names)
+        release(engine, names, settled=settled)
 
 
 def mounted(engine: Engine) -> list[str]:
@@ -387,8 +386,20 @@ def _is_needed(engine: Engine, name: str, settled: str) -> bool:
     return False
 
 
+def _forget_mount(engine: Engine, name: str) -> None:
+    """Remove the mark, unless the volume was mounted where we do not see it: a monitor's command is somewhere else."""
+    mark = _mark(engine, name)
+    try:
+        with open(mark) as file:
+            where = file.read()
+    except FileNotFoundError:
+        return
+    if where == os.readlink("/proc/self/ns/mnt"):
+        remove_file(mark)
+
+
 def _mark(engine: Engine, name: str) -> str:
-    """A file that says that the volume's options are, or were, mounted."""
+    """A file that says where (in which mount namespace) the volume's options are, or were, mounted."""
     return f"{engine.settings.run_root}/volumes/{name}"
 
 

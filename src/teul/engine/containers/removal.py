@@ -41,7 +41,7 @@ def remove(engine: Engine, container: str, *, force: bool = False, with_volumes:
             from teul.engine import volumes
 
             # The monitor's command may have settled it, whose unmounting nobody else sees.
-            volumes.sweep(engine)
+            volumes.sweep(engine, settled=found.id)
         if is_gone:
             return found.id
     if found.status == RESTARTING and not force:
