@@ -1,4 +1,4 @@
-"""`teul system fsck`: check that nothing on disk is damaged. Must not mend anything."""
+"""`teul system fsck`: check that nothing on disk is damaged. Mends leftovers alone, and only when it is asked to."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ USAGE = "[OPTIONS]"
 FLAGS = (
     Flag("deep", kind="bool", help="Also make every layer's tar again and compare it with its digest"),
     Flag("format", "f", help="Output format: json, or a Go template for each finding such as {{.Code}} {{.Message}}"),
+    Flag("repair", kind="bool", help="Take away what crashes left of containers and networks"),
     Flag("quiet", "q", kind="bool", help="Say nothing when all is whole"),
 )
 
@@ -43,6 +44,12 @@ def run(arguments: Arguments, context: Context) -> int:
     else:
         for finding in findings:
             context.print(f"{finding.code}: {context.translate(finding.message)}")
+    if findings and arguments.flag("repair"):
+        from teul.engine import leftovers
+
+        mended = {(finding.code, finding.subject) for finding in leftovers.mend(context.engine)}
+        findings = [finding for finding in findings if (finding.code, finding.subject) not in mended]
+        context.say(text("taken away: {count}", count=len(mended)))
     if findings:
         context.say(text("problems found: {count}", count=len(findings)))
         return 1

@@ -5,10 +5,12 @@ from __future__ import annotations
 import sys
 
 from teul.cli.flags import Flag
-from teul.errors import text
+from teul.errors import UsageError, text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from teul.cli.context import Context
     from teul.cli.flags import Arguments
     from teul.engine.system import Pruned
@@ -16,21 +18,37 @@ if TYPE_CHECKING:
 USAGE = "[OPTIONS]"
 FLAGS = (
     Flag("all", "a", kind="bool", help="Remove all unused images not just dangling ones"),
+    Flag("filter", kind="list", help='Provide filter values (e.g. "label=<key>=<value>")', metavar="filter"),
     Flag("volumes", kind="bool", help="Prune anonymous volumes"),
     Flag("force", "f", kind="bool", help="Do not prompt for confirmation"),
 )
 
 
 def run(arguments: Arguments, context: Context) -> int:
+    from teul.cli.pruning import PruneFilter
     from teul.cli.units import human_size
     from teul.engine.system import prune
 
+    words = arguments.strings("filter")
+    wanted = PruneFilter.parse(words)
     is_all, with_volumes = arguments.flag("all"), arguments.flag("volumes")
-    if not arguments.flag("force") and not _is_confirmed(context, is_all=is_all, with_volumes=with_volumes):
+    if with_volumes and wanted.until_s:
+        raise UsageError(text('the "until" filter is not supported with "--volumes"'))
+    if not arguments.flag("force") and not _is_confirmed(
+        context, is_all=is_all, with_volumes=with_volumes, words=words
+    ):
         return 0
-    pruned = prune(context.engine, is_all=is_all, with_volumes=with_volumes, events=context.sink())
+    pruned = prune(
+        context.engine,
+        is_all=is_all,
+        with_volumes=with_volumes,
+        is_wanted=wanted.fits if wanted else None,
+        events=context.sink(),
+    )
     _show(pruned, context)
-    context.print(f"Total reclaimed space: {human_size(pruned.size_bytes + _prune_artifacts(context))}")
+    # Artifacts have no labels and no age of their own: a prune of some things leaves them.
+    artifact_bytes = 0 if wanted else _prune_artifacts(context)
+    context.print(f"Total reclaimed space: {human_size(pruned.size_bytes + artifact_bytes)}")
     return 0
 
 
@@ -47,7 +65,7 @@ def _prune_artifacts(context: Context) -> int:
     return size_bytes
 
 
-def _is_confirmed(context: Context, *, is_all: bool, with_volumes: bool) -> bool:
+def _is_confirmed(context: Context, *, is_all: bool, with_volumes: bool, words: Sequence[str]) -> bool:
     lines = [text("all stopped containers"), text("all networks not used by at least one container")]
     if with_volumes:
         lines.append(text("all anonymous volumes not used by at least one container"))
@@ -58,6 +76,9 @@ def _is_confirmed(context: Context, *, is_all: bool, with_volumes: bool) -> bool
     context.stdout.write(context.translate(text("WARNING! This will remove:")) + "\n")
     for line in lines:
         context.stdout.write(f"  - {context.translate(line)}\n")
+    if words:
+        heading = context.translate(text("Items to be pruned will be filtered with:"))
+        context.stdout.write(f"\n  {heading}\n" + "".join(f"  - {word}\n" for word in words))
     context.stdout.write("\n" + context.translate(text("Are you sure you want to continue? [y/N] ")))
     context.stdout.flush()
     return sys.stdin.readline().strip().lower() in ("y", "yes")

@@ -104,6 +104,12 @@ COMMANDS: dict[str, tuple[str, str, str, str]] = {
         "Check that nothing on disk is damaged",
         "디스크의 내용이 온전한지 검사합니다",
     ),
+    "system reset": (
+        LIFE,
+        "system_reset",
+        "End and remove all that runs: containers, networks, mounts",
+        "돌고 있는 것(컨테이너, 네트워크, 마운트)을 모두 끝내고 지웁니다",
+    ),
     "run": (DOCKER, "run", "Create and run a new container from an image", "이미지로 새 컨테이너를 만들어 실행합니다"),
     "create": (DOCKER, "create", "Create a new container", "새 컨테이너를 만듭니다"),
     "exec": (DOCKER, "exec", "Execute a command in a running container", "실행 중인 컨테이너에서 명령을 실행합니다"),

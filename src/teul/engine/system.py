@@ -24,10 +24,12 @@ from teul.state import leases, roots
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from teul.engine import Engine
     from teul.events import Sink
+
+    Wanted = Callable[[Mapping[str, str], float], bool]
 
 ORPHAN_GRACE_S = 600
 
@@ -194,18 +196,27 @@ def _age_s(used_ns: int) -> float:
 # Pruning
 
 
-def prune(engine: Engine, *, is_all: bool = False, with_volumes: bool = False, events: Sink = silent) -> Pruned:
+def prune(
+    engine: Engine,
+    *,
+    is_all: bool = False,
+    with_volumes: bool = False,
+    is_wanted: Wanted | None = None,
+    events: Sink = silent,
+) -> Pruned:
     """As `docker system prune`: stopped containers, networks nobody is on, images nobody uses, leftover cache.
 
     Args:
         is_all: also images that have a name but no container, and the whole cache.
         with_volumes: also anonymous volumes that no container has.
+        is_wanted: of these, only what it says, by labels and time of creation. Results of the cache have no labels.
     """
-    containers, container_bytes = _prune_containers(engine, events)
-    networks = _prune_networks(engine)
-    volumes, volume_bytes = _prune_volumes(engine) if with_volumes else ((), 0)
-    images = _prune_images(engine, is_all=is_all)
-    cache = _prune_cache(engine, is_all=is_all)
+    wanted = is_wanted or _every
+    containers, container_bytes = _prune_containers(engine, wanted, events)
+    networks = _prune_networks(engine, wanted)
+    volumes, volume_bytes = _prune_volumes(engine, wanted) if with_volumes else ((), 0)
+    images = _prune_images(engine, wanted, is_all=is_all)
+    cache = _prune_cache(engine, wanted, is_all=is_all)
     reclaimed = collect(engine, events=events)
     return Pruned(
         containers=containers,
@@ -218,13 +229,19 @@ def prune(engine: Engine, *, is_all: bool = False, with_volumes: bool = False, e
     )
 
 
-def _prune_containers(engine: Engine, events: Sink) -> tuple[tuple[str, ...], int]:
+def _every(labels: Mapping[str, str], created_at: float) -> bool:
+    return True
+
+
+def _prune_containers(engine: Engine, wanted: Wanted, events: Sink) -> tuple[tuple[str, ...], int]:
     from teul.engine.containers import list_containers, remove
 
     removed: list[str] = []
     freed = 0
     for container in list_containers(engine, all=True):
         if container.status not in ("exited", "dead", "created"):
+            continue
+        if not wanted(container.labels, container.created_at):
             continue
         size_bytes = _container_bytes(engine, container.id)
         try:
@@ -247,23 +264,24 @@ def _container_bytes(engine: Engine, container: str) -> int:
         return 0
 
 
-def _prune_networks(engine: Engine) -> tuple[str, ...]:
+def _prune_networks(engine: Engine, wanted: Wanted) -> tuple[str, ...]:
     from teul.engine.networks import prune as prune_networks
 
-    return prune_networks(engine)
+    return prune_networks(engine, is_wanted=lambda network: wanted(network.labels, network.created_at))
 
 
-def _prune_volumes(engine: Engine) -> tuple[tuple[str, ...], int]:
+def _prune_volumes(engine: Engine, wanted: Wanted) -> tuple[tuple[str, ...], int]:
     from teul.engine.volumes import prune as prune_volumes
 
-    return prune_volumes(engine)
+    return prune_volumes(engine, is_wanted=lambda volume: wanted(volume.labels, volume.created_at))
 
 
-def _prune_images(engine: Engine, *, is_all: bool) -> tuple[tuple[Digest, tuple[str, ...]], ...]:
+def _prune_images(engine: Engine, wanted: Wanted, *, is_all: bool) -> tuple[tuple[Digest, tuple[str, ...]], ...]:
     from teul.oci.reference import Reference
     from teul.state import images as rows
 
     removed = []
+    known = {image.id: image for image in engine.images.list()} if wanted is not _every else {}
     # Within one transaction, so that nobody makes a container of an image that is about to go.
     with engine.db:
         used = {image for _, image, _ in roots.containers(engine.db)}
@@ -271,21 +289,27 @@ def _prune_images(engine: Engine, *, is_all: bool) -> tuple[tuple[Digest, tuple[
             names = rows.names(engine.db, image)
             if image in used or (names and not is_all):
                 continue
+            if wanted is not _every and (
+                (found := known.get(Digest(image))) is None or not wanted(found.config.config.labels, found.created_at)
+            ):
+                continue
             engine.images.remove(Digest(image))
             removed.append((Digest(image), tuple(Reference.parse(name).familiar for name in names)))
     return tuple(removed)
 
 
-def _prune_cache(engine: Engine, *, is_all: bool) -> tuple[str, ...]:
+def _prune_cache(engine: Engine, wanted: Wanted, *, is_all: bool) -> tuple[str, ...]:
     """Results whose layers no image has; with *is_all*, every result."""
     from teul.state import cache
 
     here = {layer.diff_id for layer in engine.snapshots.layers()}
     in_images = _image_layers(engine)
+    used = {key: used_at for key, _, _, used_at in cache.listed(engine.db)} if wanted is not _every else {}
     doomed = tuple(
         key
         for key, digests in roots.cached_digests(engine.db).items()
-        if is_all or ((digests & here) and not (digests & here) & in_images)
+        if (is_all or ((digests & here) and not (digests & here) & in_images))
+        and (wanted is _every or wanted({}, used.get(key, 0.0)))
     )
     cache.forget_results(engine.db, doomed)
     return doomed
@@ -320,6 +344,8 @@ def fsck(engine: Engine, *, is_deep: bool = False, events: Sink = silent) -> lis
     Args:
         is_deep: also make every layer's exact tar again and compare it with its digest.
     """
+    from teul.engine import leftovers
+
     found: list[Finding] = []
     for name, check in (
         (text("database"), _check_database(engine)),
@@ -327,6 +353,7 @@ def fsck(engine: Engine, *, is_deep: bool = False, events: Sink = silent) -> lis
         (text("snapshots"), engine.snapshots.check(is_deep=is_deep)),
         (text("images"), _check_images(engine)),
         (text("containers"), _check_containers(engine)),
+        (text("leftovers"), leftovers.find(engine)),
     ):
         events(Step(f"fsck-{name}", text("checking {what}", what=name), "started"))
         found += check

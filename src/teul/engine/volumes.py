@@ -8,7 +8,7 @@ import time
 from teul.containers import new_id
 from teul.errors import Conflict, InvalidInput, OptionUnsupported, VolumeNotFound, text
 from teul.host.fs import FolderLock, remove_file, remove_tree
-from teul.host.mount import unmount, unmount_everywhere
+from teul.host.mount import mounts_below, unmount, unmount_everywhere
 from teul.plain_json import dumps, loads
 from teul.state import volumes as rows
 from teul.volumes import check_volume_name
@@ -405,9 +405,7 @@ def _mark(engine: Engine, name: str) -> str:
 
 def _is_mounted(path: str) -> bool:
     """Whether something is mounted on *path* itself, a bind of a folder of the same filesystem too."""
-    shown = path.replace("\\", "\\134").replace(" ", "\\040").replace("\t", "\\011").replace("\n", "\\012")
-    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
-        return any(line.split(" ", 5)[4] == shown for line in file)
+    return path in mounts_below(path)
 
 
 def _volume(engine: Engine, row: Row) -> Volume:

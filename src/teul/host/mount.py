@@ -201,6 +201,22 @@ def unmount_everywhere(target: str) -> None:
     os.waitpid(child, 0)
 
 
+def mounts_below(folder: str) -> list[str]:
+    """Where something is mounted on *folder* or below it, as this process sees it, in the order of mounting.
+
+    Spec: proc(5), /proc/pid/mountinfo.
+    """
+    made = []
+    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
+        for line in file:
+            place = line.split(" ", 5)[4]
+            for code, letter in (("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")):
+                place = place.replace(code, letter)
+            if place == folder or place.startswith(f"{folder}/"):
+                made.append(place)
+    return made
+
+
 @contextmanager
 def mounted(mounts: Sequence[Mount], target: str) -> Iterator[str]:
     """Mount all of *mounts* below *target* (a mount's own target is resolved inside it), unmount them at the end."""

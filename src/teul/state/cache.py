@@ -113,3 +113,8 @@ def put_file_digests(db: Database, rows: Mapping[str, tuple[tuple[int, int, int,
         " VALUES (?, ?, ?, ?, ?, ?, ?)",
         [(path, *stat, digest) for path, (stat, digest) in rows.items()],
     )
+
+
+def listed(db: Database) -> list[tuple[str, str, float, float]]:
+    """(key, name, created_at, used_at) of every result, the latest used first."""
+    return db.all("SELECT key, name, created_at, used_at FROM results ORDER BY used_at DESC, key")

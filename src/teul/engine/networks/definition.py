@@ -174,7 +174,6 @@ def remove(engine: Engine, name: str) -> Network:
     Raises:
         NetworkNotFound. Conflict: containers are on it, or it is one that always exists.
     """
-    from teul.engine.networks.bridges import claims_folder, take_down_one
     from teul.engine.networks.joining import sweep
 
     if name in PREDEFINED:
@@ -189,6 +188,18 @@ def remove(engine: Engine, name: str) -> Network:
                  name=network.name, id=network.id, containers=", ".join(names)),
             hint=text("teul stop {name}", name=names[0]),
         )  # fmt: skip
+    discard(engine, network)
+    return network
+
+
+def discard(engine: Engine, network: Network) -> None:
+    """Take away a network that no container is on: bridge, rules, row, claim. The one called `bridge` comes again.
+
+    Raises:
+        Conflict: a container came meanwhile.
+    """
+    from teul.engine.networks.bridges import claims_folder, take_down_one
+
     take_down_one(engine, network)
     with engine.db:
         if rows.endpoints(engine.db, network=network.id):
@@ -198,7 +209,6 @@ def remove(engine: Engine, name: str) -> Network:
     for word in (network.subnet, network.subnet6):
         if word:
             claims.release(claims_folder(engine), word)
-    return network
 
 
 def prune(engine: Engine, *, is_wanted: Callable[[Network], bool] | None = None) -> tuple[str, ...]:
