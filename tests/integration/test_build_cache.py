@@ -261,3 +261,34 @@ def test_an_export_that_fails_fails_the_build_unless_told_otherwise(
     _, warned = make(engine, context, to=f"type=local,dest={tmp_path}/file/cache,ignore-error=true")
 
     assert warned == ["cache-export"]
+
+
+def test_what_builds_keep_is_listed_counted_and_pruned(machine: Machine, context: Path) -> None:
+    from teul.engine.build.keeping import list_kept, prune_kept
+    from teul.engine.system import disk_usage, prune
+    from teul.host.fs import FolderLock
+
+    engine = machine()
+    make(engine, context)
+    kept = list_kept(engine)
+    mount = next(item for item in kept if item.kind == "mount")
+
+    assert mount.name == "/var/cache/tool"
+    assert {item.is_shared for item in kept} == {True, False}
+    usage = disk_usage(engine)[3]
+    assert usage.total == len(kept)
+    assert usage.size_bytes >= mount.size_bytes > 0
+
+    lock = FolderLock.take(f"{engine.settings.root}/cache/{mount.id}.lock")
+    assert lock is not None
+    with lock:  # a build has it
+        assert prune_kept(engine, unused_for_s=3600)[0] == []
+        removed, _, freed = prune_kept(engine)
+    assert {item.kind for item in removed} == {"step"}
+    assert freed == 0
+    pruned = prune(engine)
+    assert mount.id in pruned.cache
+    assert [item.kind for item in list_kept(engine) if item.kind == "mount"] == []
+
+    make(engine, context)
+    assert list(engine.snapshots.check(is_deep=True)) == []

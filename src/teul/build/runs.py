@@ -191,8 +191,11 @@ class RunMounts:
                 break
             number += 1
         self._stack.enter_context(lock)
+        os.utime(lock.descriptor)  # when it was last used
         if not os.path.isdir(path):
             self._fill_cache(mount, origin, path)
+            with open(f"{place}/name", "w", encoding="utf-8", errors="surrogateescape") as file:
+                file.write(mount.identity or mount.target)
         return Mount("bind", path, mount.target, (*BIND, *(("ro",) if mount.is_readonly else ())))
 
     def _fill_cache(self, mount: RunMount, origin: Result | None, path: str) -> None:

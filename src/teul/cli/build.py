@@ -219,7 +219,7 @@ def _options(
         platform=arguments.string("platform"),
         secrets=_secrets(arguments.strings("secret")),
         extra_hosts=tuple(_host(word) for item in arguments.strings("add-host") for word in item.split(",") if word),
-        shm_size_bytes=_size(arguments.string("shm-size")),
+        shm_size_bytes=read_size(arguments.string("shm-size"), "--shm-size"),
         ulimits=tuple(_ulimit(word) for word in arguments.strings("ulimit")),
         cgroup_parent=_cgroup(arguments.string("cgroup-parent")),
         allowed=_allowed(arguments),
@@ -392,7 +392,8 @@ def _cgroup(path: str) -> str:
     return path
 
 
-def _size(word: str) -> int:
+def read_size(word: str, flag: str) -> int:
+    """`64m` in bytes, 0 for nothing."""
     if not word:
         return 0
     number = word.lower().removesuffix("b").removesuffix("i")
@@ -407,7 +408,7 @@ def _size(word: str) -> int:
             text(
                 "invalid argument `{value}` for `{flag}` flag: expected a size such as 64m",
                 value=word,
-                flag="--shm-size",
+                flag=flag,
             ),
             hint="teul build --help",
         ) from None

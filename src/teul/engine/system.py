@@ -211,21 +211,25 @@ def prune(
         with_volumes: also anonymous volumes that no container has.
         is_wanted: of these, only what it says, by labels and time of creation. Results of the cache have no labels.
     """
+    from teul.engine.build.keeping import list_mounts, prune_mounts
+
     wanted = is_wanted or _every
     containers, container_bytes = _prune_containers(engine, wanted, events)
     networks = _prune_networks(engine, wanted)
     volumes, volume_bytes = _prune_volumes(engine, wanted) if with_volumes else ((), 0)
     images = _prune_images(engine, wanted, is_all=is_all)
     cache = _prune_cache(engine, wanted, is_all=is_all)
+    doomed = [mount for mount in list_mounts(engine) if wanted({}, mount.used_at)]
+    mounts, mount_bytes = prune_mounts(engine, doomed)
     reclaimed = collect(engine, events=events)
     return Pruned(
         containers=containers,
         networks=networks,
         volumes=volumes,
         images=images,
-        cache=cache,
+        cache=(*cache, *(mount.id for mount in mounts)),
         reclaimed=reclaimed,
-        size_bytes=container_bytes + volume_bytes + reclaimed.size_bytes,
+        size_bytes=container_bytes + volume_bytes + mount_bytes + reclaimed.size_bytes,
     )
 
 
@@ -303,7 +307,7 @@ def _prune_cache(engine: Engine, wanted: Wanted, *, is_all: bool) -> tuple[str, 
     from teul.state import cache
 
     here = {layer.diff_id for layer in engine.snapshots.layers()}
-    in_images = _image_layers(engine)
+    in_images = image_layers(engine)
     used = {key: used_at for key, _, _, used_at in cache.listed(engine.db)} if wanted is not _every else {}
     doomed = tuple(
         key
@@ -315,7 +319,7 @@ def _prune_cache(engine: Engine, wanted: Wanted, *, is_all: bool) -> tuple[str, 
     return doomed
 
 
-def _image_layers(engine: Engine) -> set[str]:
+def image_layers(engine: Engine) -> set[str]:
     """Diff ids of all layers of all images."""
     return {diff_id for diff_ids in _layers_by_image(engine).values() for diff_id in diff_ids}
 
@@ -476,7 +480,9 @@ def _volume_usage(engine: Engine) -> Usage:
 
 
 def _cache_usage(engine: Engine) -> Usage:
-    in_images = _image_layers(engine)
+    from teul.engine.build.keeping import list_mounts
+
+    in_images = image_layers(engine)
     layers = {layer.diff_id: layer.size_bytes for layer in engine.snapshots.layers()}
     blobs = {info.digest: info.size_bytes for info in engine.store.walk()}
     images = {image for image, _ in roots.images(engine.db)}
@@ -485,4 +491,6 @@ def _cache_usage(engine: Engine) -> Usage:
     size = sum(size_bytes for digest, size_bytes in layers.items() if digest in named and digest not in in_images)
     size += sum(size_bytes for digest, size_bytes in blobs.items() if digest in named and digest not in images)
     active = sum(bool(digests & in_images) for digests in results.values())
-    return Usage("Build Cache", len(results), active, size, size)
+    mounts = list_mounts(engine)
+    size += sum(mount.size_bytes for mount in mounts)
+    return Usage("Build Cache", len(results) + len(mounts), active, size, size)

@@ -52,4 +52,18 @@ MESSAGES = {
     "Attest what packages are in the image: true or false": "이미지에 든 패키지를 증명합니다. true 또는 false",
     "Attestation: type=sbom or type=provenance,mode=max": "증명. type=sbom 또는 type=provenance,mode=max",
     "Write build result metadata to a file": "빌드 결과의 메타데이터를 파일에 씁니다",
+    "Remove all unused build cache, not just dangling ones": "쓰지 않는 빌드 캐시를 모두 지웁니다",
+    "Amount of disk space to keep for cache": "캐시로 남겨 둘 디스크 크기",
+    "Provide a more verbose output": "더 자세히 보여 줍니다",
+    'Provide filter values (e.g., "until=24h")': "거르는 조건 (예: until=24h)",
+    "WARNING! This will remove all build cache. Are you sure you want to continue? [y/N] ": (
+        "주의! 빌드 캐시를 모두 지웁니다. 계속할까요? [y/N] "
+    ),
+    "WARNING! This will remove all dangling build cache. Are you sure you want to continue? [y/N] ": (
+        "주의! 이미지에 쓰이지 않는 빌드 캐시를 모두 지웁니다. 계속할까요? [y/N] "
+    ),
+    "--filter until=24h": "--filter until=24h",
+    "invalid duration `{value}`: expected one such as 24h or 90m": "기간 `{value}`: 24h나 90m 같은 꼴이어야 합니다",
+    'no builder "{name}" found': '빌더 "{name}"이(가) 없습니다',
+    "teul buildx ls": "teul buildx ls",
 }
