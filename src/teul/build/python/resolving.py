@@ -24,6 +24,7 @@ import tempfile
 from urllib.parse import unquote, urldefrag
 
 from teul.build.python.indexes import Indexes, configuration, indexes_of, other_files, remote, sha256_of
+from teul.build.python.lock import LockedInstall, LockedWheel, LockError, preferred
 from teul.build.python.requirements import normalise_name, read_requirements
 from teul.build.python.tags import best_wheel, uv_platform
 from teul.build.python.values import Doubt, Installed, Resolution, Wheel
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from teul.build.python.command import Install
+    from teul.build.python.lock import Lock
     from teul.build.python.requirements import Requirement, Requirements
     from teul.build.python.values import Interpreter
 else:
@@ -77,6 +79,11 @@ class Host:
     """Folders of this host that the process sees at the same path (`file:` indexes, find-links)."""
     as_of: str = ""
     """RFC 3339: only files that were uploaded before; "" for all."""
+    lock: Lock | None = None
+    """What is obeyed."""
+    is_offline: bool = False
+    has_blob: Callable[[str], bool] = lambda sha256: False
+    """Whether a wheel with this sha256 is in the store."""
 
 
 def resolve(
@@ -87,10 +94,14 @@ def resolve(
     env: Mapping[str, str],
     read: Callable[[str], bytes | None],
     list_folder: Callable[[str], list[str]],
+    command: str = "",
+    learned: list[LockedInstall] | None = None,
 ) -> Resolution | Doubt:
     """What *install* and those that follow it do to the tree.
 
     Args:
+        command: what the lock calls the instruction.
+        learned: gets what a lock has to say about each install.
         env: the environment of the process, for `${NAME}` in requirement files.
         read: the content of a file of the tree by absolute path, None where there is none; never leaves the tree.
         list_folder: the names in a folder of the tree, none where there is no such folder.
@@ -107,9 +118,13 @@ def resolve(
         wanted = read_requirements(step.requirements, step.files, step.constraints, cwd=step.cwd, env=env, read=read)
         if isinstance(wanted, Doubt):
             return wanted
-        found = _resolve_one(step, wanted, interpreter, host, read, made)
+        found = _obey(step, wanted, interpreter, host, command) or _resolve_one(
+            step, wanted, interpreter, host, read, made, command
+        )
         if isinstance(found, Doubt):
             return found
+        if learned is not None:
+            learned.append(_locked(step, wanted, found, host, command))
         made = _joined(made, found)
     assert made is not None
     return made
@@ -172,6 +187,7 @@ def _resolve_one(
     host: Host,
     read: Callable[[str], bytes | None],
     before: Resolution | None,
+    command: str,
 ) -> Resolution | Doubt:
     indexes = indexes_of(install, wanted)
     for place in _own_places(indexes, host):
@@ -187,14 +203,26 @@ def _resolve_one(
         local = _fetch_local(wanted, folder, read)
         if isinstance(local, Doubt):
             return local
+        pins: dict[str, LockedWheel] = {}
         kept_versions = {name: item.version for name, item in installed.items()} | earlier
         if install.upgrade:
             kept_versions = {name: version for name, version in kept_versions.items() if name not in asked}
-        question = _Question(folder, install, wanted, indexes, interpreter, host, local, kept_versions)
+        lock = host.lock
+        known = lock.find(_wants(install, wanted, host), *_target(interpreter)) if lock else None
+        if known is not None:
+            pins = {wheel.name: wheel for wheel in known.wheels}
+        elif lock is not None:
+            kept_versions = preferred(lock.of_command(command)) | kept_versions
+        question = _Question(folder, install, wanted, indexes, interpreter, host, local, kept_versions, pins)
         answer = question.ask()
         if isinstance(answer, Doubt):
+            if known is not None:
+                raise LockError(
+                    text("the lock cannot be obeyed: {problem}", problem=answer.reason),
+                    hint=text("--lock resolves anew"),
+                )
             return answer
-        doubt = question.doubt_of(answer)
+        doubt = question.doubt_of(answer) if known is None else None
         if doubt is not None:
             return doubt
     wheels: list[Wheel] = []
@@ -217,6 +245,8 @@ def _resolve_one(
         )
         if isinstance(wheel, Doubt):
             return wheel
+        if known is not None and (name not in pins or pins[name].sha256 != wheel.sha256):
+            wheel = _locked_wheel(package, pins.get(name), wheel)
         if needs_hashes and name not in hashes:
             return Doubt(text("`{name}` has no hash in the requirements", name=name))
         other = other_files(indexes, name, wheel.version, wheel.sha256, wheel.filename)
@@ -230,6 +260,104 @@ def _resolve_one(
         installer=install.tool,
         compiles=install.compiles,
     )
+
+
+def _locked_wheel(package: _Package, pin: LockedWheel | None, found: Wheel) -> Wheel:
+    """The file that the lock names, where the index still has it.
+
+    Raises:
+        LockError: it has not.
+    """
+    from teul.values import replace
+
+    for file in package.files:
+        if pin is not None and file.get("hashes", {}).get("sha256") == pin.sha256 and file.get("url"):
+            made: Wheel = replace(
+                found, filename=pin.filename, sha256=pin.sha256, url=str(file["url"]), size_bytes=file.get("size")
+            )
+            return made
+    raise LockError(
+        text(
+            "the lock cannot be obeyed: {problem}",
+            problem=text(
+                "the index has no `{filename}` of that hash", filename=pin.filename if pin else found.filename
+            ),
+        ),
+        hint=text("--lock resolves anew"),
+    )
+
+
+def _wants(install: Install, wanted: Requirements, host: Host) -> str:
+    """The digest of what an install asks for; where from is another matter."""
+    said = [
+        [[item.line, item.url.rpartition("@")[2], list(item.hashes)] for item in (*wanted.wanted, *wanted.constraints)],
+        len(wanted.wanted),
+        install.tool,
+        [install.no_deps, install.pre or wanted.pre, install.upgrade, install.prefer_binary or wanted.prefer_binary],
+        [*install.only_binary, *wanted.only_binary],
+        host.as_of,
+    ]
+    return "sha256:" + hashlib.sha256(json.dumps(said).encode()).hexdigest()
+
+
+def _target(interpreter: Interpreter) -> tuple[str, str]:
+    return f"{interpreter.version[0]}.{interpreter.version[1]}", uv_platform(interpreter)
+
+
+def _obey(
+    install: Install, wanted: Requirements, interpreter: Interpreter, host: Host, command: str
+) -> Resolution | None:
+    """What the lock says, when it needs no index: all its wheels are here, or nothing can be asked anyway."""
+    known = host.lock.find(_wants(install, wanted, host), *_target(interpreter)) if host.lock else None
+    if known is None:
+        return None
+    installed = {item.name: item for item in interpreter.installed}
+    for name, version in known.kept:
+        if name not in installed or not _same(installed[name].version, version):
+            return None
+    wheels = [
+        wheel
+        for wheel in known.wheels
+        if not (wheel.name in installed and _same(installed[wheel.name].version, wheel.version))
+    ]
+    if any(wheel.name in installed for wheel in wheels):
+        return None
+    if not host.is_offline and not all(host.has_blob(wheel.sha256) for wheel in wheels):
+        return None
+    return Resolution(
+        interpreter=interpreter,
+        wheels=tuple(
+            Wheel(
+                name=wheel.name, version=wheel.version, filename=wheel.filename, sha256=wheel.sha256,
+                url=str(json.loads(wheel.direct_url)["url"]) if wheel.direct_url else "", uploaded=wheel.uploaded,
+                requested=wheel.requested, direct_url=wheel.direct_url, built_from=wheel.built_from,
+            )
+            for wheel in wheels
+        ),
+        kept=tuple(installed[name] for name, _ in known.kept),
+        installer=install.tool,
+        compiles=install.compiles,
+    )  # fmt: skip
+
+
+def _locked(install: Install, wanted: Requirements, found: Resolution, host: Host, command: str) -> LockedInstall:
+    python, platform = _target(found.interpreter)
+    return LockedInstall(
+        command=command,
+        wants=_wants(install, wanted, host),
+        python=python,
+        platform=platform,
+        as_of=host.as_of,
+        indexes=tuple(place for place in indexes_of(install, wanted).shown() if not place.startswith(("/", "file:"))),
+        kept=tuple((item.name, item.version) for item in found.kept),
+        wheels=tuple(
+            LockedWheel(
+                name=wheel.name, version=wheel.version, filename=wheel.filename, sha256=wheel.sha256, uploaded=wheel.uploaded,
+                requested=wheel.requested, direct_url=wheel.direct_url, built_from=wheel.built_from,
+            )
+            for wheel in found.wheels
+        ),
+    )  # fmt: skip
 
 
 def _own_places(indexes: Indexes, host: Host) -> list[str]:
@@ -292,6 +420,7 @@ class _Question:
         host: Host,
         local: Mapping[str, str],
         kept: Mapping[str, str],
+        pins: Mapping[str, LockedWheel],
     ) -> None:
         self.folder = folder
         self.install = install
@@ -302,7 +431,9 @@ class _Question:
         self.kept = kept
         copies = {f"file://{path}": f"file://{copy}" for copy, path in local.items()}
         self._write("requirements.in", "\n".join(_line(item, copies) for item in wanted.wanted) + "\n")
-        self._write("constraints.in", "\n".join(_line(item, copies) for item in wanted.constraints) + "\n")
+        limits = [_line(item, copies) for item in wanted.constraints]
+        limits += [f"{wheel.name}=={wheel.version}" for wheel in pins.values() if not wheel.direct_url]
+        self._write("constraints.in", "\n".join(limits) + "\n")
         self._write("uv.toml", configuration(indexes))
         self._write("reverse.toml", configuration(indexes, reverse=True))
         self._write("remote.toml", configuration(indexes, only_remote=True))
@@ -350,6 +481,8 @@ class _Question:
             argv.append("--no-deps")
         if (self.install.pre or self.wanted.pre) and not is_alone:
             argv += ["--prerelease", "allow"]
+        if self.host.is_offline and "--offline" not in argv:
+            argv.append("--offline")
         if self.host.as_of:
             argv += ["--exclude-newer", self.host.as_of]
         environ = self.host.environ

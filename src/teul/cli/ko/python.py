@@ -47,4 +47,13 @@ MESSAGES = {
     "the indexes have different files of one version": "인덱스마다 같은 버전의 파일이 다릅니다",
     "`{name}` {version} has no wheel that is allowed here": "`{name}` {version}: 여기서 쓸 수 있는 wheel이 없습니다",
     "the index says no hash of `{filename}`": "인덱스에 `{filename}`의 해시가 없습니다",
+    # teul.lock, --as-of
+    "lock `{path}`: expected version {expected}, got {version}": "잠금 파일 `{path}`: 버전 {expected}이어야 하는데 {version}입니다",
+    "lock `{path}`: {problem}": "잠금 파일 `{path}`: {problem}",
+    "lock `{path}`: `{name}` has no valid sha256": "잠금 파일 `{path}`: `{name}`의 sha256이 올바르지 않습니다",
+    "remove it, and build with --lock": "지운 뒤 --lock으로 빌드하세요",
+    "the lock cannot be obeyed: {problem}": "잠금 파일대로 할 수 없습니다: {problem}",
+    "the index has no `{filename}` of that hash": "인덱스에 그 해시의 `{filename}`이(가) 없습니다",
+    "--lock resolves anew": "--lock은 다시 해결합니다",
+    "as of `{value}`: expected a date such as 2024-05-15": "기준일 `{value}`: 2024-05-15 같은 날짜여야 합니다",
 }
