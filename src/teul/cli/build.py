@@ -57,6 +57,8 @@ FLAGS = (
     Flag("metadata-file", help="Write build result metadata to a file", metavar="string"),
     Flag("iidfile", help="Write the image ID to a file", metavar="string"),
     Flag("no-normalise", kind="bool", help="Keep times, logs and caches as the steps leave them, as Docker does"),
+    Flag("call", help="Set method for evaluating build (check, outline, targets; with ,format=json)", default="build", metavar="string"),
+    Flag("check", kind="bool", help="Shorthand for --call=check"),
     Flag("dry-run", kind="bool", help="Print what would be done and why, and do nothing"),
     Flag("load", kind="bool", help="Accepted: what is built is always here", hidden=True),
     Flag("rm", kind="bool", help="Accepted: nothing is ever left", hidden=True),
@@ -65,8 +67,7 @@ FLAGS = (
         Flag(name, kind="list" if name == "annotation" else kind, hidden=True)
         for name, kind in (
             ("annotation", "string"), ("builder", "string"),
-            ("call", "string"),
-            ("check", "bool"), ("compress", "bool"), ("cpu-period", "string"), ("cpu-quota", "string"),
+            ("compress", "bool"), ("cpu-period", "string"), ("cpu-quota", "string"),
             ("cpu-shares", "string"), ("cpuset-cpus", "string"), ("cpuset-mems", "string"),
             ("disable-content-trust", "bool"), ("isolation", "string"), ("memory", "string"),
             ("memory-swap", "string"),
@@ -75,8 +76,8 @@ FLAGS = (
     ),
 )  # fmt: skip
 REFUSED = {
-    "annotation": "", "builder": "", "call": "",
-    "check": "teul build --dry-run", "compress": "", "cpu-period": "", "cpu-quota": "",
+    "annotation": "", "builder": "",
+    "compress": "", "cpu-period": "", "cpu-quota": "",
     "cpu-shares": "", "cpuset-cpus": "", "cpuset-mems": "", "disable-content-trust": "", "isolation": "", "memory": "",
     "memory-swap": "",
     "security-opt": "", "squash": "",
@@ -105,6 +106,10 @@ def run(arguments: Arguments, context: Context) -> int:
         options = _options(arguments, folder, dockerfile, dockerfile_text, name)
         if dockerfile_text is None and not arguments.string("file"):
             options = project_image(options)
+        if arguments.flag("check") or arguments.string("call") not in ("", "build"):
+            from teul.cli.build_call import call
+
+            return call("check" if arguments.flag("check") else arguments.string("call"), options, context)
         if arguments.flag("dry-run"):
             return _dry_run(options, context)
         return _build(options, arguments, context)

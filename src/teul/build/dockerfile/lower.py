@@ -26,6 +26,8 @@ from teul.build.dockerfile.parser import Dockerfile, Node, parse
 from teul.build.dockerfile.reader import nearest, read, read_instruction
 from teul.build.dockerfile.stage import StageBody
 from teul.build.dockerfile.words import WordError, expand
+from teul.build.lint.rules import Checks, Findings, parse_checks
+from teul.build.lint.written import check_written
 from teul.errors import DockerfileError, TeulError, text
 from teul.oci.descriptor import Platform
 from teul.oci.image import ExecutionConfig, History, ImageConfig
@@ -35,8 +37,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from dataclasses import replace as replaced
-
-    from teul.errors import Span
 else:
     from dataclasses import replace as replaced
 
@@ -68,7 +68,9 @@ class Lowering:
         self.images: dict[tuple[str, Platform], State] = {}
         self.bases: dict[str, tuple[BaseImage, Node]] = {}
         self.nodes: dict[str, Node] = {}
-        self.warnings: list[tuple[str, str, Span]] = []
+        self.findings = Findings(self.checks(dockerfile))
+        check_written(dockerfile, self.program, self.findings)
+        self.defaults: dict[str, str] = {}
         self.globals: dict[str, str] = {}
 
     def run(self) -> Lowered:
@@ -77,6 +79,9 @@ class Lowering:
             self.collect_stage(index, stage)
         target = self.find_target()
         state = self.stage_state(target, target.start.node)
+        if self.options.all_stages:
+            for other in self.stages:
+                self.stage_state(other, other.start.node)
         settings = replaced(
             state.settings,
             labels={**state.settings.labels, **self.options.labels} if self.options.labels else state.settings.labels,
@@ -88,8 +93,26 @@ class Lowering:
             lines=tuple(state.lines),
             bases=tuple(self.bases.values()),
             nodes=self.nodes,
-            warnings=tuple(self.warnings),
+            findings=self.findings.ordered(),
+            findings_are_errors=self.findings.checks.is_error,
         )
+
+    def checks(self, dockerfile: Dockerfile) -> Checks:
+        """What `# check=` asks for; the build argument of the same meaning wins."""
+        given = self.options.build_args.get("BUILDKIT_DOCKERFILE_CHECK")
+        if given is not None:
+            return parse_checks(given)
+        value = dockerfile.directives.get("check", "")
+        if not value:
+            return Checks()
+        from teul.errors import Span
+
+        for number, line in enumerate(dockerfile.top, start=1):
+            if line.lstrip().startswith("#") and line.partition("=")[0].strip("# \t").lower() == "check":
+                return parse_checks(
+                    value, Span(dockerfile.path, number, column=1, end_column=len(line) + 1, source=line)
+                )
+        return parse_checks(value)
 
     def collect_globals(self) -> None:
         """Platform arguments, then the ARGs before the first FROM."""
@@ -101,10 +124,13 @@ class Lowering:
             "TARGETARCH": target.architecture, "TARGETVARIANT": target.variant,
             "TARGETSTAGE": self.options.target or last or "default",
         }  # fmt: skip
+        self.defaults = dict(self.globals)
         for name in self.globals:
             self.globals[name] = self.options.build_args.get(name, self.globals[name])
         for argument in self.program.arguments:
             for name, default in argument.names:
+                if default is not None:
+                    self.defaults[name] = self.expand(default, self.defaults, argument.node)
                 if name in self.options.build_args:
                     self.globals[name] = self.options.build_args[name]
                 elif default is not None:
@@ -113,6 +139,7 @@ class Lowering:
     def collect_stage(self, index: int, stage: ins.Stage) -> None:
         made = OpenStage(index, stage)
         start = stage.start
+        self.check_base(start)
         made.image = self.expand(start.image, self.globals, start.node)
         if not made.image:
             raise DockerfileError(
@@ -136,6 +163,34 @@ class Lowering:
         self.stages.append(made)
         if made.name:
             self.by_name[made.name] = made
+
+    def check_base(self, start: ins.From) -> None:
+        """The checks of a FROM's variables."""
+        node = start.node
+        declared = {name for argument in self.program.arguments for name, _ in argument.names}
+        for word in (start.image, start.platform):
+            for name in sorted(self.missing(word, self.globals, node) - declared):
+                found = nearest(name, self.globals)
+                message = (
+                    text("FROM argument '{name}' is not declared (did you mean {near}?)", name=name, near=found)
+                    if found
+                    else text("FROM argument '{name}' is not declared", name=name)
+                )
+                self.findings.add("UndefinedArgInFrom", message, node.span(word))
+        if "$" in start.image and not _is_image(self.expand(start.image, self.defaults, node), self.program):
+            message = text(
+                "Default value for ARG {name} results in an empty or invalid base image name", name=start.image
+            )
+            self.findings.add("InvalidDefaultArgInFrom", message, node.span(start.image))
+
+    def missing(self, word: str, variables: Mapping[str, str], node: Node) -> set[str]:
+        """The variables that *word* asks for and that nothing sets."""
+        if "$" not in word:
+            return set()
+        try:
+            return expand(word, variables, escape=self.escape).missing
+        except WordError as error:
+            raise DockerfileError(error.message, span=node.span(word)) from error
 
     def named_context(self, name: str) -> NamedContext | None:
         if name.lower() in (SCRATCH, MAIN_CONTEXT):
@@ -186,11 +241,26 @@ class Lowering:
                     error.span = node.span(word)
                 raise
             self.bases.setdefault(reference, (image, node))
+            there = image.config.platform
+            if (
+                not image.is_unknown
+                and there.architecture
+                and (there.os, there.architecture) != (platform.os, platform.architecture)
+            ):
+                message = text(
+                    'Base image {reference} was pulled with platform "{actual}", expected "{expected}" for current build',
+                    reference=reference,
+                    actual=there,
+                    expected=platform,
+                )
+                self.findings.add("InvalidBaseImagePlatform", message, node.span(word))
             op = ops.Base(diff_ids=tuple(image.config.diff_ids), image=image.id, reference=image.reference or reference)
             vertex = Vertex(op, name="", place=f"base {reference}")
             self.images[reference, platform] = State(vertex, image.config, image.config.platform)
+            self.images[reference, platform].is_unknown = image.is_unknown
         found = self.images[reference, platform]
         state = State(found.vertex, found.base, found.platform)
+        state.is_unknown = found.is_unknown
         state.on_build = found.settings.on_build
         state.settings = replaced(found.settings, on_build=())
         return state
@@ -275,6 +345,19 @@ def replaced_node(node: Node, *, line: int, end_line: int, source: tuple[str, ..
 
     made: Node = replace(node, line=line, end_line=end_line, source=source)
     return made
+
+
+def _is_image(name: str, program: ins.Program) -> bool:
+    """Whether a FROM may say *name*: a stage or a well-formed reference."""
+    from teul.oci.reference import Reference
+
+    if any(stage.start.name == name.lower() for stage in program.stages if stage.start.name):
+        return True
+    try:
+        Reference.parse(name)
+    except TeulError:
+        return False
+    return True
 
 
 def _familiar(name: str) -> str:

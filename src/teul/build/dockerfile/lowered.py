@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
     from teul.build.dockerfile import instructions as ins
     from teul.build.dockerfile.parser import Node
-    from teul.errors import Span
+    from teul.build.dockerignore import IgnoreMatcher
+    from teul.build.lint.rules import Finding
     from teul.oci.descriptor import Platform
 else:
     from dataclasses import replace as replaced
@@ -35,6 +36,8 @@ class BaseImage:
     id: str
     config: ImageConfig
     reference: str = ""
+    is_unknown: bool = False
+    """Nothing could be found out about it, and for a check nothing has to be."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +68,10 @@ class LowerOptions:
     cgroup_parent: str = ""
     allowed: frozenset[str] = frozenset()
     """What a RUN may ask for beyond a sandbox: `network.host`, `security.insecure`, `device`, `device=NAME`."""
+    ignore: IgnoreMatcher | None = None
+    """What the main context hides, for the check of COPY."""
+    all_stages: bool = False
+    """Look also at the stages that the target does not need (for checks)."""
     runnable: frozenset[str] = frozenset()
     """Architectures that this machine runs besides its own (binfmt_misc)."""
 
@@ -88,8 +95,9 @@ class Lowered:
     bases: tuple[tuple[BaseImage, Node], ...]
     nodes: Mapping[str, Node]
     """Vertex digest → the instruction that it came from."""
-    warnings: tuple[tuple[str, str, Span], ...] = ()
-    """Code, message, place."""
+    findings: tuple[Finding, ...] = ()
+    """What the build checks have to say, from the top of the file to its end."""
+    findings_are_errors: bool = False
 
     def __str__(self) -> str:
         """The graph as text, for people and for tests."""
@@ -105,7 +113,7 @@ class Lowered:
             for line in self.lines
         ]
         made += [f"config {name} {value}" for name, value in self.config.config.to_json().items()]
-        made += [f"warning {code} line {span.line}: {message}" for code, message, span in self.warnings]
+        made += [f"warning {item.rule.name} line {item.span.line}: {item.message}" for item in self.findings]
         return "\n".join(made) + "\n"
 
 
@@ -141,6 +149,10 @@ class State:
         self.on_build: tuple[str, ...] = ()
         """What the stages below want to be done when they are built upon."""
         self.command_set = False
+        self.workdir_set = False
+        """Whether a WORKDIR above made relative ones safe."""
+        self.is_unknown = False
+        """Whether the base image is one of which nothing is known."""
 
     def child(self) -> State:
         made = State(self.vertex, self.base, self.platform)
@@ -148,6 +160,8 @@ class State:
         made.author = self.author
         made.env = dict(self.env)
         made.lines = list(self.lines)
+        made.workdir_set = self.workdir_set
+        made.is_unknown = self.is_unknown
         # The values go on in `env`; Docker 26 names in a history only what the stage itself declared.
         made.on_build = self.settings.on_build
         return made

@@ -89,6 +89,8 @@ class Dockerfile:
     nodes: tuple[Node, ...]
     escape: str = "\\"
     directives: dict[str, str] = field(default_factory=dict)
+    top: tuple[str, ...] = ()
+    """The lines of the directives."""
     empty_continuations: tuple[int, ...] = ()
     """Numbers of the lines whose instruction goes on after an empty line (Docker warns of it)."""
 
@@ -112,7 +114,8 @@ def parse(source: str, path: str = "Dockerfile") -> Dockerfile:
     nodes = tuple(reader.nodes())
     if not nodes:
         raise DockerfileError(text("file with no instructions"), span=Span(path, max(1, len(lines))))
-    return Dockerfile(path, nodes, reader.escape, reader.directives, tuple(reader.empty_continuations))
+    top = tuple(reader.lines[: len(reader.directives)])
+    return Dockerfile(path, nodes, reader.escape, reader.directives, top, tuple(reader.empty_continuations))
 
 
 class _Reader:

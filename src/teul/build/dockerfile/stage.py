@@ -17,6 +17,7 @@ from teul.build.dockerfile.history import (
 from teul.build.dockerfile.lowered import DEFAULT_SHELL, MAIN_CONTEXT, PROXIES, SCRATCH, Line
 from teul.build.dockerfile.mounts import RunMount, origin_of, parse_mount
 from teul.build.dockerfile.parser import Node, heredoc_name
+from teul.build.dockerfile.reader import nearest
 from teul.build.dockerfile.words import WordError, expand, unquote
 from teul.build.sources import is_git, is_remote, parse_git, parse_http, without_password
 from teul.errors import DockerfileError, InvalidInput, Unsupported, text
@@ -55,10 +56,26 @@ class StageBody:
             getattr(self, "lower_" + type(instruction).__name__.lower())(instruction, number < self.triggers)
 
     def word(self, word: str, node: Node) -> str:
+        self.check_variables(word, node)
         return self.all.expand(word, self.state.env, node)
 
-    def raw(self, word: str, node: Node) -> str:
+    def raw(self, word: str, node: Node, *, is_content: bool = False) -> str:
+        if not is_content:
+            self.check_variables(word, node)
         return self.all.expand(word, self.state.env, node, raw=True)
+
+    def check_variables(self, word: str, node: Node) -> None:
+        """The check of variables that nothing sets."""
+        if "$" not in word or self.state.is_unknown:
+            return
+        for name in sorted(self.all.missing(word, self.state.env, node) - self.state.arguments.keys()):
+            found = nearest(name, self.state.env)
+            message = (
+                text("Usage of undefined variable '${name}' (did you mean ${near}?)", name=name, near=found)
+                if found
+                else text("Usage of undefined variable '${name}'", name=name)
+            )
+            self.all.findings.add("UndefinedVar", message, node.span(word))
 
     def _set(self, **changes: object) -> None:
         self.state.settings = replaced(self.state.settings, **changes)  # type: ignore[arg-type]
@@ -171,7 +188,17 @@ class StageBody:
         self.remember(f"MAINTAINER {instruction.name}")
 
     def lower_workdir(self, instruction: ins.Workdir, is_trigger: bool) -> None:
-        path = _join(self.state.settings.working_dir or "/", self.word(instruction.path, instruction.node))
+        given = self.word(instruction.path, instruction.node)
+        if given.startswith("/"):
+            self.state.workdir_set = True
+        elif not self.state.workdir_set:
+            # Once is enough for a stage.
+            self.state.workdir_set = True
+            message = text(
+                'Relative workdir "{path}" can have unexpected results if the base image changes', path=given
+            )
+            self.all.findings.add("WorkdirRelativePath", message, instruction.node.span())
+        path = _join(self.state.settings.working_dir or "/", given)
         self._set(working_dir=path)
         if path == "/":
             self.done += 1
@@ -189,6 +216,8 @@ class StageBody:
 
     def lower_expose(self, instruction: ins.Expose, is_trigger: bool) -> None:
         node = instruction.node
+        for port in instruction.ports:
+            self.check_variables(port, node)
         try:
             words = [
                 word
@@ -244,6 +273,12 @@ class StageBody:
     def with_shell(self, instruction: ins.Command) -> tuple[str, ...]:
         if not instruction.is_shell:
             return instruction.words
+        if not isinstance(instruction, ins.Run) and not self.state.settings.shell:
+            message = text(
+                "JSON arguments recommended for {keyword} to prevent unintended behavior related to OS signals",
+                keyword=instruction.node.keyword,
+            )
+            self.all.findings.add("JSONArgsRecommended", message, instruction.node.span())
         return (*(self.state.settings.shell or DEFAULT_SHELL), " ".join(instruction.words))
 
     def lower_run(self, instruction: ins.Run, is_trigger: bool) -> None:
@@ -385,13 +420,24 @@ class StageBody:
         sources = [source for source in given if not is_remote(source)]
         if instruction.checksum and not remotes:
             raise DockerfileError(text("--checksum requires an HTTP(S) or Git source"), span=node.span("--checksum"))
+        ignore = self.options.ignore
+        if ignore is not None and not instruction.origin:
+            for source in sources:
+                path = _rooted(source).lstrip("/")
+                if path and ignore.is_ignored(path):
+                    message = text(
+                        'Attempting to {keyword} file "{path}" that is excluded by .dockerignore',
+                        keyword=node.keyword,
+                        path=source,
+                    )
+                    self.all.findings.add("CopyIgnoredFile", message, node.span(source))
         destination = self.raw(instruction.destination, node)
         chown = self.word(instruction.chown, node)
         chmod = self.word(instruction.chmod, node)
         if chmod:
             _check_mode(chmod, node)
         inlines = tuple(
-            (inline.name, self.raw(inline.content, node) if inline.expand else inline.content)
+            (inline.name, self.raw(inline.content, node, is_content=True) if inline.expand else inline.content)
             for inline in instruction.inlines
         )
         context = MAIN_CONTEXT

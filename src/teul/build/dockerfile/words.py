@@ -279,6 +279,9 @@ class _Lexer:
             raise WordError(text("unsupported modifier ({modifier}) in substitution", modifier=spelled))
         word = self.until("}", modifier in "#%", "}")
         value = self.value(name)
+        if modifier in "-+?":
+            # Who says what holds without it knows that it may not be there.
+            self.missing.discard(name)
         if value is None and self.keep_unset:
             return "${" + name + spelled + word + "}"
         if modifier == "?":

@@ -16,6 +16,7 @@ from teul.engine.build.networks import BuildNetworks
 from teul.errors import (
     Cancelled,
     ContextChanged,
+    DockerfileError,
     ImageNotFound,
     InvalidInput,
     NotFound,
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 
     from teul.build.dockerfile.lower import Lowered
     from teul.build.dockerfile.parser import Dockerfile
+    from teul.build.dockerignore import IgnoreMatcher
     from teul.build.execute import BuildWorker
     from teul.build.ssh import SshAgents
     from teul.engine import Engine
@@ -206,7 +208,7 @@ class _Session:
         self._held: ExitStack | None = None
         self._stack: ExitStack | None = None
         self._guard = threading.Lock()
-        self.epoch = _epoch(engine, options)
+        self.epoch = find_epoch(engine, options)
         self._scratch = ExitStack()
         self._networks = BuildNetworks(engine, events)
         self.cache = BuildCache(SolverCache(engine.db), engine.snapshots.has)
@@ -230,13 +232,14 @@ class _Session:
         from teul.build.execute import BuildWorker
         from teul.engine.build.devices import find_devices
 
-        engine, options, events = self.engine, self.options, self.events
+        engine, options = self.engine, self.options
         contexts = named_contexts(options.build_contexts, self._fetch_context)
         self.dockerfile, ignore = read_dockerfile(options)
         self.scope = _scope(self.dockerfile, options)
-        self.lowered = lower(self.dockerfile, self._lower_options(contexts), self._resolve)
-        for code, message, span in self.lowered.warnings:
-            events(Warn("", code, message, span))
+        self.lowered = lower(
+            self.dockerfile, lower_options(engine, options, contexts, self.epoch, ignore), self._resolve
+        )
+        self._say_findings()
         self._say_origins()
         self._look_up()
         self.trees = open_trees(engine, options, contexts, ignore)
@@ -295,30 +298,6 @@ class _Session:
 
             self.cache.imported = ImportedCache(self.engine, self.options.cache_from, self._hold, self.events)
 
-    def _lower_options(self, contexts: Mapping[str, NamedContext]) -> LowerOptions:
-        options, environ = self.options, self.engine.settings.environ or {}
-        host = host_platform()
-        platform = Platform.parse(options.platform) if options.platform else host
-        given = {name: environ.get(name) if value is None else value for name, value in options.build_args.items()}
-        return LowerOptions(
-            platform=platform,
-            build_platform=host,
-            build_args={name: value for name, value in given.items() if value is not None},
-            contexts=contexts,
-            target=options.target,
-            labels=options.labels,
-            network=options.network,
-            normalise=options.normalise,
-            epoch=self.epoch,
-            created=_rfc3339(self.epoch) if options.normalise else "",
-            extra_hosts=options.extra_hosts,
-            shm_size_bytes=options.shm_size_bytes,
-            ulimits=options.ulimits,
-            cgroup_parent=options.cgroup_parent,
-            allowed=frozenset(options.allowed),
-            runnable=emulated_architectures(),
-        )
-
     def _resolve(self, reference: str, platform: Platform) -> BaseImage:
         if reference.startswith("oci-layout://"):
             found = self._from_layout(reference.removeprefix("oci-layout://"), platform)
@@ -362,6 +341,24 @@ class _Session:
             if is_wanted and is_named and platform.accepts(image.config.platform):
                 return image
         raise ImageNotFound(f"oci-layout://{place}")
+
+    def _say_findings(self) -> None:
+        """What the build checks found: warnings, or an error when the file wants that.
+
+        Raises:
+            DockerfileError.
+        """
+        findings = self.lowered.findings
+        for item in findings:
+            message = text("{rule}: {message} ({page})", rule=item.rule.name, message=item.message, page=item.rule.page)
+            self.events(Warn("", "build-check", message, item.span))
+        if findings and self.lowered.findings_are_errors:
+            names = ", ".join(sorted({item.rule.name for item in findings}))
+            raise DockerfileError(
+                text("lint violation found for rules: {rules}", rules=names),
+                span=findings[0].span,
+                hint=text("teul build --check"),
+            )
 
     def _say_origins(self) -> None:
         from teul.images.store import ORIGIN_LABEL
@@ -553,6 +550,35 @@ class _Session:
             self._held = None
 
 
+def lower_options(
+    engine: Engine, options: BuildOptions, contexts: Mapping[str, NamedContext], epoch: int, ignore: IgnoreMatcher
+) -> LowerOptions:
+    """What the frontend has to know of a build."""
+    environ = engine.settings.environ or {}
+    host = host_platform()
+    platform = Platform.parse(options.platform) if options.platform else host
+    given = {name: environ.get(name) if value is None else value for name, value in options.build_args.items()}
+    return LowerOptions(
+        platform=platform,
+        build_platform=host,
+        build_args={name: value for name, value in given.items() if value is not None},
+        contexts=contexts,
+        target=options.target,
+        labels=options.labels,
+        network=options.network,
+        normalise=options.normalise,
+        epoch=epoch,
+        ignore=ignore,
+        created=_rfc3339(epoch) if options.normalise else "",
+        extra_hosts=options.extra_hosts,
+        shm_size_bytes=options.shm_size_bytes,
+        ulimits=options.ulimits,
+        cgroup_parent=options.cgroup_parent,
+        allowed=frozenset(options.allowed),
+        runnable=emulated_architectures(),
+    )
+
+
 def sweep(engine: Engine, db: object) -> None:
     """Remove what builders left that were killed: their active snapshots, and the folders that went with them."""
     from teul.build.execute import build_folder, scratch_folder
@@ -575,7 +601,7 @@ def sweep(engine: Engine, db: object) -> None:
                 remove_tree(f"{folder}/{name}")
 
 
-def _epoch(engine: Engine, options: BuildOptions) -> int:
+def find_epoch(engine: Engine, options: BuildOptions) -> int:
     """Of the option, the build argument, the environment, in this order."""
     if options.source_date_epoch is not None:
         return options.source_date_epoch

@@ -58,6 +58,12 @@ def named_contexts(given: Mapping[str, str], fetch: Callable[[str, str], str]) -
 
 def read_dockerfile(options: BuildOptions) -> tuple[Dockerfile, IgnoreMatcher]:
     """The Dockerfile, and what the context hides: `<Dockerfile>.dockerignore` first, then `.dockerignore`."""
+    path, shown, source = read_source(options)
+    return parse(source, shown), _ignore(path, os.path.abspath(options.context), options.exclude)
+
+
+def read_source(options: BuildOptions) -> tuple[str, str, str]:
+    """The Dockerfile's path, as it is shown, and its text."""
     context = os.path.abspath(options.context)
     if not os.path.isdir(context):
         raise InvalidInput(text("unable to prepare context: path `{path}` not found", path=options.context))
@@ -73,7 +79,7 @@ def read_dockerfile(options: BuildOptions) -> tuple[Dockerfile, IgnoreMatcher]:
         except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
             raise _no_dockerfile(path, context) from error
     shown = os.path.relpath(path) if path.startswith(os.getcwd() + "/") else path
-    return parse(source, shown), _ignore(path, context, options.exclude)
+    return path, shown, source
 
 
 def _no_dockerfile(path: str, context: str) -> DockerfileError:

@@ -4,7 +4,7 @@ import pytest
 
 from teul.build.dockerfile.parser import parse
 from teul.build.dockerfile.reader import nearest, read
-from teul.errors import DockerfileError, OptionUnsupported
+from teul.errors import DockerfileError
 
 
 def fail(source: str) -> DockerfileError:
@@ -54,15 +54,6 @@ def test_a_typo_gets_a_caret_and_a_suggestion() -> None:
 )
 def test_what_is_not_well_formed_is_named(source: str, message: str) -> None:
     assert message in str(fail(source))
-
-
-def test_a_flag_that_docker_has_and_we_do_not_is_refused_by_name_with_its_place() -> None:
-    with pytest.raises(OptionUnsupported) as caught:
-        read(parse("FROM a\nRUN --device=gpu x"))
-
-    assert caught.value.name == "RUN --device"
-    assert caught.value.span is not None
-    assert caught.value.span.line == 2
 
 
 def test_nearest_finds_swapped_missing_and_added_letters_and_nothing_far() -> None:

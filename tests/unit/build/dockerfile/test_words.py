@@ -117,7 +117,7 @@ def test_the_escape_may_be_a_backquote() -> None:
 
 
 def test_used_and_missing_variables_are_told() -> None:
-    made = expand("$PWD ${NOPE:-$SHELL}", ENV)
+    made = expand("$PWD $NOPE ${OTHER:-$SHELL}", ENV)
 
     assert ({"PWD", "SHELL"}, {"NOPE"}) == (made.used, made.missing)
 
