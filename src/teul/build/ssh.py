@@ -18,7 +18,6 @@ from teul.errors import InvalidInput, text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import subprocess
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from contextlib import ExitStack
 
@@ -106,8 +105,6 @@ class SshAgents:
 
     def _started(self, keys: Sequence[str]) -> str:
         """An agent that holds *keys* and ends with us: its child reads a pipe that we hold."""
-        import subprocess
-
         from teul.errors import CommandFailed
         from teul.host import process
         from teul.host.fs import remove_tree
@@ -119,12 +116,12 @@ class SshAgents:
         self._stack.callback(remove_tree, self._folder)
         path = f"{self._folder}/agent-{os.urandom(4).hex()}"
         child = process.spawn(
-            [program, "-a", path, "/bin/cat"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, new_session=True
+            [program, "-a", path, "/bin/cat"], stdin=process.PIPE, stdout=process.DEVNULL, new_session=True
         )
         self._stack.callback(child.wait)
         assert child.stdin is not None
         self._stack.callback(child.stdin.close)
-        _wait_for_socket(path, child)
+        _wait_for_socket(path, lambda: child.poll() is not None)
         env = {"PATH": os.environ.get("PATH", ""), "SSH_AUTH_SOCK": path, "SSH_ASKPASS_REQUIRE": "never"}
         for key in keys:
             try:
@@ -140,12 +137,12 @@ class SshAgents:
         return path
 
 
-def _wait_for_socket(path: str, child: subprocess.Popen[bytes]) -> None:
+def _wait_for_socket(path: str, has_ended: Callable[[], bool]) -> None:
     """Until somebody listens there; the agent binds it before anything else."""
     import time
 
     end = time.monotonic() + 5
-    while time.monotonic() < end and child.poll() is None:
+    while time.monotonic() < end and not has_ended():
         with socket.socket(socket.AF_UNIX) as asked:
             try:
                 asked.connect(path)

@@ -15,6 +15,8 @@ from typing import IO, Any
 from teul.errors import CommandFailed, HostLacks, text
 
 STDERR_TAIL_BYTES = 4096
+PIPE, DEVNULL = subprocess.PIPE, subprocess.DEVNULL
+"""For `spawn`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,7 +76,7 @@ _ALL = (
     Rule("CopyIgnoredFile", text("Attempting to Copy file that is excluded by .dockerignore")),
     Rule(
         "InvalidDefinitionDescription",
-        text("Comment for build stage or argument should follow the format: `# <arg/stage name> <description>`. If this is not intended to be a description comment, add an empty line or comment between the instruction and the comment."),
+        text("Comment for build stage or argument should follow the format: `# <arg/stage name> <description>`. If this is not intended to be a description comment, add an empty line or comment between the instruction and the comment"),
         True,
     ),
     Rule("ExposeProtoCasing", text("Protocol in EXPOSE instruction should be lowercase")),

@@ -21,7 +21,7 @@ MESSAGES = {
     "Command '{command}' should match the case of the command majority ({casing})": (
         "명령 '{command}'의 대소문자를 다른 명령들에 맞추세요 ({casing})"
     ),
-    "Comment for build stage or argument should follow the format: `# <arg/stage name> <description>`. If this is not intended to be a description comment, add an empty line or comment between the instruction and the comment.": (
+    "Comment for build stage or argument should follow the format: `# <arg/stage name> <description>`. If this is not intended to be a description comment, add an empty line or comment between the instruction and the comment": (
         "스테이지나 인자를 설명하는 주석은 `# <이름> <설명>` 형식이어야 합니다. 설명이 아니라면 명령과 주석 사이에 빈 줄이나 빈 주석을 두세요."
     ),
     "Comment for {keyword} should follow the format: `# {name} <description>`": (

@@ -33,6 +33,17 @@ MESSAGES: dict[str, str] = {
     "Set metadata for an image": "이미지의 메타데이터를 정합니다",
     "Set target platform for build": "빌드할 플랫폼을 정합니다",
     "Set the networking mode for RUN: default, none or host": "RUN의 네트워크: default, none 또는 host",
+    "SSH agent socket or keys to expose to the build (format: default|<id>[=<socket>|<key>[,<key>]])": (
+        "빌드에 보여 줄 SSH 에이전트 소켓이나 키(형식: default|<id>[=<socket>|<key>[,<key>]])"
+    ),
+    "Allow extra privileged entitlement (network.host, security.insecure, device)": (
+        "RUN에 더 줄 권한(network.host, security.insecure, device)"
+    ),
+    "Set the parent cgroup for the RUN instructions during build": "빌드하는 동안 RUN을 둘 부모 cgroup",
+    "Set method for evaluating build (check, outline, targets; with ,format=json)": (
+        "빌드 대신 할 일(check, outline, targets; ,format=json 가능)"
+    ),
+    "Shorthand for --call=check": "--call=check를 줄인 것",
     "Set the target build stage to build": "빌드할 단계를 정합니다",
     "Show the steps that were taken from the cache too": "캐시에서 온 단계도 보여 줍니다",
     "Size of /dev/shm": "/dev/shm의 크기",
