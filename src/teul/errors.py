@@ -415,6 +415,18 @@ class UnsafePath(Corrupt):
         self.reason = reason
 
 
+class UnusualWheel(InvalidInput):
+    """A wheel asks for what only pip itself does: its command is run."""
+
+    code = "unusual-wheel"
+
+
+class NoInterpreter(InvalidInput):
+    """A program of a stage is not a Python that could be asked what it is."""
+
+    code = "no-interpreter"
+
+
 class Unauthorized(Denied):
     code = "unauthorized"
 

@@ -10,10 +10,10 @@ import os
 import re
 
 from teul.build.python.command import recognise
-from teul.build.python.interpreter import PROBE, NoInterpreter, ask, find_python, relevant_layers
+from teul.build.python.interpreter import PROBE, ask, find_python, relevant_layers
 from teul.build.python.values import Doubt, Interpreter
 from teul.build.tree import Tree
-from teul.errors import Cancelled, TeulError, text
+from teul.errors import Cancelled, NoInterpreter, TeulError, text
 from teul.events import Step
 from teul.host.fs import remove_tree
 from teul.oci.digest import Digest

@@ -25,7 +25,6 @@ from teul.build.python.fetch import fetch
 from teul.build.python.split import OWN_LAYER_BYTES, Distribution, bucket, group, prune, write_record
 from teul.build.python.wheel import (
     ScriptForm,
-    UnusualWheel,
     asked_record,
     lay_out,
     make_folders,
@@ -34,7 +33,7 @@ from teul.build.python.wheel import (
     record_of,
     write,
 )
-from teul.errors import Cancelled, text
+from teul.errors import Cancelled, UnusualWheel, text
 from teul.layers import pack
 from teul.layers.lower import Lower
 from teul.oci.digest import Digest

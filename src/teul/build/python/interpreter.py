@@ -13,7 +13,7 @@ import re
 import stat
 
 from teul.build.python.values import Installed, Interpreter
-from teul.errors import InvalidInput, text
+from teul.errors import NoInterpreter, text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -80,12 +80,6 @@ made.update(
 )
 sys.stdout.write("\n" + "teul-interpreter:" + json.dumps(made) + "\n")
 """
-
-
-class NoInterpreter(InvalidInput):
-    """The program is not a Python that could be asked."""
-
-    code = "no-interpreter"
 
 
 def find_program(tree: Tree, name: str, env: Mapping[str, str], cwd: str = "/") -> str:

@@ -18,7 +18,7 @@ import os
 import re
 import stat
 
-from teul.errors import InvalidInput, text
+from teul.errors import UnusualWheel, text
 from teul.host.fs import write_all
 
 TYPE_CHECKING = False
@@ -36,14 +36,8 @@ TEXT_LIMIT_BYTES = 4 << 20
 COPY_BYTES = 1 << 20
 NOTES = ("RECORD", "REQUESTED", "direct_url.json")
 """The files of a `.dist-info` folder that say how something came to be installed; all others depend on the wheel alone."""
-_ENTRY_POINT = re.compile(r"(\w+(?:\.\w+)*)\s*:\s*(\w+(?:\.\w+)*)\s*(?:\[[^\]]*\])?")
+_ENTRY_POINT = re.compile(r"(\w+(?:\.\w+)*):(\w+(?:\.\w+)*)\s*(?:\[\s*[\w-]+(?:,\s*\w+)*\s*\])?")
 _SCRIPT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-
-
-class UnusualWheel(InvalidInput):
-    """What this wheel asks for is left to pip."""
-
-    code = "unusual-wheel"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +110,7 @@ def lay_out(archive: ZipFile, name: str, python: Interpreter, form: ScriptForm, 
     scheme = {
         "purelib": python.purelib,
         "platlib": python.platlib,
-        "headers": f"{python.headers}/{_distribution_name(archive, infos, info_dir, name)}",
+        "headers": f"{python.headers}/{_header_folder(archive, infos, info_dir, name)}",
         "scripts": python.scripts,
         "data": python.data,
     }
@@ -271,11 +265,13 @@ def _dist_info(infos: dict[str, ZipInfo], name: str) -> str:
     return made[0]
 
 
-def _distribution_name(archive: ZipFile, infos: dict[str, ZipInfo], info_dir: str, name: str) -> str:
-    """As METADATA spells it: pip names the folder of the headers so."""
-    if not any("/headers/" in path for path in infos):
-        return name
-    return _headers(_read(archive, infos, f"{info_dir}/METADATA", name)).get("name", name)
+def _header_folder(archive: ZipFile, infos: dict[str, ZipInfo], info_dir: str, name: str) -> str:
+    """Pip names it as whoever asked spelled the distribution; only one word in small letters has just one spelling."""
+    if any(".data/headers/" in path for path in infos):
+        told = _headers(_read(archive, infos, f"{info_dir}/METADATA", name)).get("name", "")
+        if told != name or not name.isalnum():
+            raise UnusualWheel(text("wheel `{name}`: it has C headers", name=name))
+    return name
 
 
 def _headers(data: bytes) -> dict[str, str]:

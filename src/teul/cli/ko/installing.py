@@ -1,0 +1,50 @@
+"""Installs that a build does without running the command."""
+
+MESSAGES = {
+    "installed without running the command: {count} packages, {new} of them new ({size:.1f} MB fetched): {names}": (
+        "명령을 실행하지 않고 설치했습니다: 패키지 {count}개, 그중 {new}개가 새것입니다({size:.1f} MB 받음): {names}"
+    ),
+    "the command runs as written: {reason}": "명령을 쓰인 그대로 실행합니다: {reason}",
+    "what `{tool}` installs is not made without it": "`{tool}`이(가) 설치하는 것은 `{tool}` 없이 만들지 않습니다",
+    # The stage
+    "`{name}` below would be replaced": "아래에 있는 `{name}`이(가) 바뀌게 됩니다",
+    "it installs for `{one}` and for `{other}`": "`{one}`와(과) `{other}` 두 곳에 설치합니다",
+    "no program `{name}` in the stage": "스테이지에 프로그램 `{name}`이(가) 없습니다",
+    "`{path}` is not the script that pip installs": "`{path}`은(는) pip이 설치하는 스크립트가 아닙니다",
+    "`{path}` runs on `{program}`": "`{path}`은(는) `{program}`(으)로 실행됩니다",
+    "`{path}` is not a Python that answers (exit code {code})": "`{path}`은(는) 응답하는 파이썬이 아닙니다(종료 코드 {code})",
+    "`{path}` is a preliminary version of Python": "`{path}`은(는) 정식 버전이 아닌 파이썬입니다",
+    "`{path}` answered nonsense: {problem}": "`{path}`의 응답을 알 수 없습니다: {problem}",
+    "the interpreter puts files into `{path}`": "인터프리터가 `{path}`에 파일을 둡니다",
+    "the interpreter ended while it compiled": "컴파일하던 인터프리터가 끝났습니다",
+    "`{path}` is a link": "`{path}`은(는) 링크입니다",
+    "`{path}` is there already": "`{path}`이(가) 이미 있습니다",
+    "`{path}` is a file and a folder": "`{path}`이(가) 파일이면서 폴더입니다",
+    "`{one}` and `{other}` both own `{path}`": "`{path}`은(는) `{one}`에도 `{other}`에도 들어 있습니다",
+    # Wheels
+    "wheel `{name}`: a file stands in it twice": "wheel `{name}`: 같은 파일이 두 번 들어 있습니다",
+    "wheel `{name}`: expected Wheel-Version 1, got `{version}`": (
+        "wheel `{name}`: Wheel-Version은 1이어야 하는데 `{version}`입니다"
+    ),
+    "wheel `{name}`: it has C headers": "wheel `{name}`: C 헤더가 들어 있습니다",
+    "wheel `{name}`: it holds `{path}`": "wheel `{name}`: `{path}`이(가) 들어 있습니다",
+    "wheel `{name}`: `{path}` would be written twice": "wheel `{name}`: `{path}`에 두 번 쓰게 됩니다",
+    "wheel `{name}`: expected one `.dist-info` folder of that name, got {count}": (
+        "wheel `{name}`: 그 이름의 `.dist-info` 폴더가 하나 있어야 하는데 {count}개입니다"
+    ),
+    "wheel `{name}`: expected a file `{path}`": "wheel `{name}`: 파일 `{path}`이(가) 있어야 합니다",
+    "wheel `{name}`: damaged archive: {problem}": "wheel `{name}`: 압축 파일이 손상되었습니다: {problem}",
+    "wheel: damaged archive: {problem}": "wheel: 압축 파일이 손상되었습니다: {problem}",
+    "wheel `{name}`: unsafe path `{path}`": "wheel `{name}`: 안전하지 않은 경로 `{path}`",
+    "wheel `{name}`: unknown scheme in `{path}`": "wheel `{name}`: `{path}`의 설치 위치를 알 수 없습니다",
+    "wheel `{name}`: unusual entry point `{line}`": "wheel `{name}`: 특이한 entry point `{line}`",
+    "wheel `{name}`: RECORD: {problem}": "wheel `{name}`: RECORD: {problem}",
+    "wheel `{name}`: RECORD lists `{path}` twice": "wheel `{name}`: RECORD에 `{path}`이(가) 두 번 있습니다",
+    "wheel `{name}`: RECORD lists `{path}`, which is not installed": (
+        "wheel `{name}`: RECORD에 있는 `{path}`은(는) 설치되지 않습니다"
+    ),
+    "wheel `{name}`: `{path}` is a file and a folder": "wheel `{name}`: `{path}`이(가) 파일이면서 폴더입니다",
+    "wheel `{name}`: `{path}` is not there": "wheel `{name}`: `{path}`이(가) 없습니다",
+    "wheel `{name}`: the index answered {status}": "wheel `{name}`: 인덱스가 {status}(으)로 답했습니다",
+    "wheel `{name}`: the index sent another range": "wheel `{name}`: 인덱스가 다른 범위를 보냈습니다",
+}
