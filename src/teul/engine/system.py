@@ -288,10 +288,12 @@ def _prune_images(engine: Engine, wanted: Wanted, *, is_all: bool) -> tuple[tupl
     known = {image.id: image for image in engine.images.list()} if wanted is not _every else {}
     # Within one transaction, so that nobody makes a container of an image that is about to go.
     with engine.db:
-        used = {image for _, image, _ in roots.containers(engine.db)}
+        owners = roots.containers(engine.db)
+        used = {image for _, image, _ in owners}
         for image, _ in roots.images(engine.db):
             names = rows.names(engine.db, image)
-            if image in used or (names and not is_all):
+            # An image may be mounted into a container that was made from another.
+            if image in used or (names and not is_all) or any(image in data for _, _, data in owners):
                 continue
             if wanted is not _every and (
                 (found := known.get(Digest(image))) is None or not wanted(found.config.config.labels, found.created_at)

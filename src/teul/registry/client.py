@@ -91,6 +91,30 @@ class RegistryClient:
         plain = is_loopback(domain) or domain in self._insecure
         return f"{'http' if plain else 'https'}://{domain}"
 
+    def check(self, domain: str) -> None:
+        """Find out whether *domain* is a registry that takes our credentials.
+
+        Spec: distribution-spec, "Determining Support".
+        Raises:
+            Unauthorized, RegistryUnavailable, RegistryProtocolError.
+        """
+        authorizer = self._authorizer(domain)
+        url = f"{self.endpoint(domain)}/v2/"
+
+        def ask() -> Response:
+            for _ in range(3):
+                used = authorizer.header(())
+                response = self.transport.send("GET", url, headers={"Authorization": used} if used else {})
+                if response.status != 401 or not authorizer.answer(response, (), used):
+                    break
+                response.drain()
+            return response
+
+        response = self.transport.retrying(ask)
+        if response.status != 200:
+            raise problem(response, domain)
+        response.drain()
+
     # Content discovery and pull.
 
     def manifest(self, reference: Reference) -> Document:

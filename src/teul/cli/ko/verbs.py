@@ -45,4 +45,32 @@ MESSAGES = {
     "Suppress progress output during copy. Progress output is suppressed without a terminal": (
         "복사하는 동안의 출력을 숨깁니다. 터미널이 아니면 늘 숨깁니다"
     ),
+    "more than one until filter specified": "until 필터는 하나만 쓸 수 있습니다",
+    "invalid filter 'dangling={value}'": "잘못된 필터: 'dangling={value}'",
+    'Provide filter values (e.g. "until=<timestamp>")': '필터(예: "until=<시각>")',
+    "Remove all unused images, not just dangling ones": "이름이 있어도 쓰지 않는 이미지를 모두 지웁니다",
+    "WARNING! This will remove all stopped containers.\nAre you sure you want to continue? [y/N] ": (
+        "경고! 멈춘 컨테이너를 모두 지웁니다.\n계속할까요? [y/N] "
+    ),
+    "WARNING! This will remove all dangling images.\nAre you sure you want to continue? [y/N] ": (
+        "경고! 이름 없는 이미지를 모두 지웁니다.\n계속할까요? [y/N] "
+    ),
+    "WARNING! This will remove all images without at least one container associated to them.\n"
+    "Are you sure you want to continue? [y/N] ": (
+        "경고! 컨테이너가 쓰지 않는 이미지를 모두 지웁니다.\n계속할까요? [y/N] "
+    ),
+    "WARNING! Your password will be stored unencrypted in {path}.\n"
+    "Configure a credential helper to remove this warning": (
+        "경고! 비밀번호가 {path}에 암호화 없이 저장됩니다.\n자격 증명 도우미를 설정하면 이 경고가 사라집니다."
+    ),
+    "--password and --password-stdin are mutually exclusive": "--password와 --password-stdin은 함께 쓸 수 없습니다",
+    "Must provide --username with --password-stdin": "--password-stdin에는 --username이 있어야 합니다",
+    "WARNING! Using --password via the CLI is insecure. Use --password-stdin": (
+        "경고! --password는 안전하지 않습니다. --password-stdin을 쓰세요"
+    ),
+    "Cannot perform an interactive login from a non TTY device": "터미널이 아니면 대화형으로 로그인할 수 없습니다",
+    "username and password are required": "사용자 이름과 비밀번호가 필요합니다",
+    "Password": "비밀번호",
+    "Take the password from stdin": "비밀번호를 stdin에서 읽습니다",
+    "Username": "사용자 이름",
 }

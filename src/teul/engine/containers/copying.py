@@ -165,7 +165,7 @@ class _Packer:
                 for attribute in os.listxattr(file.fileno())
                 if attribute == "security.capability" or attribute.startswith("user.")
             }
-            self._archive.addfile(info, _Exactly(file, info.size))  # type: ignore[arg-type]
+            self._archive.addfile(info, _Exactly(file, info.size))
 
     def _below(self, descriptor: int, name: str) -> None:
         folder = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=descriptor)

@@ -39,6 +39,36 @@ def pull(
     return pulling.pull(engine, reference, platform=platform, keep_blobs=keep_blobs, events=events)
 
 
+def login(engine: Engine, server: str, *, username: str, password: str) -> str:
+    """Check who one is with a registry, and remember it in docker's `config.json` or its credential helper.
+
+    Returns: the helper's name, "" when the file has it.
+    Raises:
+        Unauthorized, RegistryUnavailable; nothing is kept then.
+    """
+    from teul.registry import RegistryClient, login
+    from teul.registry.auth import Credentials
+
+    settings = engine.settings
+    environ = settings.environ or {}
+    given = Credentials(username, password)
+    with RegistryClient(
+        environ=environ,
+        docker_config=settings.docker_config,
+        insecure=settings.insecure_registries,
+        credentials=lambda domain: given,
+    ) as client:
+        client.check(login.domain_of(server))
+    return login.store(settings.docker_config, server, given, environ)
+
+
+def logout(engine: Engine, server: str) -> bool:
+    """Forget who one is with a registry; False when nothing was known."""
+    from teul.registry import login
+
+    return login.erase(engine.settings.docker_config, server, engine.settings.environ or {})
+
+
 def tags(engine: Engine, repository: str) -> list[str]:
     """All tags that the registry has of *repository*.
 
