@@ -20,7 +20,14 @@ from teul.config import ENVIRONMENT, SERVING_ENVIRONMENT
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 SRC = os.path.join(TOP, "src")
-KEYWORDS_ARE_DATA = {("teul.errors", "text"), ("teul.values", "replace"), ("teul.build.dockerfile.lower", "set")}
+KEYWORDS_ARE_DATA = {("teul.errors", "text"), ("teul.values", "replace"), ("teul.build.dockerfile.lower", "set")} | {
+    ("teul.ml.tracking.graphql", "resolve"),
+    ("teul.ml.web.html", "e"),
+    ("teul.ml.web.view", "t"),
+    ("teul.ml.web.view", "again"),
+    ("teul.ml.web.view", "link"),
+    ("teul.ml.web.view", "address"),
+}
 """Functions whose keywords name the fields of a template or of a value."""
 INNER_ERRORS = {"IgnoreError", "WordError"}
 """Errors that never leave their package: who knows the place turns them into one that has it."""

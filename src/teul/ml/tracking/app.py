@@ -12,8 +12,8 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import logging
-import time
-from collections.abc import Awaitable, Callable, MutableMapping
+import os
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from typing import Any
@@ -21,14 +21,18 @@ from urllib.parse import parse_qsl, urlsplit
 
 import orjson
 
-from teul.errors import Forbidden, TeulError, TrackingInvalid, Unauthorized, Unavailable, text
-from teul.ml.tracking import audit, keys, registry_routes, tokens, tracking_routes, wire
+from teul.errors import Forbidden, TeulError, TrackingInvalid, Unauthorized, text
+from teul.ml.tracking import registry_routes, tokens, tracking_routes, wire
 from teul.ml.tracking.access import Grant
 from teul.ml.tracking.artifact_transfer import ArtifactTransfer
 from teul.ml.tracking.committer import Committer
 from teul.ml.tracking.routing import Answer, Call, Route
 from teul.ml.tracking.store import TrackingStore
 from teul.ml.tracking.translate import to_answer
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from teul.ml.web.site import Site
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -37,6 +41,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 MLFLOW_VERSION = "3.17.2"
 """The MLflow whose REST API this is; `/version` answers it."""
 MAX_JSON_BYTES = 32 << 20
+MAX_FORM_BYTES = 16 << 10
 READ_THREADS = 4
 PREFIXES = ("/api/2.0/mlflow/", "/ajax-api/2.0/mlflow/")
 ARTIFACT_PREFIXES = ("/api/2.0/mlflow-artifacts/", "/ajax-api/2.0/mlflow-artifacts/")
@@ -47,27 +52,16 @@ SERVER_INFO = {
     "multipart_uploads_enabled": False,
     "multipart_downloads_enabled": False,
 }
-AUDITED = frozenset(
-    {
-        "experiments/delete", "experiments/restore", "experiments/update", "runs/delete", "runs/restore",
-        "registered-models/create", "registered-models/rename", "registered-models/update", "registered-models/alias",
-        "model-versions/create", "model-versions/update", "model-versions/transition-stage",
-    }
-)  # fmt: skip
-"""Writes that the audit log keeps, beside all that deletes."""
-SUBJECTS = ("name", "new_name", "version", "alias", "stage", "experiment_id", "run_id", "model_id", "key")
 _JSON = (b"content-type", b"application/json")
 _LOGGER = logging.getLogger("teul.ml.tracking")
 
 
 class TrackingApp:
-    """One per process. *trusts_network* lets requests without a token in on every address, *requires_tokens* on none."""
+    """One per process. *trusts_network* lets requests without a token in on every address."""
 
-    def __init__(self, store: TrackingStore, *, trusts_network: bool = False, requires_tokens: bool = False) -> None:
+    def __init__(self, store: TrackingStore, *, trusts_network: bool = False) -> None:
         self._store = store
         self._trusts_network = trusts_network
-        self._requires_tokens = requires_tokens
-        self._failures = Failures()
         self._fixed: dict[tuple[str, str], Route] = {}
         self._patterns: list[tuple[tuple[str, ...], Route]] = []
         for route in (*tracking_routes.ROUTES, *registry_routes.ROUTES):
@@ -79,11 +73,19 @@ class TrackingApp:
         self._readers = ThreadPoolExecutor(READ_THREADS, thread_name_prefix="read")
         self._committer: Committer[Any] | None = None
         self._transfer = ArtifactTransfer(store, self._readers)
+        self._site: Site | None = None
+        self._mlflow_folder: str | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
         path: str = scope["path"]
+        if path.startswith("/mlflow/") and await self._mlflow_pages(scope, path.removeprefix("/mlflow/"), send):
+            return
+        if path.startswith("/mlflow/"):
+            # What MLflow's own pages ask for, by addresses relative to themselves.
+            path = path.removeprefix("/mlflow")
+            scope = {**scope, "path": path}
         try:
             status: int
             body: Answer | bytes
@@ -95,28 +97,17 @@ class TrackingApp:
             elif path.startswith(ARTIFACT_PREFIXES) or path in ("/get-artifact", "/model-versions/get-artifact"):
                 await self._transfer.serve(self, scope, headers, grant, receive, send)
                 return
+            elif path == "/" and b"text/html" in headers.get(b"accept", b""):
+                await redirect(send, "/ui")
+                return
+            elif path == "/ui" or path.startswith("/ui/"):
+                await self._pages(scope, headers, receive, send)
+                return
             else:
                 status, body = await self._other(path, scope, headers, grant, receive)
         except Exception as error:
             status, body = self._failed(error, path)
-            if status in (401, 403, 429):
-                await self._note_refusal(scope, status, body)
         await respond(send, status, body)
-
-    async def _note_refusal(self, scope: Scope, status: int, body: Answer) -> None:
-        """A line of the audit log for who was turned away; of those who come again and again, only the first times."""
-        address = _address(scope)
-        if not self._failures.is_worth_noting(address):
-            return
-        db, action = self._store.db, f"{scope['method']} {scope['path']}"
-        try:
-            await self.write(
-                lambda: audit.note(
-                    db, "", action, str(body["message"]), address=address, outcome=str(body["error_code"])
-                )
-            )
-        except Exception as error:
-            _LOGGER.error("the audit log could not be written", exc_info=error)
 
     async def write(self, job: Callable[[], Any]) -> Any:
         """Run *job* on the committer; answered when it is on the disk."""
@@ -127,6 +118,56 @@ class TrackingApp:
     async def read(self, job: Callable[[], Any]) -> Any:
         """Run *job* on a reading thread."""
         return await asyncio.get_running_loop().run_in_executor(self._readers, job)
+
+    def _graphql(self, body: dict[str, Any], grant: Grant) -> Answer:
+        from teul.ml.tracking import graphql
+
+        def ask(path: str, fields: Mapping[str, Any]) -> Answer:
+            route = self._fixed.get(("GET", PREFIXES[0] + path)) or self._fixed["POST", PREFIXES[0] + path]
+            return route.handler(
+                Call(self._store.db, self._store.content, grant, wire.read(route.fields, dict(fields)))
+            )
+
+        with self._store.db.read():
+            return graphql.execute(body, ask)
+
+    async def _pages(self, scope: Scope, headers: dict[bytes, bytes], receive: Receive, send: Send) -> None:
+        """The web interface, which nobody loads who never looks at it. Its token comes in a cookie."""
+        if self._site is None:
+            from teul.ml.web.site import Site
+
+            self._site = Site(self._store, self._readers)
+        body = await read_body(receive, MAX_FORM_BYTES) if scope["method"] == "POST" else b""
+
+        def check(token: str) -> None:
+            self.grant_of(scope, token)
+
+        await self._site.serve(scope, headers, check, body, send)
+
+    async def _mlflow_pages(self, scope: Scope, path: str, send: Send) -> bool:
+        """Answer with a file of MLflow's own web interface; False when this is none of them."""
+        if scope["method"] not in ("GET", "HEAD") or not (path == "" or path.startswith("static-files/")):
+            return False
+        from teul.ml.web import mlflow_ui, site
+
+        if self._mlflow_folder is None:
+            self._mlflow_folder = await self.read(lambda: mlflow_ui.find(os.environ))
+        folder = self._mlflow_folder
+        found = await self.read(lambda: mlflow_ui.read(folder, path)) if folder else None
+        if found is None:
+            words = b"no mlflow is installed here: pip install mlflow, or start this server in its environment\n"
+            await respond(send, 404, words)
+            return True
+        kind, data = found
+        headers = [
+            (b"content-type", kind.encode()),
+            (b"content-security-policy", mlflow_ui.POLICY.encode()),
+            *site.SAFE,
+        ]
+        if path:
+            headers.append((b"cache-control", b"max-age=86400"))
+        await site.answer(send, 200, data if scope["method"] == "GET" else b"", headers)
+        return True
 
     def close(self) -> None:
         """Wait for what is in flight, then close the store."""
@@ -141,19 +182,14 @@ class TrackingApp:
         Raises:
             Unauthorized: a token is needed, and this one is none.
         """
-        address = _address(scope)
-        who = f"client at {address}" if address else "client"
-        self._failures.check(address)
+        client = scope.get("client")
+        who = f"client at {client[0]}" if client else "client"
         if token:
             run_id = tokens.run_of(self._store.db, token)
             if run_id is not None:
                 return Grant(f"run {run_id}", run_id)
-            key = keys.find(self._store.db, token)
-            if key is not None:
-                return Grant(f"{key.name} ({key.id})", role=key.role, project=key.project)
-        if self._trusts_network or (is_loopback(scope) and not self._requires_tokens):
+        if self._trusts_network or is_loopback(scope):
             return Grant(who)
-        self._failures.add(address)
         raise Unauthorized(
             text("a token is needed here: set MLFLOW_TRACKING_TOKEN to the one of the run")
             if not token
@@ -181,15 +217,7 @@ class TrackingApp:
         store = self._store
 
         def job() -> Answer:
-            who = grant()
-            if not route.writes:
-                who.check_reading(store.db, values)
-                return who.visible(store.db, route.handler(Call(store.db, store.content, who, values)))
-            made = route.handler(Call(store.db, store.content, who, values))
-            if route.path in AUDITED or route.method == "DELETE":
-                subject = " ".join(str(values[name]) for name in SUBJECTS if values.get(name))
-                audit.note(store.db, who.who, f"{route.method} {route.path}", subject, address=_address(scope))
-            return made
+            return route.handler(Call(store.db, store.content, grant(), values))
 
         answer: Answer = await (self.write(job) if route.writes else self.read(job))
         return answer
@@ -209,12 +237,13 @@ class TrackingApp:
             return 200, MLFLOW_VERSION.encode()
         if path in ("/api/3.0/mlflow/server-info", "/ajax-api/3.0/mlflow/server-info"):
             return 200, SERVER_INFO
-        if "/mlflow/traces" in path or path.startswith("/v1/traces"):
-            return 501, {
-                "error_code": "NOT_IMPLEMENTED",
-                "message": "traces are not supported by teul's tracking server; switch them off with"
-                " MLFLOW_TRACE_SAMPLING_RATIO=0 or mlflow.tracing.disable()",
-            }
+        if path == "/graphql":
+            body = read_json(await read_body(receive, MAX_JSON_BYTES), method, headers)
+            return 200, await self.read(lambda: self._graphql(body, grant()))
+        if path == "/ajax-api/2.0/mlflow/gateway-proxy":
+            return 200, {"endpoints": []}
+        if path == "/ajax-api/3.0/mlflow/ui-telemetry":
+            return 200, {"disable_ui_telemetry": True, "disable_ui_events": [], "ui_rollout_percentage": 0}
         if path == "/":
             return 200, b"teul tracking: set MLFLOW_TRACKING_URI to this address\n"
         for prefix in PREFIXES:
@@ -260,10 +289,15 @@ async def respond(send: Send, status: int, body: Answer | bytes) -> None:
     headers = [kind, (b"content-length", str(len(data)).encode())]
     if status == 401:
         headers.append((b"www-authenticate", b"Bearer"))
-    if status == 429:
-        headers.append((b"retry-after", str(int(Failures.PERIOD_S)).encode()))
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": data})
+
+
+async def redirect(send: Send, location: str) -> None:
+    """Send the browser to another address."""
+    headers = [(b"location", location.encode()), (b"content-length", b"0")]
+    await send({"type": "http.response.start", "status": 303, "headers": headers})
+    await send({"type": "http.response.body", "body": b""})
 
 
 async def read_body(receive: Receive, limit: int) -> bytes:
@@ -308,49 +342,6 @@ def read_json(data: bytes, method: str, headers: dict[bytes, bytes]) -> dict[str
     if not isinstance(body, dict):
         raise TrackingInvalid("Bad Request. The body must be a JSON object.")
     return body
-
-
-class Failures:
-    """How often each address showed no good token of late: after so many it has to wait, whatever it shows."""
-
-    PERIOD_S = 60.0
-    ALLOWED = 20
-    NOTED = 5
-    MOST_ADDRESSES = 10_000
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._counts: dict[str, tuple[float, int]] = {}
-        self._noted: dict[str, tuple[float, int]] = {}
-
-    def check(self, address: str) -> None:
-        """Raises: Unavailable, with `retry_after_s`."""
-        if self._count(self._counts, address) >= self.ALLOWED:
-            error = Unavailable(text("too many requests without a good token; wait a minute"))
-            error.retry_after_s = self.PERIOD_S
-            raise error
-
-    def add(self, address: str) -> None:
-        self._add(self._counts, address)
-
-    def is_worth_noting(self, address: str) -> bool:
-        self._add(self._noted, address)
-        return self._count(self._noted, address) <= self.NOTED
-
-    def _count(self, counts: dict[str, tuple[float, int]], address: str) -> int:
-        began, count = counts.get(address, (0.0, 0))
-        return count if self._clock() - began < self.PERIOD_S else 0
-
-    def _add(self, counts: dict[str, tuple[float, int]], address: str) -> None:
-        count = self._count(counts, address)
-        if not count and len(counts) >= self.MOST_ADDRESSES:
-            counts.clear()
-        counts[address] = (counts[address][0] if count else self._clock(), count + 1)
-
-
-def _address(scope: Scope) -> str:
-    client = scope.get("client")
-    return str(client[0]) if client else ""
 
 
 def is_loopback(scope: Scope) -> bool:

@@ -197,3 +197,19 @@ def _experiment_condition(comparison: Comparison) -> tuple[str, list[Any]]:
     if isinstance(value, float):
         raise TrackingInvalid(f"Invalid value for numeric attribute '{key}': {str(value)!r}")
     return condition(_EXPERIMENT_COLUMNS[key], operator, value)
+
+
+def datasets(db: Database, experiment_ids: Sequence[str], *, limit: int = 1000) -> list[dict[str, str]]:
+    """The data sets of some experiments: `experiment_id`, `name`, `digest`, and the `context` that runs gave."""
+    numbers = [limits.parse_experiment_id(experiment_id) for experiment_id in experiment_ids]
+    rows = db.all(
+        "SELECT DISTINCT d.experiment, d.name, d.digest, t.value FROM datasets d JOIN dataset_inputs i ON i.dataset = d.id"
+        " LEFT JOIN dataset_input_tags t ON t.input = i.id AND t.key = ?"
+        f" WHERE d.experiment IN ({','.join('?' * len(numbers))}) ORDER BY d.name, d.digest, t.value LIMIT ?",
+        [DATASET_CONTEXT_TAG, *numbers, limit],
+    )
+    made = []
+    for experiment, name, digest, context in rows:
+        line = {"experiment_id": str(experiment), "name": name, "digest": digest}
+        made.append({**line, "context": context} if context else line)
+    return made

@@ -28,7 +28,19 @@ from teul.state.leases import process_start
 START_TIMEOUT_S = 20.0
 STOP_TIMEOUT_S = 15.0
 POLL_S = 0.01
-KEPT_ENVIRONMENT = ("PATH", "HOME", "TZ", "TMPDIR", "LANG", "LC_ALL", "LC_MESSAGES", "XDG_RUNTIME_DIR", "XDG_DATA_HOME")
+KEPT_ENVIRONMENT = (
+    "PATH",
+    "VIRTUAL_ENV",
+    "CONDA_PREFIX",
+    "HOME",
+    "TZ",
+    "TMPDIR",
+    "LANG",
+    "LC_ALL",
+    "LC_MESSAGES",
+    "XDG_RUNTIME_DIR",
+    "XDG_DATA_HOME",
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,8 +33,7 @@ TAGS = messages("tags", string("key"), string("value"))
 
 def create_experiment(call: Call) -> Answer:
     tags = dict(call.pairs("tags"))
-    call.grant.check_new_experiment(call.string("name"))
-    if call.grant.run_id:
+    if not call.grant.is_owner:
         tags[CREATED_BY_TAG] = call.grant.run_id
     location = call.string("artifact_location")
     return {"experiment_id": experiments.create(call.db, call.string("name"), location=location, tags=tags)}
@@ -53,22 +52,19 @@ def get_experiment_by_name(call: Call) -> Answer:
 
 
 def delete_experiment(call: Call) -> Answer:
-    call.grant.check_admin()
-    call.grant.check_experiment(call.db, call.string("experiment_id"))
+    call.grant.check_owner()
     experiments.delete(call.db, call.string("experiment_id"))
     return EMPTY
 
 
 def restore_experiment(call: Call) -> Answer:
-    call.grant.check_admin()
-    call.grant.check_experiment(call.db, call.string("experiment_id"))
+    call.grant.check_owner()
     experiments.restore(call.db, call.string("experiment_id"))
     return EMPTY
 
 
 def update_experiment(call: Call) -> Answer:
-    call.grant.check_admin()
-    call.grant.check_experiment(call.db, call.string("experiment_id"))
+    call.grant.check_owner()
     experiments.rename(call.db, call.string("experiment_id"), call.string("new_name"))
     return EMPTY
 
@@ -92,7 +88,7 @@ def set_experiment_tag(call: Call) -> Answer:
     experiment_id, key = call.string("experiment_id"), call.string("key")
     call.grant.check_experiment(call.db, experiment_id)
     if key == CREATED_BY_TAG:
-        call.grant.check_admin()
+        call.grant.check_owner()
     experiments.set_tag(call.db, experiment_id, key, call.string("value"))
     return EMPTY
 
@@ -136,15 +132,13 @@ def update_run(call: Call) -> Answer:
 
 
 def delete_run(call: Call) -> Answer:
-    call.grant.check_admin()
-    call.grant.check_run(call.db, call.string("run_id"))
+    call.grant.check_owner()
     runs.delete(call.db, call.string("run_id"))
     return EMPTY
 
 
 def restore_run(call: Call) -> Answer:
-    call.grant.check_admin()
-    call.grant.check_run(call.db, call.string("run_id"))
+    call.grant.check_owner()
     runs.restore(call.db, call.string("run_id"))
     return EMPTY
 
@@ -168,7 +162,7 @@ def search_runs(call: Call) -> Answer:
 def log_metric(call: Call) -> Answer:
     values = call.values
     run_id = values["run_id"]
-    if call.grant.is_limited:
+    if call.grant.run_id:
         call.grant.check_run(call.db, run_id)
     metrics.log(
         call.db,
@@ -346,6 +340,20 @@ def get_history_bulk_interval(call: Call) -> Answer:
     return {"metrics": [_with_run(metric) for metric in found]} if found else EMPTY
 
 
+def search_datasets(call: Call) -> Answer:
+    """The data sets that runs of some experiments read, each with how (as MLflow's web interface lists them)."""
+    wanted = call.strings("experiment_ids")
+    if not wanted:
+        raise TrackingInvalid("SearchDatasets request must specify at least one experiment_id.")
+    if len(wanted) > MAX_DATASET_EXPERIMENTS:
+        raise TrackingInvalid(
+            f"SearchDatasets request cannot specify more than {MAX_DATASET_EXPERIMENTS} experiment_ids."
+            f" Received {len(wanted)} experiment_ids."
+        )
+    found = search.datasets(call.db, wanted)
+    return {"dataset_summaries": found} if found else EMPTY
+
+
 def _with_run(metric: Metric) -> dict[str, object]:
     return {
         "key": metric.key,
@@ -362,6 +370,7 @@ def _with_token(made: dict[str, object], token: str) -> dict[str, object]:
     return made
 
 
+MAX_DATASET_EXPERIMENTS = 20
 _EXPERIMENT_ID = string("experiment_id", required=True)
 _SEARCH_EXPERIMENTS = (
     integer("max_results"),
@@ -392,6 +401,7 @@ ROUTES = (
     Route("GET", "experiments/get-by-name", get_experiment_by_name, (string("experiment_name", required=True),)),
     Route("POST", "experiments/search", search_experiments, _SEARCH_EXPERIMENTS),
     Route("GET", "experiments/search", search_experiments, _SEARCH_EXPERIMENTS),
+    Route("POST", "experiments/search-datasets", search_datasets, (strings("experiment_ids"),)),
     Route("POST", "experiments/delete", delete_experiment, (_EXPERIMENT_ID,), writes=True),
     Route("POST", "experiments/restore", restore_experiment, (_EXPERIMENT_ID,), writes=True),
     Route(
