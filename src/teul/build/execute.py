@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from teul.config import Settings
     from teul.content import Store
     from teul.layers.lower import Lower
+    from teul.oci.runtime import Mount
     from teul.runtime.driver import Driver
     from teul.snapshots.protocol import Snapshotter
     from teul.solver import Cache, Task
@@ -104,6 +105,8 @@ class BuildWorker:
         self.network = network
         self.secrets = secrets or {}
         self.imported = imported
+        self.extra_mounts: tuple[Mount, ...] = ()
+        """What every RUN sees besides its own mounts, and no key knows of."""
         self._local = threading.local()
         self._pip: dict[str, str] | None = None
 
@@ -342,7 +345,7 @@ class BuildWorker:
                     rlimits=tuple(Rlimit(*_ulimit(limit)) for limit in op.ulimits),
                 ),
                 rootfs=f"{active.folder}/rootfs",
-                mounts=(*mounts.mounts, *added.mounts),
+                mounts=(*mounts.mounts, *added.mounts, *self.extra_mounts),
                 hostname=op.hostname or HOSTNAME,
                 network=network,
                 shm_size_bytes=op.shm_size_bytes,

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from teul.cli.flags import Arguments
     from teul.engine.build import BuildOptions, BuildResult, Secret
     from teul.engine.build.attributes import CacheTarget
+    from teul.engine.build.reproducing import Difference
     from teul.solver.solve import Planned
 
 USAGE = "[OPTIONS] PATH | -"
@@ -60,6 +61,7 @@ FLAGS = (
     Flag("call", help="Set method for evaluating build (check, outline, targets; with ,format=json)", default="build", metavar="string"),
     Flag("check", kind="bool", help="Shorthand for --call=check"),
     Flag("dry-run", kind="bool", help="Print what would be done and why, and do nothing"),
+    Flag("check-reproducible", kind="bool", help="Build twice under other circumstances and show the first path that differs"),
     Flag("load", kind="bool", help="Accepted: what is built is always here", hidden=True),
     Flag("rm", kind="bool", help="Accepted: nothing is ever left", hidden=True),
     Flag("force-rm", kind="bool", help="Accepted: nothing is ever left", hidden=True),
@@ -147,8 +149,14 @@ def _build(options: BuildOptions, arguments: Arguments, context: Context) -> int
 
     is_quiet = arguments.flag("quiet")
     sink = context.sink("quiet" if is_quiet else arguments.string("progress"), title="Building")
+    difference = None
     try:
-        result = build(context.engine, options, events=sink)
+        if arguments.flag("check-reproducible"):
+            from teul.engine.build.reproducing import check_reproducible
+
+            result, difference = check_reproducible(context.engine, options, events=sink)
+        else:
+            result = build(context.engine, options, events=sink)
     except BuildStepFailed as error:
         if is_quiet and error.stderr_tail:
             context.stderr.write(error.stderr_tail + "\n")
@@ -170,7 +178,20 @@ def _build(options: BuildOptions, arguments: Arguments, context: Context) -> int
         context.print(image_id)
     else:
         _say(result, options, context)
+    if arguments.flag("check-reproducible"):
+        return _say_difference(difference, context)
     return 0
+
+
+def _say_difference(difference: Difference | None, context: Context) -> int:
+    if difference is None:
+        context.say(text("reproducible: the second build gave the same digest"))
+        return 0
+    context.say(text("not reproducible: {step}", step=difference.step))
+    context.say(text("   {path}: {what}", path=difference.path, what=context.translate(difference.what)))
+    if difference.hint is not None:
+        context.say(text("hint: {hint}", hint=context.translate(difference.hint)))
+    return 1
 
 
 def _say(result: BuildResult, options: BuildOptions, context: Context) -> None:

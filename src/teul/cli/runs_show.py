@@ -73,8 +73,8 @@ def _record(run: Run, experiment: str, files: Mapping[str, int]) -> dict[str, ob
         "Experiment": experiment,
         "Status": run.status,
         "User": run.user_id,
-        "StartedAt": _moment(run.start_time),
-        "EndedAt": _moment(run.end_time),
+        "StartedAt": moment(run.start_time),
+        "EndedAt": moment(run.end_time),
         "ArtifactURI": run.artifact_uri,
         "Params": dict(sorted(run.params.items())),
         "Metrics": {item.key: float_json(item.value) for item in sorted(run.metrics, key=lambda item: item.key)},
@@ -123,7 +123,8 @@ def _tables(run: Run, record: Mapping[str, object]) -> list[tuple[str, list[tupl
     ]
 
 
-def _moment(milliseconds: int | None) -> str:
+def moment(milliseconds: int | None) -> str:
+    """A time as a person reads it, "" for none."""
     import time
 
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(milliseconds / 1000)) if milliseconds else ""

@@ -84,6 +84,26 @@ COMMANDS: dict[str, tuple[str, str, str, str]] = {
         "Say which input made a step run again",
         "어떤 입력 때문에 단계가 다시 실행됐는지 알려 줍니다",
     ),
+    "tracking token create": (
+        LIFE,
+        "tracking_token_create",
+        "Make a token for a person or a program",
+        "사람이나 프로그램이 쓸 토큰을 만듭니다",
+    ),
+    "tracking token ls": (LIFE, "tracking_token_ls", "List tokens", "토큰 목록을 보여 줍니다"),
+    "tracking token rm": (LIFE, "tracking_token_rm", "Remove tokens", "토큰을 지웁니다"),
+    "tracking audit": (
+        LIFE,
+        "tracking_audit",
+        "Show who changed what in tracking and the registry",
+        "추적과 레지스트리에서 누가 무엇을 바꿨는지 보여 줍니다",
+    ),
+    "tracking gc": (
+        LIFE,
+        "tracking_gc",
+        "Remove deleted runs and experiments for good",
+        "지운 실행과 실험을 완전히 없앱니다",
+    ),
     "tracking serve": (LIFE, "tracking_serve", "Serve MLflow's REST API", "MLflow REST API 서버를 띄웁니다"),
     "image bootstrap": (
         LIFE,

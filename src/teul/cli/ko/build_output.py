@@ -66,4 +66,48 @@ MESSAGES = {
     "invalid duration `{value}`: expected one such as 24h or 90m": "기간 `{value}`: 24h나 90m 같은 꼴이어야 합니다",
     'no builder "{name}" found': '빌더 "{name}"이(가) 없습니다',
     "teul buildx ls": "teul buildx ls",
+    "Build twice under other circumstances and show the first path that differs": (
+        "조건을 바꿔 두 번 빌드하고, 처음으로 다른 경로를 보여 줍니다"
+    ),
+    "reproducible: the second build gave the same digest": "재현됩니다. 두 번째 빌드도 다이제스트가 같습니다",
+    "not reproducible: {step}": "재현되지 않습니다: {step}",
+    "   {path}: {what}": "   {path}: {what}",
+    "the context is large: it is built from the same path again": "컨텍스트가 커서 같은 경로에서 다시 빌드합니다",
+    "no libfaketime on this host: the second build has the same date": (
+        "이 호스트에 libfaketime이 없어 두 번째 빌드도 날짜가 같습니다"
+    ),
+    "is only in the second build": "두 번째 빌드에만 있습니다",
+    "is only in the first build": "첫 번째 빌드에만 있습니다",
+    "the order or the number of layers differs": "레이어의 순서나 개수가 다릅니다",
+    "is another kind of file": "파일의 종류가 다릅니다",
+    "mode and owner: {before} → {after}": "모드와 소유자: {before} → {after}",
+    "points to {before} → {after}": "가리키는 곳: {before} → {after}",
+    "its time: {before} → {after}": "시각: {before} → {after}",
+    "content, from byte {offset}: {before} → {after}": "내용, {offset}번째 바이트부터: {before} → {after}",
+    "compiled Python names the place of its source: `pip install --no-compile`, or `--prefix` for `--target`": (
+        "컴파일된 파이썬에는 소스의 위치가 들어갑니다. `pip install --no-compile`, 또는 `--target` 대신 `--prefix`를 쓰세요"
+    ),
+    "the package lists of today: end the RUN with `rm -rf /var/lib/apt/lists/*`": (
+        "오늘의 패키지 목록입니다. RUN 끝에 `rm -rf /var/lib/apt/lists/*`를 붙이세요"
+    ),
+    "another version was installed: pin versions (`name==1.2.3`), or build with a lock": (
+        "다른 버전이 설치됐습니다. 버전을 고정하거나(`이름==1.2.3`) 잠금 파일로 빌드하세요"
+    ),
+    "nothing needs it: remove it in the RUN that makes it": "필요 없는 파일입니다. 만드는 RUN 안에서 지우세요",
+    "made at random: make it when the container starts": "무작위로 만들어집니다. 컨테이너를 시작할 때 만드세요",
+    "gzip keeps the time: `gzip -n`, and `tar --sort=name --mtime=@0`": (
+        "gzip은 시각을 담습니다. `gzip -n`, `tar --sort=name --mtime=@0`을 쓰세요"
+    ),
+    "compiled here: `ar -D`, `-ffile-prefix-map`, no `__DATE__`, and SOURCE_DATE_EPOCH": (
+        "여기서 컴파일한 파일입니다. `ar -D`, `-ffile-prefix-map`, SOURCE_DATE_EPOCH를 쓰고 `__DATE__`는 쓰지 마세요"
+    ),
+    "archives keep times: set SOURCE_DATE_EPOCH, or `zip -X` after `touch -d @0`": (
+        "압축 파일은 시각을 담습니다. SOURCE_DATE_EPOCH를 주거나, `touch -d @0` 뒤에 `zip -X`를 쓰세요"
+    ),
+    "it holds the time of the build: write SOURCE_DATE_EPOCH in its place": (
+        "빌드한 시각이 들어 있습니다. 그 자리에 SOURCE_DATE_EPOCH를 쓰세요"
+    ),
+    "the step writes something else each time: a random number, an order, a process id, the number of processors": (
+        "실행할 때마다 다른 것을 씁니다. 난수, 순서, 프로세스 번호, 프로세서 수 같은 것입니다"
+    ),
 }

@@ -127,7 +127,44 @@ MESSAGES = {
         "`{root}`의 추적 저장소는 이미 {holder}가 서비스하고 있습니다"
     ),
     "this token is unknown or has ended": "모르는 토큰이거나 기한이 지났습니다",
-    "tracking server on {host}, port {port}; Ctrl-C ends it": "추적 서버: {host}, 포트 {port}. Ctrl-C로 끝냅니다",
+    "tracking server at {uri}; Ctrl-C ends it": "추적 서버: {uri}. Ctrl-C로 끝냅니다",
+    "--insecure and --require-tokens exclude each other": "--insecure와 --require-tokens는 함께 쓸 수 없습니다",
+    "use that one (MLFLOW_TRACKING_URI), end it, or serve another folder: TEUL_ROOT": (
+        "그 서버를 쓰거나(MLFLOW_TRACKING_URI), 끝내거나, 다른 폴더를 서비스하세요: TEUL_ROOT"
+    ),
+    "too many requests without a good token; wait a minute": "올바른 토큰 없는 요청이 너무 많습니다. 1분 기다리세요",
+    "the token `{who}` may not write {what}": "토큰 `{who}`(으)로는 {what}에 쓸 수 없습니다",
+    "the token `{who}` may not see {what}": "토큰 `{who}`(으)로는 {what}을(를) 볼 수 없습니다",
+    "role `{role}`: expected read, write or admin": "역할 `{role}`: read, write, admin 가운데 하나여야 합니다",
+    "a token needs a name that says whose it is": "토큰에는 누구의 것인지 말하는 이름이 필요합니다",
+    "token `{name}` not found": "토큰 `{name}`을(를) 찾을 수 없습니다",
+    "{count} tokens are called `{name}`: say which: {ids}": "이름이 `{name}`인 토큰이 {count}개입니다. 하나를 고르세요: {ids}",
+    "it is shown only now; it ends {when}; MLFLOW_TRACKING_TOKEN takes it": (
+        "지금만 보여 줍니다. {when}에 끝납니다. MLFLOW_TRACKING_TOKEN에 넣으세요"
+    ),
+    "duration `{value}`: expected one such as 30m, 12h, 90d or 1y": (
+        "기간 `{value}`: 30m, 12h, 90d, 1y 같은 형식이어야 합니다"
+    ),
+    "run {run_id} is kept: a model version stands on its files": "실행 {run_id}은(는) 남깁니다. 모델 버전이 그 파일을 씁니다",
+    "freed: {size}": "확보한 공간: {size}",
+    "Ask for a token on loopback, too": "루프백에서도 토큰을 요구합니다",
+    "What it may do: read, write or admin": "할 수 있는 일: read, write, admin",
+    "Only in the experiment of this name; default: in all": "이 이름의 실험에서만. 기본은 모든 실험",
+    "When it ends, such as 12h, 90d or 1y": "끝나는 때. 예: 12h, 90d, 1y",
+    "Output format: json, or a Go template for each line such as {{.ID}} {{.Name}}": (
+        "출력 형식: json, 또는 {{.ID}} {{.Name}} 같은 Go 템플릿"
+    ),
+    "Output format: json, or a Go template for each line such as {{.At}} {{.Action}}": (
+        "출력 형식: json, 또는 {{.At}} {{.Action}} 같은 Go 템플릿"
+    ),
+    "Show at most this many lines": "최대 이만큼의 줄을 보여 줍니다",
+    "Only lines since this day or moment (2026-11-21, 2026-11-21T09:30)": (
+        "이 날이나 순간부터의 줄만(2026-11-21, 2026-11-21T09:30)"
+    ),
+    "Only what this person or token did": "이 사람이나 토큰이 한 일만",
+    "Only what was deleted at least so long ago, such as 30d": "지운 지 이만큼 지난 것만. 예: 30d",
+    "Only this deleted run": "이 지운 실행만",
+    "Say what would go, and remove nothing": "무엇이 없어질지만 말하고 없애지 않습니다",
     "teul models show {name}": "teul models show {name}",
     "teul runs": "teul runs",
     # options

@@ -163,11 +163,11 @@ def build(engine: Engine, options: BuildOptions, *, events: Sink = silent) -> Bu
         ImageNotFound, RegistryUnavailable, PlatformMismatch, …: a base image, with the place of the FROM.
         InvalidInput: the context.
     """
-    names = [_tag(name) for name in options.tags]
+    names = tags_of(options)
     # Another process may take a layer away between our look and our claim, or write to the context between our look and
     # the copy; then another look is right about it.
     for attempt in range(ATTEMPTS):
-        session = _Session(engine, options, events)
+        session = Session(engine, options, events)
         try:
             solution = session.solve()
             return session.finish(solution, names)
@@ -187,7 +187,7 @@ def plan(engine: Engine, options: BuildOptions, *, events: Sink = silent) -> tup
     """
     from teul.solver.solve import plan as plan_steps
 
-    session = _Session(engine, options, events)
+    session = Session(engine, options, events)
     try:
         planned = plan_steps(
             [session.lowered.vertex], session.worker, session.cache, scope=session.scope, skip=session.skip
@@ -197,10 +197,11 @@ def plan(engine: Engine, options: BuildOptions, *, events: Sink = silent) -> tup
         session.close()
 
 
-class _Session:
+class Session:
     """One attempt at one build."""
 
-    def __init__(self, engine: Engine, options: BuildOptions, events: Sink) -> None:
+    def __init__(self, engine: Engine, options: BuildOptions, events: Sink, *, is_trial: bool = False) -> None:
+        """*is_trial*: nothing of it is remembered."""
         self.engine = engine
         self.options = options
         self.events = events
@@ -211,7 +212,8 @@ class _Session:
         self.epoch = find_epoch(engine, options)
         self._scratch = ExitStack()
         self._networks = BuildNetworks(engine, events)
-        self.cache = BuildCache(SolverCache(engine.db), engine.snapshots.has)
+        self.is_trial = is_trial
+        self.cache = BuildCache(SolverCache(engine.db), engine.snapshots.has, is_trial=is_trial)
         secrets = read_secrets(options.secrets, engine.settings.environ or {})
         self.ssh = self._agents() if options.ssh else None
         self.remote = open_remote(
@@ -235,7 +237,7 @@ class _Session:
         engine, options = self.engine, self.options
         contexts = named_contexts(options.build_contexts, self._fetch_context)
         self.dockerfile, ignore = read_dockerfile(options)
-        self.scope = _scope(self.dockerfile, options)
+        self.scope = "" if self.is_trial else _scope(self.dockerfile, options)
         self.lowered = lower(
             self.dockerfile, lower_options(engine, options, contexts, self.epoch, ignore), self._resolve
         )
@@ -414,7 +416,7 @@ class _Session:
                 if not tree.root.startswith(f"{self.engine.settings.root}/")  # those are gone after the build
                 for path, known in tree.learned.items()
             }
-            if learned:
+            if learned and not self.is_trial:
                 put_file_digests(self.engine.db, learned)
 
     def finish(self, solution: Solution, names: list[Reference]) -> BuildResult:
@@ -640,6 +642,11 @@ def _unkept(config: bytes) -> Image:
         created_at=time.time(),
         size_bytes=0,
     )
+
+
+def tags_of(options: BuildOptions) -> list[Reference]:
+    """Raises: InvalidInput, InvalidReference."""
+    return [_tag(name) for name in options.tags]
 
 
 def _tag(name: str) -> Reference:

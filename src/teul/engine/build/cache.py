@@ -19,20 +19,30 @@ class BuildCache:
     *foreseen* are results that follow from the op alone, so nothing has to run to know them.
     """
 
-    def __init__(self, local: SolverCache, has: Callable[[Sequence[Digest]], bool]) -> None:
+    def __init__(self, local: SolverCache, has: Callable[[Sequence[Digest]], bool], *, is_trial: bool = False) -> None:
+        """*is_trial*: what is put goes no further than this build."""
         self._local = local
+        self._trial: dict[str, Mapping[str, Any]] | None = {} if is_trial else None
         self.foreseen: Mapping[str, Mapping[str, Any]] = {}
         self._has = has
         self.imported: ImportedCache | None = None
         self.explained_keys = local.explained_keys
         self.explained = local.explained
         self.explain = local.explain
-        self.put = local.put
+
+    def put(self, key: str, vertex: str, name: str, result: Mapping[str, Any]) -> None:
+        """See `teul.solver.Cache`."""
+        if self._trial is not None:
+            self._trial[key] = result
+        else:
+            self._local.put(key, vertex, name, result)
 
     def find(self, key: str) -> Mapping[str, Any] | None:
         """See `teul.solver.Cache`."""
         if key in self.foreseen:
             return self.foreseen[key]
+        if self._trial is not None and key in self._trial:
+            return self._trial[key]
         found = self._local.find(key)
         offered = self.imported.records.get(key) if self.imported is not None else None
         if offered is None:

@@ -6,6 +6,7 @@ When we are killed, the lock goes with us and the monitor's command does it all.
 
 from __future__ import annotations
 
+import errno
 import os
 
 from teul.engine.containers.lookup import bundle_of, get, reread
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 else:
     import _signal as signal
 
+TERMINAL_GONE = 129
+"""As of a process that SIGHUP ended."""
 PATIENCE = 3
 """So many SIGINT or SIGTERM in a row that the container ignores end us, as they end Docker."""
 
@@ -129,7 +132,11 @@ def start_attached(
             if terminal is not None:
                 terminal.enter()
             how = _relay(attachment, running, streams, keys, signals, terminal, should_stop)
-        except BaseException:
+        except BaseException as error:
+            if running.is_running and isinstance(error, OSError) and error.errno == errno.EIO:
+                # Our terminal went away, which is no reason for the container to end: nobody attends from now on.
+                started.leave()
+                return TERMINAL_GONE
             if terminal is not None:
                 terminal.leave()
             _end(running)
@@ -282,5 +289,9 @@ class _Terminal:
         if self._saved is not None:
             import termios
 
-            termios.tcsetattr(self._descriptor, termios.TCSADRAIN, list(self._saved))  # type: ignore[arg-type]
-            self._saved = None
+            saved, self._saved = self._saved, None
+            try:
+                termios.tcsetattr(self._descriptor, termios.TCSADRAIN, list(saved))  # type: ignore[arg-type]
+            except termios.error:
+                # It went away.
+                pass

@@ -13,6 +13,7 @@ import asyncio
 import ipaddress
 import logging
 import os
+import time
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
@@ -21,8 +22,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 import orjson
 
-from teul.errors import Forbidden, TeulError, TrackingInvalid, Unauthorized, text
-from teul.ml.tracking import registry_routes, tokens, tracking_routes, wire
+from teul.errors import Forbidden, TeulError, TrackingInvalid, Unauthorized, Unavailable, text
+from teul.ml.tracking import audit, keys, registry_routes, tokens, tracking_routes, wire
 from teul.ml.tracking.access import Grant
 from teul.ml.tracking.artifact_transfer import ArtifactTransfer
 from teul.ml.tracking.committer import Committer
@@ -52,16 +53,27 @@ SERVER_INFO = {
     "multipart_uploads_enabled": False,
     "multipart_downloads_enabled": False,
 }
+AUDITED = frozenset(
+    {
+        "experiments/delete", "experiments/restore", "experiments/update", "runs/delete", "runs/restore",
+        "registered-models/create", "registered-models/rename", "registered-models/update", "registered-models/alias",
+        "model-versions/create", "model-versions/update", "model-versions/transition-stage",
+    }
+)  # fmt: skip
+"""Writes that the audit log keeps, beside all that deletes."""
+SUBJECTS = ("name", "new_name", "version", "alias", "stage", "experiment_id", "run_id", "model_id", "key")
 _JSON = (b"content-type", b"application/json")
 _LOGGER = logging.getLogger("teul.ml.tracking")
 
 
 class TrackingApp:
-    """One per process. *trusts_network* lets requests without a token in on every address."""
+    """One per process. *trusts_network* lets requests without a token in on every address, *requires_tokens* on none."""
 
-    def __init__(self, store: TrackingStore, *, trusts_network: bool = False) -> None:
+    def __init__(self, store: TrackingStore, *, trusts_network: bool = False, requires_tokens: bool = False) -> None:
         self._store = store
         self._trusts_network = trusts_network
+        self._requires_tokens = requires_tokens
+        self._failures = Failures()
         self._fixed: dict[tuple[str, str], Route] = {}
         self._patterns: list[tuple[tuple[str, ...], Route]] = []
         for route in (*tracking_routes.ROUTES, *registry_routes.ROUTES):
@@ -107,7 +119,24 @@ class TrackingApp:
                 status, body = await self._other(path, scope, headers, grant, receive)
         except Exception as error:
             status, body = self._failed(error, path)
+            if status in (401, 403, 429):
+                await self._note_refusal(scope, status, body)
         await respond(send, status, body)
+
+    async def _note_refusal(self, scope: Scope, status: int, body: Answer) -> None:
+        """A line of the audit log for who was turned away; of those who come again and again, only the first times."""
+        address = _address(scope)
+        if not self._failures.is_worth_noting(address):
+            return
+        db, action = self._store.db, f"{scope['method']} {scope['path']}"
+        try:
+            await self.write(
+                lambda: audit.note(
+                    db, "", action, str(body["message"]), address=address, outcome=str(body["error_code"])
+                )
+            )
+        except Exception as error:
+            _LOGGER.error("the audit log could not be written", exc_info=error)
 
     async def write(self, job: Callable[[], Any]) -> Any:
         """Run *job* on the committer; answered when it is on the disk."""
@@ -182,14 +211,19 @@ class TrackingApp:
         Raises:
             Unauthorized: a token is needed, and this one is none.
         """
-        client = scope.get("client")
-        who = f"client at {client[0]}" if client else "client"
+        address = _address(scope)
+        who = f"client at {address}" if address else "client"
+        self._failures.check(address)
         if token:
             run_id = tokens.run_of(self._store.db, token)
             if run_id is not None:
                 return Grant(f"run {run_id}", run_id)
-        if self._trusts_network or is_loopback(scope):
+            key = keys.find(self._store.db, token)
+            if key is not None:
+                return Grant(f"{key.name} ({key.id})", role=key.role, project=key.project)
+        if self._trusts_network or (is_loopback(scope) and not self._requires_tokens):
             return Grant(who)
+        self._failures.add(address)
         raise Unauthorized(
             text("a token is needed here: set MLFLOW_TRACKING_TOKEN to the one of the run")
             if not token
@@ -217,7 +251,15 @@ class TrackingApp:
         store = self._store
 
         def job() -> Answer:
-            return route.handler(Call(store.db, store.content, grant(), values))
+            who = grant()
+            if not route.writes:
+                who.check_reading(store.db, values)
+                return who.visible(store.db, route.handler(Call(store.db, store.content, who, values)))
+            made = route.handler(Call(store.db, store.content, who, values))
+            if route.path in AUDITED or route.method == "DELETE":
+                subject = " ".join(str(values[name]) for name in SUBJECTS if values.get(name))
+                audit.note(store.db, who.who, f"{route.method} {route.path}", subject, address=_address(scope))
+            return made
 
         answer: Answer = await (self.write(job) if route.writes else self.read(job))
         return answer
@@ -237,6 +279,12 @@ class TrackingApp:
             return 200, MLFLOW_VERSION.encode()
         if path in ("/api/3.0/mlflow/server-info", "/ajax-api/3.0/mlflow/server-info"):
             return 200, SERVER_INFO
+        if "/mlflow/traces" in path or path.startswith("/v1/traces"):
+            return 501, {
+                "error_code": "NOT_IMPLEMENTED",
+                "message": "traces are not supported by teul's tracking server; switch them off with"
+                " MLFLOW_TRACE_SAMPLING_RATIO=0 or mlflow.tracing.disable()",
+            }
         if path == "/graphql":
             body = read_json(await read_body(receive, MAX_JSON_BYTES), method, headers)
             return 200, await self.read(lambda: self._graphql(body, grant()))
@@ -289,6 +337,8 @@ async def respond(send: Send, status: int, body: Answer | bytes) -> None:
     headers = [kind, (b"content-length", str(len(data)).encode())]
     if status == 401:
         headers.append((b"www-authenticate", b"Bearer"))
+    if status == 429:
+        headers.append((b"retry-after", str(int(Failures.PERIOD_S)).encode()))
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": data})
 
@@ -342,6 +392,49 @@ def read_json(data: bytes, method: str, headers: dict[bytes, bytes]) -> dict[str
     if not isinstance(body, dict):
         raise TrackingInvalid("Bad Request. The body must be a JSON object.")
     return body
+
+
+class Failures:
+    """How often each address showed no good token of late: after so many it has to wait, whatever it shows."""
+
+    PERIOD_S = 60.0
+    ALLOWED = 20
+    NOTED = 5
+    MOST_ADDRESSES = 10_000
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._counts: dict[str, tuple[float, int]] = {}
+        self._noted: dict[str, tuple[float, int]] = {}
+
+    def check(self, address: str) -> None:
+        """Raises: Unavailable, with `retry_after_s`."""
+        if self._count(self._counts, address) >= self.ALLOWED:
+            error = Unavailable(text("too many requests without a good token; wait a minute"))
+            error.retry_after_s = self.PERIOD_S
+            raise error
+
+    def add(self, address: str) -> None:
+        self._add(self._counts, address)
+
+    def is_worth_noting(self, address: str) -> bool:
+        self._add(self._noted, address)
+        return self._count(self._noted, address) <= self.NOTED
+
+    def _count(self, counts: dict[str, tuple[float, int]], address: str) -> int:
+        began, count = counts.get(address, (0.0, 0))
+        return count if self._clock() - began < self.PERIOD_S else 0
+
+    def _add(self, counts: dict[str, tuple[float, int]], address: str) -> None:
+        count = self._count(counts, address)
+        if not count and len(counts) >= self.MOST_ADDRESSES:
+            counts.clear()
+        counts[address] = (counts[address][0] if count else self._clock(), count + 1)
+
+
+def _address(scope: Scope) -> str:
+    client = scope.get("client")
+    return str(client[0]) if client else ""
 
 
 def is_loopback(scope: Scope) -> bool:

@@ -58,8 +58,9 @@ class ArtifactTransfer:
         if noun == "artifacts" and method == "GET" and not rest:
             await respond(send, 200, await app.read(lambda: self._list(grant(), query.get("path", ""))))
         elif noun == "artifacts" and method in ("GET", "HEAD"):
-            await app.read(grant)
-            await self._download(artifacts.check_path(rest), app, send)
+            wanted = artifacts.check_path(rest)
+            await app.read(lambda: grant().check_reading_artifact(self._store.db, wanted))
+            await self._download(wanted, app, send)
         elif noun == "artifacts" and method == "PUT":
             await self._upload(artifacts.check_path(rest), app, grant, receive)
             await respond(send, 200, {})
@@ -75,7 +76,7 @@ class ArtifactTransfer:
             raise ArtifactNotFound(path)
 
     def _list(self, grant: Grant, path: str) -> dict[str, object]:
-        del grant
+        grant.check_reading_artifact(self._store.db, path)
         found = artifacts.listing(self._store.db, path)
         return {"files": [wire.file_json(info) for info in found]} if found else {}
 
@@ -85,7 +86,7 @@ class ArtifactTransfer:
 
     def _legacy_path(self, grant: Grant, path: str, query: dict[str, str]) -> str:
         """What MLflow's web pages ask for: by run, or by model version."""
-        del grant
+        grant.check_reading(self._store.db, query)
         if path == "/get-artifact":
             uri = runs.get(self._store.db, query.get("run_id") or query.get("run_uuid", "")).artifact_uri
         else:

@@ -157,11 +157,15 @@ def delete(db: Database, path: str) -> None:
     path = check_path(path)
     if not path:
         raise TrackingInvalid("Invalid path")
+    if not forget(db, path):
+        raise ArtifactNotFound(path)
+
+
+def forget(db: Database, path: str) -> int:
+    """As `delete`, for what may not be there; how many names went."""
     with db.write():
         one = db.execute("DELETE FROM artifacts WHERE path = ?", (path,)).rowcount
-        many = db.execute("DELETE FROM artifacts WHERE path > ? AND path < ?", _below(path)).rowcount
-        if not one + many:
-            raise ArtifactNotFound(path)
+        return one + db.execute("DELETE FROM artifacts WHERE path > ? AND path < ?", _below(path)).rowcount
 
 
 def begin_upload(db: Database, path: str, parts: int, upload_id: str) -> None:

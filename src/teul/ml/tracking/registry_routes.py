@@ -60,7 +60,8 @@ def finalize_logged_model(call: Call) -> Answer:
 
 
 def delete_logged_model(call: Call) -> Answer:
-    call.grant.check_owner()
+    call.grant.check_admin()
+    call.grant.check_logged_model(call.db, call.string("model_id"))
     logged_models.delete(call.db, call.string("model_id"))
     return EMPTY
 
@@ -128,6 +129,7 @@ def list_logged_model_artifacts(call: Call) -> Answer:
 
 
 def create_registered_model(call: Call) -> Answer:
+    call.grant.check_writing()
     model = registry.create_model(
         call.db, call.string("name"), description=call.string("description"), tags=dict(call.pairs("tags"))
     )
@@ -146,13 +148,15 @@ def update_registered_model(call: Call) -> Answer:
 
 
 def rename_registered_model(call: Call) -> Answer:
-    call.grant.check_owner()
+    call.grant.check_admin()
+    call.grant.check_model(call.db, call.string("name"))
     model = registry.rename_model(call.db, call.string("name"), call.string("new_name"))
     return {"registered_model": registered_model_json(model)}
 
 
 def delete_registered_model(call: Call) -> Answer:
-    call.grant.check_owner()
+    call.grant.check_admin()
+    call.grant.check_model(call.db, call.string("name"))
     registry.delete_model(call.db, call.string("name"), who=call.grant.who)
     return EMPTY
 
@@ -258,7 +262,8 @@ def update_version(call: Call) -> Answer:
 
 
 def delete_version(call: Call) -> Answer:
-    call.grant.check_owner()
+    call.grant.check_admin()
+    call.grant.check_version(call.db, call.string("name"), call.string("version"))
     registry.delete_version(call.db, call.string("name"), call.string("version"), who=call.grant.who)
     return EMPTY
 

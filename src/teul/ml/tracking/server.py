@@ -15,7 +15,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -25,6 +25,7 @@ from teul import __version__
 from teul.config import Settings
 from teul.errors import InvalidInput, PortInUse, StoreLocked, text
 from teul.host.fs import write_atomic
+from teul.ml.tracking import service
 from teul.ml.tracking.app import TrackingApp
 from teul.ml.tracking.store import TrackingStore
 from teul.state.leases import process_start
@@ -36,9 +37,9 @@ GRACE_S = 10
 IP_FREEBIND = 15
 
 
-def make_app(settings: Settings, *, trusts_network: bool = False) -> TrackingApp:
+def make_app(settings: Settings, *, trusts_network: bool = False, requires_tokens: bool = False) -> TrackingApp:
     """The ASGI application over the store of a state folder; `close` it when done."""
-    return TrackingApp(TrackingStore.of(settings), trusts_network=trusts_network)
+    return TrackingApp(TrackingStore.of(settings), trusts_network=trusts_network, requires_tokens=requires_tokens)
 
 
 def state_path(settings: Settings) -> str:
@@ -57,6 +58,8 @@ def serve(
     host: str = "127.0.0.1",
     port: int = DEFAULT_PORT,
     trusts_network: bool = False,
+    requires_tokens: bool = False,
+    on_ready: Callable[[str], object] = lambda uri: None,
 ) -> None:
     """Serve until told to end (`SIGTERM`, Ctrl-C). Port 0 takes a free one.
 
@@ -71,7 +74,7 @@ def serve(
     try:
         listener = _bind(host, port)
         port = listener.getsockname()[1]
-        app = make_app(settings, trusts_network=trusts_network)
+        app = make_app(settings, trusts_network=trusts_network, requires_tokens=requires_tokens)
         try:
             config = uvicorn.Config(
                 app,
@@ -87,7 +90,7 @@ def serve(
                 timeout_keep_alive=KEEP_ALIVE_S,
                 timeout_graceful_shutdown=GRACE_S,
             )
-            _Server(config, settings, host, port).run(sockets=[listener])
+            _Server(config, settings, host, port, on_ready).run(sockets=[listener])
         finally:
             app.close()
             _forget(settings)
@@ -98,8 +101,16 @@ def serve(
 class _Server(uvicorn.Server):
     """uvicorn, which listens on more addresses while it runs."""
 
-    def __init__(self, config: uvicorn.Config, settings: Settings, host: str, port: int) -> None:
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        settings: Settings,
+        host: str,
+        port: int,
+        on_ready: Callable[[str], object],
+    ) -> None:
         super().__init__(config)
+        self._on_ready = on_ready
         self._settings = settings
         self._host = host
         self._port = port
@@ -120,6 +131,7 @@ class _Server(uvicorn.Server):
         if self.should_exit:
             return
         await self._listen_on_more()
+        self._on_ready(uri_of(self._host, self._port))
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._look_again)
 
     def _look_again(self) -> None:
@@ -232,8 +244,12 @@ def _lock(settings: Settings) -> int:
     except BlockingIOError:
         holder = os.pread(descriptor, 4096, 0).decode(errors="replace").strip()
         os.close(descriptor)
+        found = service.find(settings)
+        if found is not None:
+            holder = f"{holder} at {found.uri}"
         raise StoreLocked(
-            text("the tracking store in `{root}` is served already by {holder}", root=settings.root, holder=holder)
+            text("the tracking store in `{root}` is served already by {holder}", root=settings.root, holder=holder),
+            hint=text("use that one (MLFLOW_TRACKING_URI), end it, or serve another folder: TEUL_ROOT"),
         ) from None
     os.ftruncate(descriptor, 0)
     os.pwrite(descriptor, f"pid {os.getpid()}".encode(), 0)

@@ -15,8 +15,11 @@ from teul.ml.tracking import (
     aliases,
     approvals,
     artifacts,
+    audit,
+    cleaning,
     environments,
     experiments,
+    keys,
     logged_models,
     metrics,
     registry,
@@ -26,8 +29,11 @@ from teul.ml.tracking import (
     sources,
     tokens,
 )
+from teul.ml.tracking.audit import Entry as AuditEntry
+from teul.ml.tracking.cleaning import Cleaned
 from teul.ml.tracking.clock import now_ms
 from teul.ml.tracking.database import Database
+from teul.ml.tracking.keys import Key
 from teul.ml.tracking.values import (
     AliasChange,
     Approval,
@@ -424,18 +430,26 @@ class TrackingStore:
 
     def set_alias(self, name: str, alias: str, version: int | str, *, who: str, reason: str = "") -> None:
         """Raises: GateFailed, TrackingNotFound, TrackingInvalid."""
-        aliases.set_alias(self.db, name, alias, version, who=who, reason=reason)
+        with self.db.write():
+            aliases.set_alias(self.db, name, alias, version, who=who, reason=reason)
+            audit.note(self.db, who, "promote", f"{name} {version} {alias}")
 
     def delete_alias(self, name: str, alias: str, *, who: str, reason: str = "") -> None:
         aliases.delete_alias(self.db, name, alias, who=who, reason=reason)
 
     def rollback(self, name: str, alias: str, *, who: str, reason: str = "") -> tuple[int, int]:
         """Point *alias* back at what it pointed at before; (from, to). Raises: TrackingNotFound."""
-        return aliases.rollback(self.db, name, alias, who=who, reason=reason)
+        with self.db.write():
+            moved = aliases.rollback(self.db, name, alias, who=who, reason=reason)
+            audit.note(self.db, who, "rollback", f"{name} {moved[0]} {moved[1]} {alias}")
+            return moved
 
     def decide(self, name: str, version: int | str, verdict: str, *, who: str, reason: str = "") -> Approval:
         """Approve or reject a version. Raises: GateFailed, NotApproved, TrackingNotFound."""
-        return approvals.decide(self.db, name, version, verdict, who=who, reason=reason)
+        with self.db.write():
+            said = approvals.decide(self.db, name, version, verdict, who=who, reason=reason)
+            audit.note(self.db, who, verdict, f"{name} {version}")
+            return said
 
     def approvals(self, name: str, version: int | str) -> list[Approval]:
         """All that was said of a version, oldest first."""
@@ -467,6 +481,37 @@ class TrackingStore:
 
     def revoke_run_tokens(self, run_id: str) -> None:
         tokens.revoke(self.db, run_id)
+
+    def issue_key(self, name: str, *, role: str, project: str = "", ttl_s: float, who: str) -> tuple[str, Key]:
+        """A token for a person or a program, and what is known of it. Raises: InvalidInput."""
+        with self.db.write():
+            token, key = keys.issue(self.db, name, role=role, project=project, ttl_s=ttl_s, who=who)
+            audit.note(self.db, who, "token create", f"{key.id} {name} {role} {project}".strip())
+            return token, key
+
+    def all_keys(self) -> Sequence[Key]:
+        """Those that have ended, too."""
+        return keys.listed(self.db)
+
+    def remove_key(self, wanted: str, *, who: str) -> Key:
+        """By id or name. Raises: TrackingNotFound, InvalidInput."""
+        with self.db.write():
+            key = keys.remove(self.db, wanted)
+            audit.note(self.db, who, "token rm", f"{key.id} {key.name}")
+            return key
+
+    def audit(self, *, last: int = 100, since: int = 0, who: str = "") -> list[AuditEntry]:
+        """The last lines of the audit log, oldest first."""
+        return audit.entries(self.db, last=last, since=since, who=who)
+
+    def clean(self, *, older_than_s: float = 0, run_ids: Sequence[str] = (), is_dry: bool = False, who: str) -> Cleaned:
+        """Remove for good what was deleted; the content goes with `collect`."""
+        with self.db.write():
+            made = cleaning.clean(self.db, older_than_s=older_than_s, run_ids=run_ids, is_dry=is_dry)
+            if not is_dry and (made.runs or made.experiments or made.models):
+                counts = f"{len(made.runs)} runs, {len(made.experiments)} experiments, {len(made.models)} models"
+                audit.note(self.db, who, "gc", counts)
+            return made
 
     def collect(self, *, grace_s: float = artifacts.GRACE_S) -> tuple[int, int]:
         """Remove artifact content that nothing names and that is older than *grace_s*; how many blobs and bytes."""

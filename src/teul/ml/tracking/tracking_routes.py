@@ -33,7 +33,8 @@ TAGS = messages("tags", string("key"), string("value"))
 
 def create_experiment(call: Call) -> Answer:
     tags = dict(call.pairs("tags"))
-    if not call.grant.is_owner:
+    call.grant.check_new_experiment(call.string("name"))
+    if call.grant.run_id:
         tags[CREATED_BY_TAG] = call.grant.run_id
     location = call.string("artifact_location")
     return {"experiment_id": experiments.create(call.db, call.string("name"), location=location, tags=tags)}
@@ -52,19 +53,22 @@ def get_experiment_by_name(call: Call) -> Answer:
 
 
 def delete_experiment(call: Call) -> Answer:
-    call.grant.check_owner()
+    call.grant.check_admin()
+    call.grant.check_experiment(call.db, call.string("experiment_id"))
     experiments.delete(call.db, call.string("experiment_id"))
     return EMPTY
 
 
 def restore_experiment(call: Call) -> Answer:
-    call.grant.check_owner()
+    call.grant.check_admin()
+    call.grant.check_experiment(call.db, call.string("experiment_id"))
     experiments.restore(call.db, call.string("experiment_id"))
     return EMPTY
 
 
 def update_experiment(call: Call) -> Answer:
-    call.grant.check_owner()
+    call.grant.check_admin()
+    call.grant.check_experiment(call.db, call.string("experiment_id"))
     experiments.rename(call.db, call.string("experiment_id"), call.string("new_name"))
     return EMPTY
 
@@ -88,7 +92,7 @@ def set_experiment_tag(call: Call) -> Answer:
     experiment_id, key = call.string("experiment_id"), call.string("key")
     call.grant.check_experiment(call.db, experiment_id)
     if key == CREATED_BY_TAG:
-        call.grant.check_owner()
+        call.grant.check_admin()
     experiments.set_tag(call.db, experiment_id, key, call.string("value"))
     return EMPTY
 
@@ -132,13 +136,15 @@ def update_run(call: Call) -> Answer:
 
 
 def delete_run(call: Call) -> Answer:
-    call.grant.check_owner()
+    call.grant.check_admin()
+    call.grant.check_run(call.db, call.string("run_id"))
     runs.delete(call.db, call.string("run_id"))
     return EMPTY
 
 
 def restore_run(call: Call) -> Answer:
-    call.grant.check_owner()
+    call.grant.check_admin()
+    call.grant.check_run(call.db, call.string("run_id"))
     runs.restore(call.db, call.string("run_id"))
     return EMPTY
 
@@ -162,7 +168,7 @@ def search_runs(call: Call) -> Answer:
 def log_metric(call: Call) -> Answer:
     values = call.values
     run_id = values["run_id"]
-    if call.grant.run_id:
+    if call.grant.is_limited:
         call.grant.check_run(call.db, run_id)
     metrics.log(
         call.db,

@@ -39,6 +39,8 @@ def to_answer(error: BaseException) -> tuple[int, dict[str, str]]:
     """HTTP status and body of *error*; one that is not ours says nothing of what happened inside."""
     if isinstance(error, TeulError):
         message = str(error.message) + (f" (hint: {error.hint})" if error.hint else "")
+        if isinstance(error, Unavailable) and error.retry_after_s is not None:
+            return 429, {"error_code": "REQUEST_LIMIT_EXCEEDED", "message": message}
         for kind, code, status in CODES:
             if isinstance(error, kind):
                 return status, {"error_code": code, "message": message}

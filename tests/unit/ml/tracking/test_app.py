@@ -45,7 +45,7 @@ def test_what_needs_no_token_answers_everywhere(client, path, expected):
 
 
 def test_an_unknown_path_is_said_to_be_unknown(client):
-    status, body = client.ask("POST", "traces/nothing", {})
+    status, body = client.ask("POST", "nothing/at-all", {})
 
     assert (status, body["error_code"]) == (404, "ENDPOINT_NOT_FOUND")
 
@@ -109,6 +109,13 @@ def test_names_of_this_machine_are_let_in(client, host):
     client.host = host
 
     assert client.ask("GET", "experiments/get", query={"experiment_id": "0"})[0] == 200
+
+
+@pytest.mark.parametrize("path", ["/api/2.0/mlflow/traces", "/api/3.0/mlflow/traces/search", "/v1/traces"])
+def test_traces_are_said_not_to_be_supported_and_are_not_tried_again(client, path):
+    status, _, body = client.raw("POST", path, b"{}", headers={"content-type": "application/json"})
+
+    assert (status, json.loads(body)["error_code"]) == (501, "NOT_IMPLEMENTED")
 
 
 def test_a_gate_that_failed_is_a_conflict_that_no_client_repeats(client, store):

@@ -1,0 +1,49 @@
+"""`teul tracking gc`: remove for good what was deleted, and the artifacts that nothing names any more."""
+
+from __future__ import annotations
+
+import os
+
+from teul.cli.flags import Flag
+from teul.errors import text
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from teul.cli.context import Context
+    from teul.cli.flags import Arguments
+
+USAGE = "[OPTIONS]"
+FLAGS = (
+    Flag("older-than", help="Only what was deleted at least so long ago, such as 30d", metavar="DURATION"),
+    Flag("run", kind="list", help="Only this deleted run", metavar="RUN"),
+    Flag("dry-run", kind="bool", help="Say what would go, and remove nothing"),
+)
+
+
+def run(arguments: Arguments, context: Context) -> int:
+    """As `mlflow gc`; a run whose files a model version stands on is kept."""
+    from teul.cli.positionals import expect
+    from teul.cli.tracking_token_create import seconds
+    from teul.cli.units import human_size
+    from teul.ml.promotion import who
+    from teul.ml.tracking import TrackingStore
+
+    expect(arguments, "tracking gc", exactly=0)
+    older_than = arguments.string("older-than")
+    if not os.path.exists(context.settings.tracking_database):
+        return 0
+    is_dry = arguments.flag("dry-run")
+    with TrackingStore.of(context.settings) as store:
+        runs = [store.find_run(name).id for name in arguments.strings("run")]
+        made = store.clean(
+            older_than_s=seconds(older_than) if older_than else 0, run_ids=runs, is_dry=is_dry, who=who()
+        )
+        freed = 0 if is_dry else store.collect()[1]
+    for kind, ids in (("run", made.runs), ("experiment", made.experiments), ("model", made.models)):
+        for item in ids:
+            context.print(f"{kind}  {item}")
+    for item in made.kept:
+        context.say(text("run {run_id} is kept: a model version stands on its files", run_id=item))
+    if not is_dry:
+        context.say(text("freed: {size}", size=human_size(freed)))
+    return 0

@@ -1,0 +1,88 @@
+"""Permanent deletion of what was deleted: runs, experiments, logged models, with their artifacts. As `mlflow gc`.
+
+What a version of a registered model still stands on is kept, deleted or not: its files are the version's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from teul.ml.tracking import artifacts, sources
+from teul.ml.tracking.clock import now_ms
+from teul.ml.tracking.database import Database
+from teul.ml.tracking.registry import DELETED_STAGE
+from teul.ml.tracking.values import DELETED
+
+
+@dataclass(frozen=True, slots=True)
+class Cleaned:
+    """Ids of what is gone (or, when nothing was done, would go), and of the deleted runs that a version needs."""
+
+    runs: tuple[str, ...] = ()
+    experiments: tuple[str, ...] = ()
+    models: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
+
+
+def clean(db: Database, *, older_than_s: float = 0, run_ids: Sequence[str] = (), is_dry: bool = False) -> Cleaned:
+    """Remove what was deleted at least *older_than_s* seconds ago, or only the deleted runs *run_ids*."""
+    before = now_ms() - int(older_than_s * 1000)
+    with db.write():
+        needed = {location for (location,) in db.all(
+            "SELECT storage_location FROM model_versions WHERE current_stage != ?", (DELETED_STAGE,)
+        )}  # fmt: skip
+        runs, models, kept = [], [], []
+        for number, run_id, uri in db.all(
+            "SELECT number, id, artifact_uri FROM runs WHERE lifecycle_stage = ? AND coalesce(deleted_time, 0) <= ?",
+            (DELETED, before),
+        ):
+            if run_ids and run_id not in run_ids:
+                continue
+            if _is_needed(uri, needed):
+                kept.append(run_id)
+                continue
+            runs.append(run_id)
+            if not is_dry:
+                db.execute("DELETE FROM runs WHERE number = ?", (number,))
+                db.execute("DELETE FROM tokens WHERE run_id = ?", (run_id,))
+                _forget(db, uri)
+        experiments: list[str] = []
+        if not run_ids:
+            for model_id, uri in db.all(
+                "SELECT id, artifact_location FROM logged_models WHERE lifecycle_stage = ? AND last_update_time <= ?",
+                (DELETED, before),
+            ):
+                if not _is_needed(uri, needed):
+                    models.append(model_id)
+                    if not is_dry:
+                        db.execute("DELETE FROM logged_models WHERE id = ?", (model_id,))
+                        _forget(db, uri)
+            experiments = list(_experiments(db, before, needed, kept, is_dry=is_dry))
+    return Cleaned(tuple(runs), tuple(experiments), tuple(models), tuple(kept))
+
+
+def _experiments(db: Database, before: int, needed: set[str], kept: list[str], *, is_dry: bool) -> Iterator[str]:
+    for number, uri in db.all(
+        "SELECT id, artifact_location FROM experiments WHERE lifecycle_stage = ? AND last_update_time <= ? AND id != 0",
+        (DELETED, before),
+    ):
+        there = {run_id for (run_id,) in db.all("SELECT id FROM runs WHERE experiment = ?", (number,))}
+        if there & set(kept) or any(_is_needed(uri, {item}) for item in needed):
+            continue
+        yield str(number)
+        if not is_dry:
+            db.execute("DELETE FROM experiments WHERE id = ?", (number,))
+            _forget(db, uri)
+
+
+def _is_needed(uri: str, needed: set[str]) -> bool:
+    root = f"{uri.rstrip('/')}/"
+    return any(f"{location.rstrip('/')}/".startswith(root) for location in needed)
+
+
+def _forget(db: Database, uri: str) -> None:
+    """The names of the artifacts below *uri*; their content goes with the next `collect`."""
+    path = sources.artifact_path(uri)
+    if path:
+        artifacts.forget(db, path)

@@ -1,0 +1,84 @@
+import pytest
+
+from teul.errors import TrackingNotFound
+from teul.ml.tracking import TrackingStore, logged_models
+
+
+@pytest.fixture
+def store(tmp_path):
+    with TrackingStore.open(str(tmp_path / "tracking.db")) as made:
+        yield made
+
+
+def run(store, experiment="0", content=b"x" * 1000):
+    made = store.create_run(experiment)
+    store.log_artifact(made.id, "a.bin", content)
+    store.log_metric(made.id, "m", 1.0)
+    return made
+
+
+def test_only_what_was_deleted_goes_and_takes_its_content_along(store):
+    kept, gone = run(store, content=b"kept"), run(store, content=b"gone")
+    shared = run(store, content=b"kept")
+    store.delete_run(gone.id)
+    store.delete_run(shared.id)
+
+    made = store.clean(who="kim")
+    count, _ = store.collect(grace_s=0)
+
+    assert set(made.runs) == {gone.id, shared.id}
+    assert count == 1
+    assert store.read_artifact(kept.id, "a.bin") == b"kept"
+    with pytest.raises(TrackingNotFound):
+        store.get_run(gone.id)
+    assert store.audit()[-1].action == "gc"
+
+
+def test_nothing_goes_in_a_dry_run(store):
+    gone = run(store)
+    store.delete_run(gone.id)
+
+    assert store.clean(is_dry=True, who="kim").runs == (gone.id,)
+    assert store.get_run(gone.id).lifecycle_stage == "deleted"
+    assert store.audit() == []
+
+
+def test_what_was_deleted_a_moment_ago_is_not_older_than_a_day(store):
+    gone = run(store)
+    store.delete_run(gone.id)
+
+    assert store.clean(older_than_s=86400, who="kim").runs == ()
+
+
+def test_a_run_that_a_version_stands_on_is_kept(store):
+    made = run(store)
+    store.create_registered_model("m")
+    store.create_model_version("m", f"{made.artifact_uri}/a.bin", run_id=made.id)
+    store.delete_run(made.id)
+
+    assert store.clean(who="kim").kept == (made.id,)
+    store.delete_model_version("m", 1, who="kim")
+    assert store.clean(who="kim").runs == (made.id,)
+
+
+def test_a_deleted_experiment_goes_with_all_that_is_in_it(store):
+    experiment = store.create_experiment("e")
+    made = run(store, experiment)
+    model = logged_models.create(store.db, experiment, name="m")
+    store.delete_experiment(experiment)
+
+    cleaned = store.clean(who="kim")
+
+    assert (cleaned.runs, cleaned.experiments) == ((made.id,), (experiment,))
+    assert store.find_experiment("e") is None
+    assert store.find_logged_model(model.id) is None
+    assert store.collect(grace_s=0)[0] == 1
+
+
+def test_only_the_runs_that_were_named_go(store):
+    one, other = run(store), run(store)
+    store.delete_run(one.id)
+    store.delete_run(other.id)
+
+    assert store.clean(run_ids=[one.id], who="kim").runs == (one.id,)
+    assert store.get_run(other.id)
