@@ -9,6 +9,7 @@ from contextlib import ExitStack
 
 from teul.build import ops
 from teul.build.dockerfile.lower import BaseImage, LowerOptions, NamedContext, lower
+from teul.engine.build.bases import fetch_together
 from teul.engine.build.cache import BuildCache
 from teul.engine.build.explaining import ExplainedStep, explain
 from teul.engine.build.inputs import named_contexts, open_remote, open_trees, read_dockerfile, read_secrets
@@ -238,9 +239,9 @@ class Session:
         contexts = named_contexts(options.build_contexts, self._fetch_context)
         self.dockerfile, ignore = read_dockerfile(options)
         self.scope = "" if self.is_trial else _scope(self.dockerfile, options)
-        self.lowered = lower(
-            self.dockerfile, lower_options(engine, options, contexts, self.epoch, ignore), self._resolve
-        )
+        lowering = lower_options(engine, options, contexts, self.epoch, ignore)
+        self._fetched = fetch_together(engine, self.dockerfile, lowering, self.options, self.events)
+        self.lowered = lower(self.dockerfile, lowering, self._resolve)
         self._say_findings()
         self._say_origins()
         self._look_up()
@@ -304,6 +305,9 @@ class Session:
         if reference.startswith("oci-layout://"):
             found = self._from_layout(reference.removeprefix("oci-layout://"), platform)
             return BaseImage(id=found.id, config=found.config, reference=reference)
+        fetched = self._fetched.get((reference, str(platform)))
+        if fetched is not None:
+            return BaseImage(id=fetched.id, config=fetched.config, reference=reference)
         here = None if self.options.pull else self.engine.images.find(reference)
         if here is not None and platform.accepts(here.config.platform):
             return BaseImage(id=here.id, config=here.config, reference=reference)
