@@ -151,13 +151,15 @@ class TrackingApp:
     def _graphql(self, body: dict[str, Any], grant: Grant) -> Answer:
         from teul.ml.tracking import graphql
 
+        db = self._store.db
+
         def ask(path: str, fields: Mapping[str, Any]) -> Answer:
             route = self._fixed.get(("GET", PREFIXES[0] + path)) or self._fixed["POST", PREFIXES[0] + path]
-            return route.handler(
-                Call(self._store.db, self._store.content, grant, wire.read(route.fields, dict(fields)))
-            )
+            values = wire.read(route.fields, dict(fields))
+            grant.check_reading(db, values)
+            return grant.visible(db, route.handler(Call(db, self._store.content, grant, values)))
 
-        with self._store.db.read():
+        with db.read():
             return graphql.execute(body, ask)
 
     async def _pages(self, scope: Scope, headers: dict[bytes, bytes], receive: Receive, send: Send) -> None:
@@ -168,10 +170,7 @@ class TrackingApp:
             self._site = Site(self._store, self._readers)
         body = await read_body(receive, MAX_FORM_BYTES) if scope["method"] == "POST" else b""
 
-        def check(token: str) -> None:
-            self.grant_of(scope, token)
-
-        await self._site.serve(scope, headers, check, body, send)
+        await self._site.serve(scope, headers, lambda token: self.grant_of(scope, token), body, send)
 
     async def _mlflow_pages(self, scope: Scope, path: str, send: Send) -> bool:
         """Answer with a file of MLflow's own web interface; False when this is none of them."""
@@ -223,7 +222,9 @@ class TrackingApp:
                 return Grant(f"{key.name} ({key.id})", role=key.role, project=key.project)
         if self._trusts_network or (is_loopback(scope) and not self._requires_tokens):
             return Grant(who)
-        self._failures.add(address)
+        if token:
+            # Who has none is not guessing.
+            self._failures.add(address)
         raise Unauthorized(
             text("a token is needed here: set MLFLOW_TRACKING_TOKEN to the one of the run")
             if not token

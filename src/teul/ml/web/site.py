@@ -9,12 +9,15 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from concurrent.futures import Executor
+from dataclasses import replace
 from importlib import resources
 from typing import Any
 from urllib.parse import parse_qs, quote, unquote
 
 from teul.errors import TeulError, Unauthorized
+from teul.ml.tracking.access import Grant
 from teul.ml.tracking.store import TrackingStore
+from teul.ml.tracking.translate import to_answer
 from teul.ml.web.html import Html, e
 from teul.ml.web.layout import Page, frame, heading
 from teul.ml.web.pages.compare import compare
@@ -62,6 +65,10 @@ ROUTES: tuple[tuple[tuple[str, ...], Callable[..., Page]], ...] = (
 )
 """Address below `/ui`, "" for a part that the page is given; and the page."""
 
+NAMES = {"experiments": "experiment_id", "runs": "run_id", "models": "name"}
+"""What the first given part of an address is called in the API, so that the same check lets it in."""
+NOBODY = Grant("nobody", role="read", project="\0")
+
 
 class Site:
     """The pages of one store. *check* says whether a token may read, and raises `Unauthorized` when not."""
@@ -73,7 +80,7 @@ class Site:
         self._static = {name: folder.joinpath(name).read_bytes() for name in STATIC}
 
     async def serve(
-        self, scope: Scope, headers: dict[bytes, bytes], check: Callable[[str], None], body: bytes, send: Send
+        self, scope: Scope, headers: dict[bytes, bytes], check: Callable[[str], Grant], body: bytes, send: Send
     ) -> None:
         """Answer one request below `/ui`."""
         path: str = scope["path"]
@@ -92,6 +99,7 @@ class Site:
         query = parse_qs(scope["query_string"].decode("ascii", "replace"), keep_blank_values=True, max_num_fields=1000)
         view = View(
             store=self._store,
+            grant=NOBODY,
             path=quote(path),
             query=query,
             language=language_of(query, cookies, headers.get(b"accept-language", b"").decode("latin-1")),
@@ -111,11 +119,12 @@ class Site:
             return
 
         def job() -> tuple[Page, None] | tuple[None, tuple[str, int, Iterator[bytes]]]:
-            check(token)
+            seen = replace(view, grant=check(token))
             if len(parts) > 3 and parts[0] == "runs" and parts[2] == "raw":
-                return None, raw(view, parts[1], "/".join(parts[3:]))
+                seen.grant.check_reading(self._store.db, {"run_id": parts[1]})
+                return None, raw(seen, parts[1], "/".join(parts[3:]))
             with self._store.db.read():
-                return self._page(view, parts), None
+                return self._page(seen, parts), None
 
         loop = asyncio.get_running_loop()
         try:
@@ -135,11 +144,15 @@ class Site:
             if len(pattern) == len(parts) and all(
                 not wanted or wanted == part for wanted, part in zip(pattern, parts, strict=True)
             ):
+                given = [part for wanted, part in zip(pattern, parts, strict=True) if not wanted]
+                names = NAMES.get(pattern[0] if pattern else "")
+                named = {names: given[0]} if names and given else {"run_ids": view.many("run")}
+                view.grant.check_reading(self._store.db, named)
                 return show(view, *(unquote(part) for wanted, part in zip(pattern, parts, strict=True) if not wanted))
         return not_found(view)
 
     async def _sign_in(
-        self, view: View, parts: list[str], check: Callable[[str], None], body: bytes, send: Send
+        self, view: View, parts: list[str], check: Callable[[str], Grant], body: bytes, send: Send
     ) -> None:
         if parts != ["sign-in"]:
             await answer(send, 405, b"", [(b"allow", b"GET, HEAD")])
@@ -219,11 +232,9 @@ def not_found(view: View) -> Page:
 
 def refused(view: View, error: TeulError) -> Page:
     """An address that means nothing, or a request that the store refuses."""
-    is_missing = any(kind.__name__ in ("NotFound", "TrackingNotFound") for kind in type(error).__mro__)
-    words = view.t("Not found") if is_missing else str(type(error).__name__)
-    return Page(
-        words, e("section", heading(words), e("p", str(error), class_="problem")), status=404 if is_missing else 400
-    )
+    status, _ = to_answer(error)
+    words = view.t("Not found") if status == 404 else view.t("Not allowed") if status == 403 else view.t("Refused")
+    return Page(words, e("section", heading(words), e("p", str(error), class_="problem")), status=status)
 
 
 def sign_in(view: View, *, wrong: bool) -> Page:

@@ -13,6 +13,7 @@ from teul.ml.web.words import KOREAN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from teul.ml.tracking.access import Grant
     from teul.ml.tracking.store import TrackingStore
 
 ROOT = "/ui"
@@ -23,6 +24,8 @@ class View:
     """One request for a page."""
 
     store: TrackingStore
+    grant: Grant
+    """Who asks; a token for one project sees nothing of the others."""
     path: str
     query: Mapping[str, Sequence[str]]
     language: str

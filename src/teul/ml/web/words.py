@@ -38,7 +38,7 @@ KOREAN = {
     "Stage": "단계(stage)", "Files of its run": "실행의 파일", "Condition": "조건", "To spare": "여유", "Reason": "이유",
     "Image {digest}": "이미지 {digest}", "On this machine": "이 컴퓨터에서", "What is in this image was not kept.": "이 이미지에 든 것은 기록되지 않았습니다.",
     "Runs that used it": "이 이미지를 쓴 실행", "Packages": "패키지", "Package": "패키지", "Kind": "종류", "Layers": "레이어", "Layer": "레이어",
-    "Made by": "만든 명령", "Not found": "없음", "There is nothing at this address.": "이 주소에는 아무것도 없습니다.", "Token": "토큰",
+    "Made by": "만든 명령", "Not found": "없음", "Not allowed": "허용되지 않음", "Refused": "거절됨", "There is nothing at this address.": "이 주소에는 아무것도 없습니다.", "Token": "토큰",
     "Sign in": "로그인", "Sign out": "로그아웃", "This server asks for a token.": "이 서버에는 토큰이 필요합니다.",
     "This token is unknown or has ended.": "모르거나 끝난 토큰입니다.",
 }  # fmt: skip

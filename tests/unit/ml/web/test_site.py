@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 import pytest
 
 from teul.ml.record import IMAGE_TAG
-from teul.ml.tracking import TrackingStore, aliases, registry, tokens
+from teul.ml.tracking import TrackingStore, aliases, keys, registry, tokens
 from teul.ml.tracking.app import TrackingApp
 from teul.ml.tracking.values import Metric
 from teul.ml.web import words
@@ -266,3 +266,31 @@ def test_every_word_of_the_pages_speaks_korean():
         used |= set(re.findall(r"\bt\(\s*\"([^\"]+)\"", path.read_text()))
     assert len(used) > 60
     assert used - words.KOREAN.keys() == set()
+
+
+def test_a_token_for_one_project_sees_nothing_of_the_others(browser, store, runs):
+    store.create_experiment("mine")
+    own = store.create_run("2", run_name="own", tags={IMAGE_TAG: IMAGE})
+    registry.create_model(store.db, "theirs")
+    registry.create_version(store.db, "theirs", source=f"runs:/{runs[0]}/model", run_id=runs[0])
+    token, _ = keys.issue(store.db, "지원", role="read", project="mine", ttl_s=60, who="me")
+    headers = {"server": "10.0.0.1", "cookie": f"teul_token={token}"}
+    text, _ = browser.page("/ui", **headers)
+    assert "mine" in text
+    assert "이탈" not in text
+    assert "theirs" not in browser.page("/ui/models", **headers)[0]
+    image, _ = browser.page(f"/ui/images/{IMAGE}", **headers)
+    assert "own" in image
+    assert "train" not in image
+    browser.page(f"/ui/runs/{own.id}", **headers)
+    for path in (
+        "experiments/1",
+        f"runs/{runs[0]}",
+        f"runs/{runs[0]}/file?path=table.csv",
+        f"compare?run={own.id}&run={runs[0]}",
+        "models/theirs",
+        "models/theirs/versions/1",
+    ):
+        browser.page(f"/ui/{path}", 403, **headers)
+    browser(f"/ui/runs/{runs[0]}/raw/table.csv", **headers)
+    assert browser.status == 403

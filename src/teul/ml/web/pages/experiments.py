@@ -18,6 +18,9 @@ def experiments(view: View) -> Page:
     if wanted:
         where.append("fold(name) LIKE fold(?) ESCAPE '\\'")
         values.append("%" + wanted.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%")
+    if view.grant.project:
+        where.append("name = ?")
+        values.append(view.grant.project)
     db = view.store.db
     with db.read():
         rows = db.all(

@@ -29,6 +29,8 @@ def models(view: View) -> Page:
     )
     rows: list[list[object]] = []
     for model in found.items:
+        if not view.grant.sees_model(view.store.db, model.name):
+            continue
         latest = max((version.version for version in model.latest_versions), default=None)
         served = model.aliases.get(PRODUCTION)
         rows.append(
