@@ -95,7 +95,8 @@ def _tell(path: str, what: bytes) -> bool:
 
 
 def _begin(settings: Settings) -> None:
-    from teul.host.launch import launch
+    from teul.host.launch import launch, wait
 
-    code = "from teul.engine.supervision.supervisor import main; main()"
-    launch((sys.executable, "-P", "-c", code), env=environment(settings), new_session=True)
+    # Its parent ends at once, so that nobody who lives long has a child to wait for.
+    code = "import os\nos.fork() and os._exit(0)\nfrom teul.engine.supervision.supervisor import main\nmain()"
+    wait(launch((sys.executable, "-P", "-c", code), env=environment(settings), new_session=True))

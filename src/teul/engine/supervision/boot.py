@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from teul.containers import EXITED, RESTARTING
+from teul.engine import supervision
 from teul.engine.containers.lookup import change, folder_of, reread
 from teul.engine.containers.record import Container
 from teul.engine.supervision import policy
@@ -44,6 +45,8 @@ def boot(engine: Engine) -> Iterator[tuple[Container, TeulError | None]]:
             started = reread(engine, container.id)
         if started is not None:
             yield started, None
+    if any(supervision.is_wanted(Container.from_row(row)) for row in rows.alive(engine.db)):
+        supervision.ensure(engine)
 
 
 def _let_restart(engine: Engine, container: str) -> bool:

@@ -70,11 +70,13 @@ class Supervisor:
         self._look_at = 0.0
         self._idle_since = 0.0
 
-    def run(self) -> None:
-        """Until there has been nothing to do for `LINGER_S`."""
+    def run(self) -> bool:
+        """Until there has been nothing to do for `LINGER_S`; False when nobody can hear us any more."""
         while True:
             now = time.monotonic()
             if now >= self._look_at:
+                if not self._is_heard():
+                    return False
                 self._look(now)
             self._do_due(now)
             if self._watched or self._restarts or self._children:
@@ -82,8 +84,16 @@ class Supervisor:
             elif not self._idle_since:
                 self._idle_since = now
             elif now - self._idle_since >= LINGER_S:
-                return
+                return True
             self._wait(now)
+
+    def _is_heard(self) -> bool:
+        """Whether commands still find our pipe: whoever cleared the run folder begins another supervisor."""
+        try:
+            there = os.stat(supervision.pipe_of(self.engine.settings))
+        except FileNotFoundError:
+            return False
+        return there.st_ino == os.fstat(self._pipe).st_ino
 
     def has_work(self) -> bool:
         """Whether the database asks for something now."""
@@ -318,7 +328,8 @@ def main() -> None:
             pass
         pipe = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
         supervisor = Supervisor(engine, pipe)
-        supervisor.run()
+        if not supervisor.run():
+            os._exit(0)
         # In this order; see the module.
         os.close(pipe)
         remove_file(path)
