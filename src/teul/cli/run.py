@@ -27,6 +27,11 @@ FLAGS = (
     Flag("attach", "a", "list", help="Attach to STDIN, STDOUT or STDERR", metavar="list"),
     Flag("detach-keys", help="Override the key sequence for detaching a container", metavar="string"),
     Flag("sig-proxy", kind="bool", default=True, help="Proxy received signals to the process"),
+    Flag(
+        "track",
+        help="Let MLflow in the container record in this experiment, with image, code and output",
+        metavar="EXPERIMENT",
+    ),
     *SHARED,
     *REFUSED_FLAGS,
 )
@@ -43,6 +48,10 @@ def run(arguments: Arguments, context: Context) -> int:
     try:
         expect(arguments, "run", at_least=1)
         options = to_options(arguments, detach=arguments.flag("detach"), environ=os.environ)
+        if arguments.string("track"):
+            from teul.ml.tracked import prepare
+
+            options = prepare(context.engine, options, experiment=arguments.string("track"), folder=os.getcwd())
         if options.detach:
             return _detached(arguments, options, context)
         return _attended(arguments, options, context)
@@ -126,6 +135,11 @@ def _attended(arguments: Arguments, options: ContainerOptions, context: Context)
         if arguments.string("cidfile"):
             write_id_file(arguments.string("cidfile"), container)
 
+    mark = ""
+    if arguments.string("track"):
+        from teul.ml.tracked import LABEL, Output
+
+        mark, on_output = options.labels[LABEL], Output(on_output)
     left: list[Callable[[Engine], None]] = []
     takes_input = options.interactive and (not wanted or "stdin" in wanted)
     code = run_foreground(
@@ -141,6 +155,11 @@ def _attended(arguments: Arguments, options: ContainerOptions, context: Context)
         events=_sink(arguments, context),
         defer=left.append,
     )
+    if mark:
+        from teul.ml.tracked import finish
+
+        assert isinstance(on_output, Output)
+        finish(context.engine, mark, on_output.files, code)
     if left:
         finish_later(context, left)
     context.leaves_at_once = True

@@ -49,6 +49,7 @@ def list_runs(arguments: Arguments, context: Context, filter_text: str) -> int:
     """Print the runs that match *filter_text* and the flags."""
     from teul.cli.templates import render_records
     from teul.errors import text
+    from teul.ml.tracked import settle
     from teul.ml.tracking import TrackingStore
     from teul.ml.tracking.wire import float_json
 
@@ -58,6 +59,7 @@ def list_runs(arguments: Arguments, context: Context, filter_text: str) -> int:
     records: list[dict[str, object]] = []
     if os.path.exists(context.settings.tracking_database):
         with TrackingStore.of(context.settings) as store:
+            settle(context.engine, store)
             names = {item.id: item.name for item in store.search_experiments(view="ALL", max_results=50_000).items}
             page = store.search_runs(
                 _experiments(store, arguments.strings("experiment"), names),

@@ -32,6 +32,7 @@ def run(arguments: Arguments, context: Context) -> int:
     from teul.cli.templates import render_template
     from teul.errors import RunNotFound, text
     from teul.ml.plots import terminal
+    from teul.ml.tracked import settle
     from teul.ml.tracking import TrackingStore
     from teul.ml.tracking.sources import artifact_path
 
@@ -39,6 +40,7 @@ def run(arguments: Arguments, context: Context) -> int:
     if not os.path.exists(context.settings.tracking_database):
         raise RunNotFound(wanted)
     with TrackingStore.of(context.settings) as store:
+        settle(context.engine, store)
         found = store.find_run(wanted)
         experiment = store.get_experiment(found.experiment_id).name
         files = store.walk_artifacts(found.id) if artifact_path(found.artifact_uri) is not None else []

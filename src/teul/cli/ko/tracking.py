@@ -58,6 +58,12 @@ MESSAGES = {
     "Only display the model and the version": "모델과 버전만 보여 줍니다",
     "Show the model card (Markdown) of one version": "한 버전의 모델 카드(Markdown)를 보여 줍니다",
     "Whose card; default: the version in production, else the newest": "누구의 카드인지. 기본은 운영 중인 버전, 없으면 최신 버전",
+    "--track: a container on network `{network}` does not reach the tracking server": (
+        "--track: 네트워크 `{network}`의 컨테이너는 추적 서버에 닿지 못합니다"
+    ),
+    "Let MLflow in the container record in this experiment, with image, code and output": (
+        "컨테이너 안의 MLflow가 이 실험에 이미지·코드·출력과 함께 기록하게 합니다"
+    ),
     "nothing differs": "다른 것이 없습니다",
     "an image is gone and nothing is known of what was in it: its packages were not compared": (
         "이미지가 사라졌고 그 안에 무엇이 있었는지 기록이 없어 패키지는 비교하지 못했습니다"

@@ -42,6 +42,8 @@ class Grant:
     run_id: str = ""
     role: str = ""
     project: str = ""
+    container: str = ""
+    """The mark of a tracked container: it may write as one with the role may, and its runs get what is known of it."""
 
     @property
     def is_limited(self) -> bool:

@@ -23,7 +23,7 @@ from urllib.parse import parse_qsl, urlsplit
 import orjson
 
 from teul.errors import Forbidden, TeulError, TrackingInvalid, Unauthorized, Unavailable, text
-from teul.ml.tracking import audit, keys, registry_routes, tokens, tracking_routes, wire
+from teul.ml.tracking import audit, container_tokens, keys, registry_routes, tokens, tracking_routes, wire
 from teul.ml.tracking.access import Grant
 from teul.ml.tracking.artifact_transfer import ArtifactTransfer
 from teul.ml.tracking.committer import Committer
@@ -217,6 +217,9 @@ class TrackingApp:
             run_id = tokens.run_of(self._store.db, token)
             if run_id is not None:
                 return Grant(f"run {run_id}", run_id)
+            tracked = container_tokens.find(self._store.db, token)
+            if tracked is not None:
+                return Grant(f"container {tracked.container}", role="write", container=tracked.container)
             key = keys.find(self._store.db, token)
             if key is not None:
                 return Grant(f"{key.name} ({key.id})", role=key.role, project=key.project)

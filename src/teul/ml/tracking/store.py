@@ -17,6 +17,7 @@ from teul.ml.tracking import (
     artifacts,
     audit,
     cleaning,
+    container_tokens,
     environments,
     experiments,
     keys,
@@ -481,6 +482,18 @@ class TrackingStore:
 
     def revoke_run_tokens(self, run_id: str) -> None:
         tokens.revoke(self.db, run_id)
+
+    def issue_container_token(self, container: str, experiment: str, facts: Mapping[str, Any]) -> str:
+        """A token for a container that begins runs of its own; each of them gets *facts*."""
+        return container_tokens.issue(self.db, container, experiment, facts)
+
+    def unsettled_containers(self) -> list[str]:
+        """The marks of tracked containers that were not settled yet."""
+        return container_tokens.containers(self.db)
+
+    def settle_container(self, container: str, files: Mapping[str, bytes], tags: Mapping[str, str]) -> list[str]:
+        """A tracked container has ended; gives the ids of its runs. Idempotent."""
+        return container_tokens.settle(self.db, self.content, container, files, tags)
 
     def issue_key(self, name: str, *, role: str, project: str = "", ttl_s: float, who: str) -> tuple[str, Key]:
         """A token for a person or a program, and what is known of it. Raises: InvalidInput."""

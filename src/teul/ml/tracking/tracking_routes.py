@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 
 from teul.errors import TrackingInvalid, TrackingNotFound
-from teul.ml.tracking import artifacts, experiments, limits, metrics, runs, search, sources
+from teul.ml.tracking import artifacts, container_tokens, experiments, limits, metrics, runs, search, sources
 from teul.ml.tracking.access import CREATED_BY_TAG
 from teul.ml.tracking.routing import EMPTY, Answer, Call, Route
 from teul.ml.tracking.values import RUN_STATUSES, VIEW_TYPES, DatasetInput, Metric, ModelOutput
@@ -115,6 +115,9 @@ def create_run(call: Call) -> Answer:
         start_time=call.integer("start_time"),
         tags=call.pairs("tags"),
     )
+    if call.grant.container:
+        container_tokens.apply(call.db, call.content, run.id, call.grant.container)
+        run = runs.get(call.db, run.id)
     return {"run": run_json(run)}
 
 

@@ -1,0 +1,135 @@
+"""`teul run --track`: a container whose MLflow client finds the tracking server and records more than it knows.
+
+The container gets `MLFLOW_TRACKING_URI`, a token and `MLFLOW_EXPERIMENT_NAME`. Each run that is begun with the token has
+the image's digest, the command, the state of the folder's repository, seed and pins; when the container has ended, what it
+printed and how it ended. A run that was not ended by then is KILLED.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+
+from teul.errors import ContainerNotFound, InvalidInput, OptionUnsupported, text
+from teul.ml import environment, record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from teul.engine import Engine
+    from teul.engine.containers.options import ContainerOptions
+    from teul.ml.tracking import TrackingStore
+
+LABEL = "io.teul.tracked"
+LOG_LIMIT_BYTES = 64 << 20
+EXIT_TAG = "teul.exit-code"
+
+
+def prepare(engine: Engine, options: ContainerOptions, *, experiment: str, folder: str) -> ContainerOptions:
+    """*options* for a tracked container.
+
+    Raises:
+        InvalidInput: its network does not reach this machine.
+        Unavailable: the tracking server does not come up.
+    """
+    from dataclasses import replace
+
+    from teul.engine.images import ensure
+    from teul.ml.tracking import TrackingStore
+
+    image = ensure(engine, options.image)
+    uri = _uri(engine, options)
+    mark = os.urandom(8).hex()
+    argv = options.command if options.command is not None else image.config.config.command or ()
+    environ = dict(entry.partition("=")[::2] for entry in (*image.config.config.env, *options.env))
+    git = record.read_git(folder)
+    tags = {
+        **record.circumstances({}, environ),
+        **record.git_tags(git),
+        record.IMAGE_TAG: str(image.id),
+        record.COMMAND_TAG: " ".join([*(options.entrypoint or image.config.config.entrypoint or ()), *argv]),
+        "teul.container": mark,
+    }
+    files = {path: data.decode(errors="replace") for path, data in record.git_files(git).items()}
+    with TrackingStore.of(engine.settings) as tracking:
+        environment.remember(engine, tracking, str(image.id))
+        tracking.ensure_experiment(experiment)
+        token = tracking.issue_container_token(mark, experiment, {"tags": tags, "files": files})
+    added = (
+        f"MLFLOW_TRACKING_URI={uri}",
+        f"MLFLOW_TRACKING_TOKEN={token}",
+        f"MLFLOW_EXPERIMENT_NAME={experiment}",
+    )
+    made: ContainerOptions = replace(
+        options, env=(*added, *options.env), labels={**options.labels, LABEL: mark, "io.teul.project": experiment}
+    )
+    return made
+
+
+def _uri(engine: Engine, options: ContainerOptions) -> str:
+    from teul.engine.networks.definition import get
+    from teul.ml.tracking.service import ensure_running
+
+    network = options.network[0] if options.network else "bridge"
+    if network == "host":
+        return ensure_running(engine.settings).uri
+    if network == "none" or network.startswith("container:"):
+        raise InvalidInput(
+            text("--track: a container on network `{network}` does not reach the tracking server", network=network)
+        )
+    gateway = get(engine, network).gateway
+    return ensure_running(engine.settings, addresses=[gateway]).uri_on(gateway)
+
+
+class Output:
+    """Keeps what passes, up to a limit, for the runs of the container."""
+
+    def __init__(self, hand_on: Callable[[int, bytes], None]) -> None:
+        self._hand_on = hand_on
+        self._streams = {1: bytearray(), 2: bytearray()}
+
+    def __call__(self, descriptor: int, data: bytes) -> None:
+        kept = self._streams.setdefault(descriptor, bytearray())
+        kept += data[: LOG_LIMIT_BYTES - len(kept)]
+        self._hand_on(descriptor, data)
+
+    @property
+    def files(self) -> dict[str, bytes]:
+        names = {1: "logs/stdout.txt", 2: "logs/stderr.txt"}
+        return {names[number]: bytes(data) for number, data in self._streams.items() if data and number in names}
+
+
+def finish(engine: Engine, mark: str, files: Mapping[str, bytes], exit_code: int | None) -> list[str]:
+    """The container with this mark has ended; gives the ids of its runs."""
+    from teul.ml.tracking import TrackingStore
+
+    with TrackingStore.of(engine.settings) as tracking:
+        return tracking.settle_container(mark, files, {} if exit_code is None else {EXIT_TAG: str(exit_code)})
+
+
+def settle(engine: Engine, tracking: TrackingStore) -> None:
+    """Settle the runs of tracked containers that have ended while nobody was looking."""
+    marks = tracking.unsettled_containers()
+    if not marks:
+        return
+    from teul.engine.containers.lookup import list_containers
+
+    there = {item.labels[LABEL]: item for item in list_containers(engine, all=True) if LABEL in item.labels}
+    for mark in marks:
+        container = there.get(mark)
+        if container is None:
+            tracking.settle_container(mark, {}, {})
+        elif not container.is_running and container.status not in ("created", "restarting"):
+            tracking.settle_container(mark, _logs(engine, container.id), {EXIT_TAG: str(container.exit_code)})
+
+
+def _logs(engine: Engine, container: str) -> dict[str, bytes]:
+    from teul.engine.containers.output import logs
+
+    streams: dict[str, bytearray] = {}
+    try:
+        for line in logs(engine, container):
+            kept = streams.setdefault(f"logs/{line.stream}.txt", bytearray())
+            kept += line.data[: LOG_LIMIT_BYTES - len(kept)]
+    except (ContainerNotFound, OptionUnsupported):
+        return {}
+    return {path: bytes(data) for path, data in streams.items() if data}
