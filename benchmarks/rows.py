@@ -211,6 +211,94 @@ def build_cached(bench: Bench) -> Row:
     return Row("cached rebuild (nothing changed)", bench.race(_builds(bench, _churn_context(bench))), target=0.6)
 
 
+def _small_context(name: str, dockerfile: str) -> str:
+    """A new context of a Dockerfile alone."""
+    context = f"{SHARED}/{name}"
+    shutil.rmtree(context, ignore_errors=True)
+    os.makedirs(context)
+    with open(f"{context}/Dockerfile", "w", encoding="utf-8") as file:
+        file.write(dockerfile)
+    return context
+
+
+def build_last_copy(bench: Bench) -> Row:
+    """One file changed, copied by the last instruction of four."""
+    context = _small_context(
+        "last-copy",
+        "FROM bench-python\nWORKDIR /app\nRUN echo one > /one\nCOPY requirements.txt .\nRUN echo two > /two\nCOPY main.py .\n",
+    )
+    with open(f"{context}/requirements.txt", "w", encoding="utf-8") as file:
+        file.write("numpy\n")
+    number = iter(range(1_000_000))
+
+    def changed(build: Callable[[], float]) -> Callable[[], float]:
+        def work() -> float:
+            with open(f"{context}/main.py", "w", encoding="utf-8") as file:
+                file.write(f"print({os.getpid()}, {next(number)})\n")
+            return build()
+
+        return work
+
+    subjects = {name: changed(build) for name, build in _builds(bench, context).items()}
+    return Row("a change in the last COPY", bench.race(subjects), against="Docker", target=0.5)
+
+
+def build_many_files(bench: Bench) -> Row:
+    """A context of 50,000 small files, all copied, none changed."""
+    context = f"{SHARED}/many-files"
+    if not os.path.exists(f"{context}/.whole"):
+        shutil.rmtree(context, ignore_errors=True)
+        for index in range(50_000):
+            place = f"{context}/data/{index // 500:03d}"
+            os.makedirs(place, exist_ok=True)
+            with open(f"{place}/{index}.txt", "w", encoding="utf-8") as file:
+                file.write(f"{index}\n" * 20)
+        with open(f"{context}/Dockerfile", "w", encoding="utf-8") as file:
+            file.write("FROM bench-debian\nCOPY data /data\n")
+        with open(f"{context}/.whole", "w", encoding="utf-8"):
+            pass
+    return Row(
+        "a context of 50,000 files, unchanged",
+        bench.race(_builds(bench, context), rounds=5),
+        against="Docker",
+        target=1.0,
+    )
+
+
+def build_parallel(bench: Bench) -> Row:
+    """Two stages that sleep five seconds each, and one that takes a file of both."""
+    context = _small_context(
+        "parallel",
+        "FROM bench-debian AS a\nRUN sleep 5; echo a > /a\nFROM bench-debian AS b\nRUN sleep 5; echo b > /b\n"
+        "FROM bench-debian\nCOPY --from=a /a /a\nCOPY --from=b /b /b\n",
+    )
+    subjects = _builds(bench, context, "--no-cache")
+    return Row(
+        "two independent stages of 5 s each",
+        bench.race(subjects, rounds=2, warm=False),
+        against="Docker",
+        target=1.05,
+        note="2 rounds",
+    )
+
+
+def build_large_context(bench: Bench) -> Row:
+    """One file out of a context that has a 50 GB file (a hole) beside it, against one without."""
+    contexts = []
+    for name in ("large", "empty"):
+        context = _small_context(f"context-{name}", "FROM bench-debian\nCOPY word /word\n")
+        with open(f"{context}/word", "w", encoding="utf-8") as file:
+            file.write("word\n")
+        contexts.append(context)
+    with open(f"{contexts[0]}/model.bin", "wb") as file:
+        file.truncate(50_000_000_000)
+    subjects = {
+        "teul": lambda: bench.run([*bench.teul, "build", "-q", contexts[0]]),
+        "teul, empty context": lambda: bench.run([*bench.teul, "build", "-q", contexts[1]]),
+    }
+    return Row("one file out of a context of 50 GB", bench.race(subjects), target=1.1)
+
+
 def tar_and_hash(bench: Bench) -> Row:
     """A layer of 9,000 files and 700 MB: canonical tar and its sha256, nothing written."""
     from teul.layers import pack
@@ -279,5 +367,9 @@ ROWS: dict[str, Callable[[Bench], Row]] = {
     "run-bare": run_bare,
     "build-cold": build_cold,
     "build-cached": build_cached,
+    "build-last-copy": build_last_copy,
+    "build-many-files": build_many_files,
+    "build-parallel": build_parallel,
+    "build-large-context": build_large_context,
     "tar": tar_and_hash,
 }
