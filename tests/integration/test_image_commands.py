@@ -224,3 +224,21 @@ def test_mistakes_are_said_in_dockers_words(teul, words, said):
 
     assert code == 1
     assert said in err
+
+
+def test_a_login_is_checked_kept_and_forgotten(engine, tmp_path):
+    from teul.engine import images
+    from teul.errors import Unauthorized
+    from teul.testing.registry import FakeRegistry
+    from teul.values import replace
+
+    engine.settings = replace(engine.settings, docker_config=str(tmp_path / "docker"))
+    for token in (False, True):
+        with FakeRegistry(users={"me": "right"}, token=token, anonymous_pull=False) as registry:
+            with pytest.raises(Unauthorized):
+                images.login(engine, registry.domain, username="me", password="wrong")
+            assert not (tmp_path / "docker/config.json").exists() or token
+            images.login(engine, registry.domain, username="me", password="right")
+            assert registry.domain in (tmp_path / "docker/config.json").read_text()
+            assert images.logout(engine, registry.domain)
+            assert registry.domain not in (tmp_path / "docker/config.json").read_text()

@@ -7,6 +7,7 @@ import stat
 from contextlib import contextmanager
 
 from teul.engine.containers.lookup import get
+from teul.engine.event_log import emit_container
 from teul.host.fs import remove_tree
 from teul.host.launch import Stage
 from teul.layers.lower import Lower, is_opaque, is_whiteout
@@ -99,6 +100,7 @@ def export(engine: Engine, container: str, write: Callable[[bytes], object]) -> 
     found = get(engine, container)
     with read_only_view(engine, found) as root:
         pack(root, write)
+    emit_container(engine, found, "export")
 
 
 @contextmanager

@@ -8,6 +8,7 @@ import time
 from teul.containers import RUNNING, rfc3339
 from teul.engine.containers.control import pause, unpause
 from teul.engine.containers.lookup import get
+from teul.engine.event_log import emit_container
 from teul.errors import TeulError
 from teul.layers.pack import pack
 from teul.oci.image import ExecutionConfig, Healthcheck, History
@@ -65,7 +66,9 @@ def commit(
     line = History(now, " ".join(found.command), message, author, empty_layer=layer is None)
     made = replace(image.config, config=config, created=now, author=author or image.config.author)
     made = made.with_config(config, line) if layer is None else made.with_layer(layer, line)
-    return engine.images.add(made.to_bytes(), names=() if reference is None else (reference,))
+    added = engine.images.add(made.to_bytes(), names=() if reference is None else (reference,))
+    emit_container(engine, found, "commit", {"imageID": added.id, "imageRef": name})
+    return added
 
 
 def execution_config(container: Container, image: Image) -> ExecutionConfig:

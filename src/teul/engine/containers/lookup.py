@@ -106,8 +106,20 @@ def _row(engine: Engine, name: str) -> Row:
             raise InvalidInput(text("multiple IDs found with provided prefix: {prefix}", prefix=bare))
         row = found[0] if found else None
     if row is None:
-        raise ContainerNotFound(name)
+        error = ContainerNotFound(name)
+        near = _nearest(engine, bare)
+        if near:
+            error.hint = text("did you mean `{name}`?", name=near)
+        raise error
     return row
+
+
+def _nearest(engine: Engine, name: str) -> str:
+    """The name of a container that *name* may have been meant for, or ""."""
+    import difflib
+
+    close = difflib.get_close_matches(name, [row[1] for row in rows.every(engine.db)], n=1)
+    return close[0] if close else ""
 
 
 def has_folder(engine: Engine, container: str) -> bool:
