@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from types import TracebackType
 
+from teul.build.runs import StepDevices
 from teul.errors import InvalidInput, text
 from teul.host.fs import FolderLock, open_in_root, remove_tree
 from teul.oci.runtime import Mount
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 
 PREFIX = "step-"
+ALL_GPUS = "nvidia.com/gpu=all"
 
 
 class StepContainer:
@@ -75,6 +77,7 @@ class StepContainer:
         env: Sequence[str],
         mounts: Sequence[tuple[str, str]],
         clear: Sequence[str],
+        gpus: bool = False,
         on_output: Callable[[str, bytes], None],
         should_stop: Callable[[], bool],
         on_usage: Callable[[Usage], object] | None = None,
@@ -84,6 +87,7 @@ class StepContainer:
         Args:
             mounts: (path on the host, path in the working directory), bound read-only.
             clear: paths in the working directory at which nothing may be when it starts.
+            gpus: give it all cards of this machine; on one without any it runs without.
         Raises:
             RuntimeFailed: the program does not exist or cannot be executed.
             Cancelled: *should_stop* said so.
@@ -93,6 +97,12 @@ class StepContainer:
         from teul.values import replace
 
         engine, config = self._engine, self._image.config.config
+        added = StepDevices()
+        if gpus:
+            from teul.engine.build.devices import find_devices
+
+            said = dict(item.partition("=")[::2] for item in (*config.env, *env))
+            added = find_devices(engine, ((ALL_GPUS, False),), said)
 
         def prepare(seen: str, sandbox: Sandbox) -> Sandbox:
             from teul.runtime.users import image_environment, resolve_user
@@ -105,7 +115,7 @@ class StepContainer:
                 gid=user.gid,
                 groups=user.groups,
                 env=image_environment(
-                    config.env, (*env, *sandbox.process.env), hostname=sandbox.hostname, home=user.home
+                    config.env, (*env, *added.env, *sandbox.process.env), hostname=sandbox.hostname, home=user.home
                 ),
             )
             made: Sandbox = replace(sandbox, process=process)
@@ -122,7 +132,10 @@ class StepContainer:
                     ("rbind", "ro", "nosuid", "nodev"),
                 )
                 for source, path in mounts
-            ),
+            )
+            + added.mounts,
+            devices=added.nodes,
+            hooks=added.hooks,
             hostname=self._key[:12],
             network=self._network[0],
         )

@@ -44,12 +44,20 @@ class ServiceSpec:
     port: int
     workers: int = 1
     env: Mapping[str, str] = field(default_factory=dict)
+    gpus: bool = False
 
     @property
     def digest(self) -> str:
-        return digest_of(
-            [self.model, self.version, self.image, self.host, self.port, self.workers, dict(sorted(self.env.items()))]
-        )
+        what = [
+            self.model,
+            self.version,
+            self.image,
+            self.host,
+            self.port,
+            self.workers,
+            dict(sorted(self.env.items())),
+        ]
+        return digest_of([*what, "gpus"] if self.gpus else what)
 
     @property
     def name(self) -> str:
@@ -60,6 +68,13 @@ class ServiceSpec:
     def url(self) -> str:
         host = "localhost" if self.host in ("127.0.0.1", "0.0.0.0", "::1", "::") else self.host
         return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
+
+
+def _has_gpus(engine: Engine) -> bool:
+    from teul import gpu
+
+    driver = gpu.detect(engine.settings.driver_root)
+    return driver is not None and bool(driver.gpus)
 
 
 def present(engine: Engine, project: str) -> tuple[Service, ...]:
@@ -118,6 +133,7 @@ def start(engine: Engine, spec: ServiceSpec, *, publish: bool = True, events: Si
                 *(f"{name}={value}" for name, value in spec.env.items()),
             ),
             publish=(f"{spec.host}:{spec.port}:{PORT}",) if publish else (),
+            gpus=("all",) if spec.gpus and _has_gpus(engine) else (),
             labels={
                 PROJECT_LABEL: spec.project,
                 ROLE_LABEL: SERVE_ROLE,

@@ -302,6 +302,7 @@ def service_spec(project: ModelProject, options: ServeOptions, version: ModelVer
         port=options.port,
         workers=options.workers,
         env=options.env,
+        gpus=project.image.gpu,
     )
 
 

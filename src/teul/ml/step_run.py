@@ -107,6 +107,7 @@ class StepRun:
                     env=env,
                     mounts=mounts,
                     clear=paths,
+                    gpus=self._worker.project.image.gpu,
                     on_output=self._log,
                     should_stop=self._task.should_stop,
                     on_usage=self._note_usage,
