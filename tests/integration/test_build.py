@@ -616,6 +616,7 @@ def test_run_is_on_a_bridge_unless_it_asks_for_the_host(make: Make, based: Engin
     result = make(
         f"FROM BASE\nRUN {WHERE} > /a && ls /sys/class/net > /names\nRUN --network=host {WHERE} > /b\n",
         network="default",
+        allowed=("network.host",),
     )
 
     tree = Tree(based, result.image)

@@ -58,7 +58,7 @@ class Pattern:
         if not self.text:
             raise IgnoreError(text("illegal exclusion pattern: `{pattern}`", pattern=pattern))
         check_pattern(self.text)
-        self._regex: re.Pattern[str] | None = None
+        self._regex: re.Pattern[str] | _Glob | None = None
         self.prefix = ""
         self.suffix = ""
         if not _has_wildcards(self.text.replace("**", "")):
@@ -68,7 +68,7 @@ class Pattern:
             elif self.text.count("**") == 1 and self.text.startswith("**"):
                 self.suffix = self.text[2:]
         if not self.prefix and not self.suffix and _has_wildcards(self.text):
-            self._regex = re.compile(_regex(self.text), re.DOTALL)
+            self._regex = _compiled(self.text)
 
     def matches(self, path: str) -> bool:
         """Whether the pattern matches exactly this path (not one above it)."""
@@ -172,6 +172,82 @@ def _regex(pattern: str) -> str:
     return "".join(made)
 
 
+STARS_LIMIT = 3
+"""A pattern of more stars than this is matched step by step: a regular expression would try all ways to fill them."""
+
+
+def _compiled(pattern: str) -> re.Pattern[str] | _Glob:
+    if pattern.count("*") - pattern.count("**") > STARS_LIMIT:
+        return _Glob(pattern)
+    return re.compile(_regex(pattern), re.DOTALL)
+
+
+class _Glob:
+    """As the regular expression of `_regex`, all ways at once: time is the pattern's length times the path's."""
+
+    def __init__(self, pattern: str) -> None:
+        self._parts: list[tuple[str, re.Pattern[str] | None]] = []
+        position = 0
+        while position < len(pattern):
+            start = position
+            char = pattern[position]
+            position += 1
+            if char == "*":
+                kind = "star"
+                if pattern[position : position + 1] == "*":
+                    position += 1
+                    if pattern[position : position + 1] == "/":
+                        position += 1
+                    kind = "deep" if position == len(pattern) else "folders"
+                self._parts.append((kind, None))
+                continue
+            if char == "[":
+                position = _class_end(pattern, position) + 1
+            elif char == "\\" and position < len(pattern):
+                position += 1
+            self._parts.append(("one", re.compile(_regex(pattern[start:position]), re.DOTALL)))
+
+    def fullmatch(self, path: str) -> bool | None:
+        """True, or None."""
+        end = len(self._parts)
+        # (part, whether it has begun): only "folders" makes a difference of it.
+        now = self._reached({(0, False)})
+        for char in path:
+            after: set[tuple[int, bool]] = set()
+            for part, begun in now:
+                if part == end:
+                    continue
+                kind, one = self._parts[part]
+                if kind == "one":
+                    if one is not None and one.fullmatch(char):
+                        after.add((part + 1, False))
+                elif kind == "star":
+                    if char != "/":
+                        after.add((part, False))
+                elif kind == "deep":
+                    after.add((part, False))
+                else:
+                    after.add((part, True))
+                    if char == "/":
+                        after.add((part + 1, False))
+            now = self._reached(after)
+            if not now:
+                return None
+        return True if (end, False) in now else None
+
+    def _reached(self, states: set[tuple[int, bool]]) -> set[tuple[int, bool]]:
+        """With what can be had for nothing: any star that has not begun may be empty."""
+        waiting = list(states)
+        while waiting:
+            part, begun = waiting.pop()
+            if part < len(self._parts) and not begun and self._parts[part][0] != "one":
+                following = (part + 1, False)
+                if following not in states:
+                    states.add(following)
+                    waiting.append(following)
+        return states
+
+
 def _class_end(pattern: str, position: int) -> int:
     """The position of the `]` that ends a class whose first character stands at *position*.
 
@@ -193,9 +269,23 @@ def _class_end(pattern: str, position: int) -> int:
 
 
 def _class(body: str) -> str:
+    """The inside of a class: characters and ranges, a backslash before any of them."""
     negated = body.startswith("^")
-    made = "".join("\\" + char if char in "[&~|^" else char for char in (body[1:] if negated else body))
+    position = int(negated)
+    made = ""
+    while position < len(body):
+        first, position = _class_character(body, position)
+        made += re.escape(first)
+        if body[position : position + 1] == "-" and position + 1 < len(body):
+            last, position = _class_character(body, position + 1)
+            made += f"-{re.escape(last)}"
     return f"[^{made}]" if negated else f"[{made}]"
+
+
+def _class_character(body: str, position: int) -> tuple[str, int]:
+    if body[position] == "\\" and position + 1 < len(body):
+        position += 1
+    return body[position], position + 1
 
 
 def check_pattern(pattern: str) -> None:
@@ -230,14 +320,15 @@ def has_wildcards(path: str) -> bool:
     return False
 
 
-def component_regex(pattern: str) -> re.Pattern[str]:
+def component_regex(pattern: str) -> re.Pattern[str] | _Glob:
     """Go's `filepath.Match` for one component of a path.
 
     Raises:
         IgnoreError: a bad pattern.
     """
     check_pattern(pattern)
-    return re.compile(_regex(pattern.replace("**", "*")), re.DOTALL)
+    # Here a double star is two single ones; one after a backslash is a character.
+    return _compiled(re.sub(r"(\\.)|\*+", lambda found: found[1] or "*", pattern, flags=re.DOTALL))
 
 
 def unescaped(component: str) -> str:

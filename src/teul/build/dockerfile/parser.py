@@ -5,6 +5,8 @@ Spec: Dockerfile reference, "Parser directives", "Format", "Here-documents".
 
 from __future__ import annotations
 
+import re
+
 from teul.build.dockerfile.words import raw_words, unquote
 from teul.errors import DockerfileError, Span, text
 
@@ -305,6 +307,9 @@ def heredoc_name(word: str) -> str | None:
     return word[2:].removeprefix("-") if word.startswith("<<") else None
 
 
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
 def json_words(rest: str) -> tuple[str, ...] | None:
     """The strings of a JSON array, or None when *rest* is not one (it is the shell form then).
 
@@ -322,4 +327,5 @@ def json_words(rest: str) -> tuple[str, ...] | None:
         return None
     if not all(isinstance(item, str) for item in value):
         raise ValueError("when using JSON array syntax, arrays must be comprised of strings only")
-    return tuple(value)
+    # Half of a surrogate pair is no character; Go's JSON gives this instead.
+    return tuple(_SURROGATE.sub("\ufffd", item) for item in value)

@@ -341,18 +341,22 @@ class _Lexer:
 
 
 def _regex(pattern: str, *, greedy: bool) -> str:
-    """A shell pattern of `*` and `?` (no brackets) as a regular expression."""
+    """A shell pattern of `*` and `?` (no brackets) as a regular expression.
+
+    What stands between two stars is looked for once, from the left, and never again: another place for it could not
+    make more of the rest match. Only the last star is tried at several places, so no pattern takes exponential time.
+    """
     import re
 
-    made: list[str] = []
+    chunks = [""]
     position = 0
     while position < len(pattern):
         char = pattern[position]
         position += 1
         if char == "*":
-            made.append(".*" if greedy else ".*?")
+            chunks.append("")
         elif char == "?":
-            made.append(".")
+            chunks[-1] += "."
         elif char == "\\":
             after = pattern[position : position + 1]
             position += 1
@@ -364,10 +368,13 @@ def _regex(pattern: str, *, greedy: bool) -> str:
                         char=after,
                     )
                 )
-            made.append(re.escape(after))
+            chunks[-1] += re.escape(after)
         else:
-            made.append(re.escape(char))
-    return "".join(made)
+            chunks[-1] += re.escape(char)
+    if len(chunks) == 1:
+        return chunks[0]
+    middle = "".join(f"(?>.*?{chunk})" for chunk in chunks[1:-1])
+    return f"{chunks[0]}{middle}{'.*' if greedy else '.*?'}{chunks[-1]}"
 
 
 def _trim(value: str, pattern: str, *, greedy: bool, end: bool) -> str:
