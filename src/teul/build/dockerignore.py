@@ -214,7 +214,7 @@ class _Glob:
         now = self._reached({(0, False)})
         for char in path:
             after: set[tuple[int, bool]] = set()
-            for part, begun in now:
+            for part, _ in now:
                 if part == end:
                     continue
                 kind, one = self._parts[part]

@@ -9,22 +9,19 @@ from contextlib import ExitStack
 
 from teul.build import ops
 from teul.build.dockerfile.lower import BaseImage, LowerOptions, NamedContext, lower
-from teul.engine.build.bases import fetch_together
+from teul.engine.build.bases import fetch_together, find_base
 from teul.engine.build.cache import BuildCache
 from teul.engine.build.explaining import ExplainedStep, explain
 from teul.engine.build.inputs import named_contexts, open_remote, open_trees, read_dockerfile, read_secrets
 from teul.engine.build.networks import BuildNetworks
+from teul.engine.build.sweeping import sweep
 from teul.errors import (
     Cancelled,
     ContextChanged,
     DockerfileError,
-    ImageNotFound,
     InvalidInput,
-    NotFound,
-    PlatformMismatch,
     SnapshotNotFound,
     TeulError,
-    Unavailable,
     text,
 )
 from teul.events import Warn, silent
@@ -302,51 +299,9 @@ class Session:
             self.cache.imported = ImportedCache(self.engine, self.options.cache_from, self._hold, self.events)
 
     def _resolve(self, reference: str, platform: Platform) -> BaseImage:
-        if reference.startswith("oci-layout://"):
-            found = self._from_layout(reference.removeprefix("oci-layout://"), platform)
-            return BaseImage(id=found.id, config=found.config, reference=reference)
-        fetched = self._fetched.get((reference, str(platform)))
-        if fetched is not None:
-            return BaseImage(id=fetched.id, config=fetched.config, reference=reference)
-        here = None if self.options.pull else self.engine.images.find(reference)
-        if here is not None and platform.accepts(here.config.platform):
-            return BaseImage(id=here.id, config=here.config, reference=reference)
-        from teul.engine.images import ensure
-
-        try:
-            found = ensure(
-                self.engine,
-                reference,
-                platform=str(platform),
-                pull="always" if self.options.pull else "missing",
-                events=self.events,
-            )
-        except (NotFound, Unavailable) as error:
-            if here is None:
-                raise
-            raise PlatformMismatch(reference, str(platform), str(here.config.platform)) from error
-        return BaseImage(id=found.id, config=found.config, reference=reference)
-
-    def _from_layout(self, place: str, platform: Platform) -> Image:
-        """The image of an OCI layout, `PATH[:TAG][@DIGEST]`; it is loaded with the names that it has there.
-
-        Raises:
-            ImageNotFound: none for that platform, tag or digest.
-        """
-        from teul.engine.images import load
-
-        path, _, digest = place.partition("@")
-        head, colon, tag = path.rpartition(":")
-        if not colon or "/" in tag:
-            head, tag = path, ""
-        if not os.path.isdir(head):
-            raise InvalidInput(text("no OCI layout at `{path}`", path=head))
-        for image in load(self.engine, os.path.abspath(head), events=self.events):
-            is_wanted = not tag or any(name.tag == tag for name in image.names)
-            is_named = not digest or digest in (image.id, image.manifest)
-            if is_wanted and is_named and platform.accepts(image.config.platform):
-                return image
-        raise ImageNotFound(f"oci-layout://{place}")
+        return find_base(
+            self.engine, reference, platform, known=self._fetched, pull=self.options.pull, events=self.events
+        )
 
     def _say_findings(self) -> None:
         """What the build checks found: warnings, or an error when the file wants that.
@@ -583,28 +538,6 @@ def lower_options(
         allowed=frozenset(options.allowed),
         runnable=emulated_architectures(),
     )
-
-
-def sweep(engine: Engine, db: object) -> None:
-    """Remove what builders left that were killed: their active snapshots, and the folders that went with them."""
-    from teul.build.execute import build_folder, scratch_folder
-    from teul.host.fs import remove_tree
-    from teul.state import leases
-    from teul.state.db import Database
-
-    assert isinstance(db, Database)
-    living = {name for kind, name in leases.protected(db) if kind == "snapshot"}
-    for key in list(engine.snapshots.keys()):
-        if key.startswith("build-") and key not in living:
-            engine.snapshots.remove(key)
-    for folder in (build_folder(engine.settings), scratch_folder(engine.settings)):
-        try:
-            left = os.listdir(folder)
-        except FileNotFoundError:
-            continue
-        for name in left:
-            if name.startswith("build-") and name not in living:
-                remove_tree(f"{folder}/{name}")
 
 
 def find_epoch(engine: Engine, options: BuildOptions) -> int:

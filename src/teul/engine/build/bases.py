@@ -1,6 +1,11 @@
-"""Base images of several stages, fetched side by side."""
+"""The base images of a build: where each comes from; those of several stages are fetched side by side."""
 
 from __future__ import annotations
+
+import os
+
+from teul.build.dockerfile.lower import BaseImage
+from teul.errors import ImageNotFound, InvalidInput, NotFound, PlatformMismatch, Unavailable, text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -65,3 +70,66 @@ def fetch_together(
 def _is_here(engine: Engine, reference: str, platform: Platform) -> bool:
     found = engine.images.find(reference)
     return found is not None and platform.accepts(found.config.platform)
+
+
+def find_base(
+    engine: Engine,
+    reference: str,
+    platform: Platform,
+    *,
+    known: Mapping[tuple[str, str], Image],
+    pull: bool,
+    events: Sink,
+) -> BaseImage:
+    """The image that *reference* names: one of *known* (see `fetch_together`), of this machine, or fetched;
+    `oci-layout://…` is loaded from there.
+
+    Raises:
+        ImageNotFound, RegistryUnavailable, PlatformMismatch, …: it cannot be had.
+    """
+    if reference.startswith("oci-layout://"):
+        found = _from_layout(engine, reference.removeprefix("oci-layout://"), platform, events)
+        return BaseImage(id=found.id, config=found.config, reference=reference)
+    fetched = known.get((reference, str(platform)))
+    if fetched is not None:
+        return BaseImage(id=fetched.id, config=fetched.config, reference=reference)
+    here = None if pull else engine.images.find(reference)
+    if here is not None and platform.accepts(here.config.platform):
+        return BaseImage(id=here.id, config=here.config, reference=reference)
+    from teul.engine.images import ensure
+
+    try:
+        found = ensure(
+            engine,
+            reference,
+            platform=str(platform),
+            pull="always" if pull else "missing",
+            events=events,
+        )
+    except (NotFound, Unavailable) as error:
+        if here is None:
+            raise
+        raise PlatformMismatch(reference, str(platform), str(here.config.platform)) from error
+    return BaseImage(id=found.id, config=found.config, reference=reference)
+
+
+def _from_layout(engine: Engine, place: str, platform: Platform, events: Sink) -> Image:
+    """The image of an OCI layout, `PATH[:TAG][@DIGEST]`; it is loaded with the names that it has there.
+
+    Raises:
+        ImageNotFound: none for that platform, tag or digest.
+    """
+    from teul.engine.images import load
+
+    path, _, digest = place.partition("@")
+    head, colon, tag = path.rpartition(":")
+    if not colon or "/" in tag:
+        head, tag = path, ""
+    if not os.path.isdir(head):
+        raise InvalidInput(text("no OCI layout at `{path}`", path=head))
+    for image in load(engine, os.path.abspath(head), events=events):
+        is_wanted = not tag or any(name.tag == tag for name in image.names)
+        is_named = not digest or digest in (image.id, image.manifest)
+        if is_wanted and is_named and platform.accepts(image.config.platform):
+            return image
+    raise ImageNotFound(f"oci-layout://{place}")
