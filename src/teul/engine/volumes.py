@@ -6,6 +6,7 @@ import os
 import time
 
 from teul.containers import new_id
+from teul.engine.event_log import emit
 from teul.errors import Conflict, InvalidInput, OptionUnsupported, VolumeNotFound, text
 from teul.host.fs import FolderLock, remove_file, remove_tree
 from teul.host.mount import mounts_below, unmount, unmount_everywhere
@@ -73,7 +74,9 @@ def create(
             # Whatever our umask is: the container's user may be another than ours.
             os.chmod(os.path.dirname(folder), 0o701)
             os.chmod(folder, 0o755)
-        if not rows.insert(engine.db, row):
+        if rows.insert(engine.db, row):
+            emit(engine, "volume", "create", name, {"driver": "local"})
+        else:
             row = rows.get(engine.db, name) or row
     return _volume(engine, row)
 
@@ -128,6 +131,7 @@ def remove(engine: Engine, name: str, *, force: bool = False) -> None:
         if os.path.isdir(folder):
             os.rename(folder, beside)
         rows.delete(engine.db, name)
+    emit(engine, "volume", "destroy", name, {"driver": "local"})
     remove_tree(beside)
 
 

@@ -10,7 +10,7 @@ from teul.events import silent
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from typing import IO
 
     from teul.engine import Engine
@@ -36,7 +36,15 @@ def pull(
     """
     from teul.engine.images import pulling
 
-    return pulling.pull(engine, reference, platform=platform, keep_blobs=keep_blobs, events=events)
+    image = pulling.pull(engine, reference, platform=platform, keep_blobs=keep_blobs, events=events)
+    _announce(engine, "pull", reference, {"name": reference.partition("@")[0].rpartition(":")[0] or reference})
+    return image
+
+
+def _announce(engine: Engine, action: str, actor: str, attributes: Mapping[str, str]) -> None:
+    from teul.engine.event_log import emit
+
+    emit(engine, "image", action, actor, attributes)
 
 
 def login(engine: Engine, server: str, *, username: str, password: str) -> str:
@@ -122,7 +130,9 @@ def push(engine: Engine, reference: str, *, compression: str = "", events: Sink 
     """
     from teul.engine.images import pushing
 
-    return pushing.push(engine, reference, compression=compression, events=events)
+    digest = pushing.push(engine, reference, compression=compression, events=events)
+    _announce(engine, "push", reference, {"name": reference})
+    return digest
 
 
 def tag(engine: Engine, source: str, target: str) -> None:
@@ -133,7 +143,9 @@ def tag(engine: Engine, source: str, target: str) -> None:
     """
     from teul.oci.reference import Reference
 
-    engine.images.tag(engine.images.get(source).id, Reference.parse(target))
+    image, name = engine.images.get(source), Reference.parse(target)
+    engine.images.tag(image.id, name)
+    _announce(engine, "tag", str(image.id), {"name": name.familiar})
 
 
 def remove(engine: Engine, name: str, *, force: bool = False, prune: bool = True) -> tuple[str, ...]:
@@ -173,7 +185,10 @@ def load(engine: Engine, source: IO[bytes] | str, *, events: Sink = silent) -> l
     """
     from teul.engine.images import archiving
 
-    return archiving.load(engine, source, events=events)
+    images = archiving.load(engine, source, events=events)
+    for image in images:
+        _announce(engine, "load", str(image.id), {"name": str(image.id)})
+    return images
 
 
 def import_(
@@ -196,7 +211,9 @@ def import_(
     """
     from teul.engine.images import importing
 
-    return importing.import_(engine, source, name, message=message, changes=changes, platform=platform)
+    image = importing.import_(engine, source, name, message=message, changes=changes, platform=platform)
+    _announce(engine, "import", str(image.id), {"name": name or str(image.id)})
+    return image
 
 
 def export(engine: Engine, name: str, folder: str, *, compression: str = "gzip", events: Sink = silent) -> Digest:

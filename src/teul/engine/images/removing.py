@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from teul.engine.event_log import emit
 from teul.errors import ImageInUse, InvalidInput, text
 from teul.oci.reference import Reference
 from teul.state import images as rows
@@ -20,6 +21,7 @@ def remove(engine: Engine, name: str, *, force: bool = False, prune: bool = True
     with engine.db:
         if reference is not None and len(image.names) > 1:
             engine.images.untag(reference)
+            emit(engine, "image", "untag", str(image.id), {"name": str(image.id)})
             lines.append(f"Untagged: {reference.familiar}")
             if not any(other.repository == reference.repository for other in image.names if other != reference):
                 for repository, digest in rows.delete_digests(engine.db, image.id, (reference.repository,)):
@@ -43,6 +45,9 @@ def remove(engine: Engine, name: str, *, force: bool = False, prune: bool = True
                 engine.images.untag(item)
             return tuple(lines)
         engine.images.remove(image.id)
+        for _ in image.names:
+            emit(engine, "image", "untag", str(image.id), {"name": str(image.id)})
+        emit(engine, "image", "delete", str(image.id), {"name": str(image.id)})
         lines.append(f"Deleted: {image.id}")
     if prune:
         from teul.engine.system import collect

@@ -6,6 +6,7 @@ import os
 import time
 
 from teul.containers import is_id_prefix, new_id
+from teul.engine.event_log import emit
 from teul.errors import (
     AlreadyExists,
     Conflict,
@@ -111,6 +112,7 @@ def create(
         )
         rows.insert(engine.db, (network.id, network.name, to_data(network), network.created_at))
         claim(engine, network)
+    emit(engine, "network", "create", network.id, {"name": network.name, "type": "bridge"})
     return network
 
 
@@ -209,6 +211,7 @@ def discard(engine: Engine, network: Network) -> None:
     for word in (network.subnet, network.subnet6):
         if word:
             claims.release(claims_folder(engine), word)
+    emit(engine, "network", "destroy", network.id, {"name": network.name, "type": "bridge"})
 
 
 def prune(engine: Engine, *, is_wanted: Callable[[Network], bool] | None = None) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from teul.engine.event_log import emit
 from teul.engine.networks.bridges import lock, prepare
 from teul.engine.networks.definition import get
 from teul.engine.networks.joining import choose_place
@@ -83,6 +84,7 @@ def connect(
             choose_place(engine, wanted, place)
             places = (*found.places, place)
         _remember(engine, replace(found, places=places), added=place if found.is_running else None)
+    _announce(engine, "connect", wanted, found)
 
 
 def disconnect(engine: Engine, network: str, container: str, *, force: bool = False) -> None:
@@ -115,6 +117,12 @@ def disconnect(engine: Engine, network: str, container: str, *, force: bool = Fa
             _undo(engine, found, wanted, place)
         places = tuple(item for item in found.places if item.network != wanted.name)
         _remember(engine, replace(found, places=places), removed=place if found.is_running else None)
+    _announce(engine, "disconnect", wanted, found)
+
+
+def _announce(engine: Engine, action: str, network: Network, container: Container) -> None:
+    about = {"container": container.id, "name": network.name, "type": "bridge"}
+    emit(engine, "network", action, network.id, about)
 
 
 def _check_mode(network: str) -> None:
