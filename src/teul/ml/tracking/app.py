@@ -16,20 +16,21 @@ import os
 import time
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import orjson
 
 from teul.errors import Forbidden, TeulError, TrackingInvalid, Unauthorized, Unavailable, text
-from teul.ml.tracking import audit, container_tokens, keys, registry_routes, tokens, tracking_routes, wire
+from teul.ml.tracking import audit, container_tokens, keys, peers, registry_routes, runs, tokens, tracking_routes, wire
 from teul.ml.tracking.access import Grant
 from teul.ml.tracking.artifact_transfer import ArtifactTransfer
 from teul.ml.tracking.committer import Committer
 from teul.ml.tracking.routing import Answer, Call, Route
 from teul.ml.tracking.store import TrackingStore
 from teul.ml.tracking.translate import to_answer
+from teul.state.leases import process_start
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,6 +45,8 @@ MLFLOW_VERSION = "3.17.2"
 MAX_JSON_BYTES = 32 << 20
 MAX_FORM_BYTES = 16 << 10
 READ_THREADS = 4
+SILENCE_S = 30.0
+MOST_RUNS_WATCHED = 10_000
 PREFIXES = ("/api/2.0/mlflow/", "/ajax-api/2.0/mlflow/")
 ARTIFACT_PREFIXES = ("/api/2.0/mlflow-artifacts/", "/ajax-api/2.0/mlflow-artifacts/")
 SERVER_INFO = {
@@ -74,6 +77,9 @@ class TrackingApp:
         self._trusts_network = trusts_network
         self._requires_tokens = requires_tokens
         self._failures = Failures()
+        self._wrote_at: dict[str, float] = {}
+        """When each run was last written to, for `close_abandoned`."""
+        self._tasks: set[asyncio.Future[None]] = set()
         self._fixed: dict[tuple[str, str], Route] = {}
         self._patterns: list[tuple[tuple[str, ...], Route]] = []
         for route in (*tracking_routes.ROUTES, *registry_routes.ROUTES):
@@ -82,6 +88,7 @@ class TrackingApp:
             else:
                 for prefix in PREFIXES:
                     self._fixed[route.method, prefix + route.path] = route
+        self._began = time.monotonic()
         self._readers = ThreadPoolExecutor(READ_THREADS, thread_name_prefix="read")
         self._committer: Committer[Any] | None = None
         self._transfer = ArtifactTransfer(store, self._readers)
@@ -266,7 +273,48 @@ class TrackingApp:
             return made
 
         answer: Answer = await (self.write(job) if route.writes else self.read(job))
+        if route.writes and "run_id" in values:
+            self._wrote_at[values["run_id"]] = time.monotonic()
+        elif route.path == "runs/create":
+            self._note_process(scope, str(answer["run"]["info"]["run_id"]))  # type: ignore[index]
         return answer
+
+    def _note_process(self, scope: Scope, run_id: str) -> None:
+        """Find out, beside the answer, which process of this machine began a run."""
+        client, server = scope.get("client"), scope.get("server")
+        if not is_loopback(scope) or not client or not server:
+            return
+
+        async def look() -> None:
+            found = await self.read(lambda: peers.process_at(client, server))
+            if found is not None:
+                await self.write(lambda: runs.note_process(self._store.db, run_id, *found))
+
+        task = asyncio.ensure_future(look())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def close_abandoned(self, *, silence_s: float = SILENCE_S) -> list[str]:
+        """End (KILLED) the runs whose process is gone and that nobody has written to for *silence_s* seconds.
+
+        The silence is for runs that one process begins and another goes on with.
+        """
+        now = time.monotonic()
+
+        def gone() -> list[str]:
+            return [
+                run_id
+                for run_id, pid, started in runs.begun_by_processes(self._store.db)
+                if process_start(pid) != started and now - self._wrote_at.get(run_id, self._began) >= silence_s
+            ]
+
+        found: list[str] = await self.read(gone)
+        for run_id in found:
+            await self.write(partial(runs.close_abandoned, self._store.db, run_id))
+            self._wrote_at.pop(run_id, None)
+        if len(self._wrote_at) > MOST_RUNS_WATCHED:
+            self._wrote_at = {run: at for run, at in self._wrote_at.items() if now - at < silence_s}
+        return found
 
     async def _other(
         self,

@@ -142,6 +142,30 @@ def update(db: Database, run_id: str, *, status: str = "", end_time: int | None 
         return get(db, run_id)
 
 
+def note_process(db: Database, run_id: str, pid: int, started: str) -> None:
+    """Remember which process of this machine began the run (pid and start: `state.leases.process_start`)."""
+    with db.write():
+        number = check_exists(db, run_id)
+        db.execute("INSERT OR IGNORE INTO run_processes VALUES (?, ?, ?, '')", (number, pid, started))
+
+
+def begun_by_processes(db: Database) -> list[tuple[str, int, str]]:
+    """(run, pid, start) of the runs that still run and whose process is known."""
+    return db.all(
+        "SELECT r.id, p.pid, p.started FROM run_processes p JOIN runs r ON r.number = p.run"
+        " WHERE p.pid > 0 AND r.status = 'RUNNING' AND r.lifecycle_stage = ?",
+        (ACTIVE,),
+    )
+
+
+def close_abandoned(db: Database, run_id: str) -> None:
+    """End (KILLED) a run that still runs. Idempotent."""
+    with db.write():
+        db.execute(
+            "UPDATE runs SET status = 'KILLED', end_time = ? WHERE id = ? AND status = 'RUNNING'", (now_ms(), run_id)
+        )
+
+
 def delete(db: Database, run_id: str) -> None:
     """Mark it as deleted; its artifacts stay until `teul` forgets the run."""
     with db.write():

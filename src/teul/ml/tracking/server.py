@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import json
+import logging
 import os
 import signal
 import socket
@@ -34,7 +35,9 @@ DEFAULT_PORT = 5000
 BACKLOG = 512
 KEEP_ALIVE_S = 75
 GRACE_S = 10
+WATCH_S = 5.0
 IP_FREEBIND = 15
+_LOGGER = logging.getLogger("teul.ml.tracking")
 
 
 def make_app(settings: Settings, *, trusts_network: bool = False, requires_tokens: bool = False) -> TrackingApp:
@@ -90,7 +93,7 @@ def serve(
                 timeout_keep_alive=KEEP_ALIVE_S,
                 timeout_graceful_shutdown=GRACE_S,
             )
-            _Server(config, settings, host, port, on_ready).run(sockets=[listener])
+            _Server(config, settings, host, port, on_ready, app).run(sockets=[listener])
         finally:
             app.close()
             _forget(settings)
@@ -108,8 +111,10 @@ class _Server(uvicorn.Server):
         host: str,
         port: int,
         on_ready: Callable[[str], object],
+        app: TrackingApp,
     ) -> None:
         super().__init__(config)
+        self._app = app
         self._on_ready = on_ready
         self._settings = settings
         self._host = host
@@ -131,8 +136,17 @@ class _Server(uvicorn.Server):
         if self.should_exit:
             return
         await self._listen_on_more()
+        self._watch = asyncio.ensure_future(self._close_abandoned())
         self._on_ready(uri_of(self._host, self._port))
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._look_again)
+
+    async def _close_abandoned(self) -> None:
+        while not self.should_exit:
+            await asyncio.sleep(WATCH_S)
+            try:
+                await self._app.close_abandoned()
+            except Exception as error:
+                _LOGGER.error("abandoned runs could not be closed", exc_info=error)
 
     def _look_again(self) -> None:
         self._task = asyncio.ensure_future(self._listen_on_more())
