@@ -427,6 +427,18 @@ class NoInterpreter(InvalidInput):
     code = "no-interpreter"
 
 
+class NoUploadTimes(InvalidInput):
+    """An index that does not say when its files were uploaded; what it held on a day cannot be told."""
+
+    code = "no-upload-times"
+
+
+class LockError(InvalidInput):
+    """A `teul.lock` that cannot be read, or that cannot be obeyed."""
+
+    code = "invalid-lock"
+
+
 class Unauthorized(Denied):
     code = "unauthorized"
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from teul.build.dockerfile.parser import Node
     from teul.build.python.cut import Piece
+    from teul.build.python.lock import Lock, LockedInstall
     from teul.build.remote import RemoteSources
     from teul.build.ssh import SshAgents
     from teul.config import Settings
@@ -69,6 +70,9 @@ class BuildWorker:
         ssh: the agents of `--mount=type=ssh`.
         gateway: the host's address as the machines of RUN see it, for `host-gateway`.
         devices: what CDI names (each with whether it is required) and an environment bring into a RUN.
+        lock: what installs of Python packages obey.
+        as_of: the time (RFC 3339) before which a package must have been uploaded, "" for the present.
+        is_offline: RUNs have no network.
     """
 
     def __init__(
@@ -89,7 +93,13 @@ class BuildWorker:
         ssh: SshAgents | None = None,
         gateway: Callable[[], str] = lambda: "",
         devices: Callable[[Sequence[tuple[str, bool]], Mapping[str, str]], StepDevices] | None = None,
+        lock: Lock | None = None,
+        as_of: str = "",
+        is_offline: bool = False,
     ) -> None:
+        self.lock = lock
+        self.as_of = as_of
+        self.is_offline = is_offline
         self.devices = devices
         self.ssh = ssh
         self.gateway = gateway
@@ -117,7 +127,7 @@ class BuildWorker:
         op = vertex.op
         with self._placed(vertex):
             if isinstance(op, ops.Run):
-                return {**self._pip_settings(), **self._bound(vertex, op)}
+                return {**self._pip_settings(), **self._bound(vertex, op), **self._package_rules(op)}
             if not isinstance(op, ops.Copy):
                 return {}
             if op.remotes:
@@ -168,9 +178,11 @@ class BuildWorker:
             assert isinstance(op, ops.Run | ops.Copy | ops.MakeFolder)
             with self.active(inputs[0]) as active:
                 if isinstance(op, ops.Run):
-                    pieces = self._install(op, inputs[0], active, task)
+                    installs: list[LockedInstall] = []
+                    pieces = self._install(op, inputs[0], active, task, installs)
                     if pieces is not None:
-                        return self._commit_pieces(inputs[0], active, self.snapshots.upper(active.key), pieces)
+                        upper = self.snapshots.upper(active.key)
+                        return self._commit_pieces(inputs[0], active, upper, pieces, installs)
                     self._run(op, inputs, active, vertex, task)
                 else:
                     with active.mounted() as rootfs:
@@ -261,7 +273,9 @@ class BuildWorker:
         upper = self.snapshots.upper(active.key)
         return self._commit_pieces(below, active, upper, self._cut(op, below, active, upper, lower))
 
-    def _commit_pieces(self, below: Result, active: _Active, upper: str, pieces: list[Piece]) -> Result:
+    def _commit_pieces(
+        self, below: Result, active: _Active, upper: str, pieces: list[Piece], installs: Sequence[LockedInstall] = ()
+    ) -> Result:
         """The result of an op whose *pieces* are layers already: these, and *upper* on top of them."""
         from teul.layers import pack
 
@@ -273,9 +287,12 @@ class BuildWorker:
             size_bytes=packed.size_bytes + sum(piece.size_bytes for piece in pieces),
             created=created,
             pieces=tuple(piece.name for piece in pieces),
+            installs=installs,
         )
 
-    def _install(self, op: ops.Run, below: Result, active: _Active, task: Task) -> list[Piece] | None:
+    def _install(
+        self, op: ops.Run, below: Result, active: _Active, task: Task, installs: list[LockedInstall]
+    ) -> list[Piece] | None:
         """The layers of what a plain install command installs, made without running it; None when it has to run."""
         if not op.normalise or self.snapshots.kind != "overlay" or op.network not in ("default", "host"):
             return None
@@ -285,7 +302,7 @@ class BuildWorker:
 
         if not looks_like_install(op):
             return None
-        return attempt(self, op, below, self.snapshots.upper(active.key), task)
+        return attempt(self, op, below, self.snapshots.upper(active.key), task, installs)
 
     def _cut(
         self, op: ops.Run | ops.Copy | ops.MakeFolder, below: Result, active: _Active, upper: str, lower: Lower
@@ -336,11 +353,13 @@ class BuildWorker:
             added = StepDevices()
             if op.devices and self.devices is not None:
                 added = self.devices(op.devices, dict(entry.partition("=")[::2] for entry in op.env))
-            network = op.network if op.network in ("none", "host") else stack.enter_context(self.network())
+            network = "none" if self.is_offline else op.network
+            if network not in ("none", "host"):
+                network = stack.enter_context(self.network())
             sandbox = Sandbox(
                 process=Process(
                     args=op.args,
-                    env=(*op.env, *op.proxy, *mounts.env, *added.env),
+                    env=(*self._package_env(), *op.env, *op.proxy, *mounts.env, *added.env),
                     cwd=op.cwd,
                     rlimits=tuple(Rlimit(*_ulimit(limit)) for limit in op.ulimits),
                 ),
@@ -400,6 +419,20 @@ class BuildWorker:
             )
             self._pip = {"pip settings": digest_of(given)} if given else {}
         return self._pip
+
+    def _package_rules(self, op: ops.Run) -> dict[str, str]:
+        """The lock and the day, for a command that may install Python packages."""
+        if self.lock is None and not self.as_of:
+            return {}
+        words = " ".join(op.args)
+        made = {"as of": self.as_of} if self.as_of and any(name in words for name in ("pip", "uv", "poetry")) else {}
+        locked = self.lock.of_command(words) if self.lock is not None else []
+        return made | ({"lock": digest_of([item.to_json() for item in locked])} if locked else {})
+
+    def _package_env(self) -> tuple[str, ...]:
+        """What makes a pip or uv that runs in the stage look at the index as of a day, as far as it can."""
+        names = ("UV_EXCLUDE_NEWER", "PIP_UPLOADED_PRIOR_TO") if self.as_of else ()
+        return tuple(f"{name}={self.as_of}" for name in names)
 
     def _bound(self, vertex: Vertex, op: ops.Run) -> dict[str, str]:
         """What the bind mounts of contexts hold."""
@@ -612,12 +645,23 @@ class _Active:
 
 
 def tree_result(
-    diff_ids: Sequence[str], *, size_bytes: int = 0, created: str = "", pieces: Sequence[str] = ()
+    diff_ids: Sequence[str],
+    *,
+    size_bytes: int = 0,
+    created: str = "",
+    pieces: Sequence[str] = (),
+    installs: Sequence[LockedInstall] = (),
 ) -> Result:
-    """The result of an op: a stack of layers, bottom first; *pieces* says what the layers below its last one hold."""
+    """The result of an op: a stack of layers, bottom first; *pieces* says what the layers below its last one hold,
+    *installs* what it resolved.
+    """
     digest = str(chain_id([Digest(item) for item in diff_ids])) if diff_ids else SCRATCH_DIGEST
     data = {"diff_ids": list(diff_ids), "size_bytes": size_bytes, "created": created}
-    return Result(digest, data | {"pieces": list(pieces)} if pieces else data)
+    if pieces:
+        data["pieces"] = list(pieces)
+    if installs:
+        data["installs"] = [install.to_json() for install in installs]
+    return Result(digest, data)
 
 
 def build_folder(settings: Settings) -> str:

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from datetime import UTC, datetime, timedelta
-
 from teul.errors import InvalidInput, text
-
-_COMMENT = re.compile(r"#\s*teul:\s*as-of\s*=\s*(\S+)\s*", re.IGNORECASE)
 
 
 def parse_as_of(word: str) -> str:
@@ -16,8 +11,10 @@ def parse_as_of(word: str) -> str:
     Raises:
         InvalidInput: neither a date nor a time with its zone.
     """
+    from datetime import UTC, datetime, timedelta
+
     try:
-        if re.fullmatch(r"\d{4}-\d\d-\d\d", word):
+        if len(word) == 10:
             moment = datetime.fromisoformat(word).replace(tzinfo=UTC) + timedelta(days=1)
         else:
             moment = datetime.fromisoformat(word)
@@ -34,11 +31,14 @@ def as_of_comment(source: str) -> str:
         stripped = line.strip()
         if stripped and not stripped.startswith("#"):
             return ""
-        if match := _COMMENT.fullmatch(stripped):
-            return match[1]
+        name, equals, value = stripped[1:].strip().partition("=")
+        if equals and "".join(name.lower().split()) == "teul:as-of" and value.strip():
+            return value.strip()
     return ""
 
 
 def as_day(moment: str) -> str:
     """The last day that counts, for people: 2024-05-16T00:00:00Z is 2024-05-15."""
+    from datetime import datetime, timedelta
+
     return (datetime.fromisoformat(moment) - timedelta(seconds=1)).strftime("%Y-%m-%d")

@@ -9,12 +9,13 @@ import hashlib
 import os
 import re
 
+from teul.build.python.as_of import as_day
 from teul.build.python.command import recognise
 from teul.build.python.interpreter import PROBE, ask, find_python, relevant_layers
 from teul.build.python.values import Doubt, Interpreter
 from teul.build.tree import Tree
-from teul.errors import Cancelled, NoInterpreter, TeulError, text
-from teul.events import Step
+from teul.errors import Cancelled, LockError, NoInterpreter, NoUploadTimes, TeulError, text
+from teul.events import Step, Warn
 from teul.host.fs import remove_tree
 from teul.oci.digest import Digest
 from teul.solver.graph import digest_of
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from teul.build.execute import BuildWorker
     from teul.build.python.command import Install
     from teul.build.python.cut import Piece
+    from teul.build.python.lock import LockedInstall
     from teul.build.python.values import Resolution
     from teul.errors import Text
     from teul.registry.transport import Transport
@@ -43,24 +45,39 @@ def looks_like_install(op: ops.Run) -> bool:
     return _LOOKS_LIKE_INSTALL.search(" ".join(op.args)) is not None
 
 
-def attempt(worker: BuildWorker, op: ops.Run, below: Result, upper: str, task: Task) -> list[Piece] | None:
+def attempt(
+    worker: BuildWorker, op: ops.Run, below: Result, upper: str, task: Task, installs: list[LockedInstall]
+) -> list[Piece] | None:
     """Do what *op* installs, or say why not.
 
     Args:
         upper: the empty folder of what goes on top of the layers; left empty when nothing came of it.
+        installs: gets what was resolved.
 
     Returns: the layers, bottom first, without the one of *upper*; None when the command has to run.
+
+    Raises:
+        LockError: what the lock says cannot be done.
+        NoUploadTimes: an index that cannot tell what it had on the day that is meant.
     """
     stage = Stage(worker, op, below, task)
     try:
-        made = _attempt(stage, upper)
-    except Cancelled:
+        made = _attempt(stage, upper, installs)
+    except (Cancelled, LockError, NoUploadTimes):
         raise
     except TeulError as error:
         made = Doubt(text("{problem}", problem=error.message))
     finally:
         stage.close()
     if isinstance(made, Doubt):
+        installs.clear()
+        if worker.as_of:
+            message = text(
+                "as of {date} may not hold for a command that runs: {reason}",
+                date=as_day(worker.as_of),
+                reason=made.reason,
+            )
+            task.events(Warn(task.id, "not-as-of", message))
         for name in os.listdir(upper):
             remove_tree(f"{upper}/{name}")
         stage.say(text("the command runs as written: {reason}", reason=made.reason))
@@ -68,7 +85,7 @@ def attempt(worker: BuildWorker, op: ops.Run, below: Result, upper: str, task: T
     return made
 
 
-def _attempt(stage: Stage, upper: str) -> list[Piece] | Doubt:
+def _attempt(stage: Stage, upper: str, installs: list[LockedInstall]) -> list[Piece] | Doubt:
     from teul.build.python.direct import DirectInstall
 
     install = recognise(stage.op, env=stage.env)
@@ -77,7 +94,7 @@ def _attempt(stage: Stage, upper: str) -> list[Piece] | Doubt:
     with stage.worker.viewed(stage.below) as root:
         tree = Tree(root)
         python = stage.find_python(install, tree)
-        resolution = _resolve(stage, install, python, tree)
+        resolution = _resolve(stage, install, python, tree, installs)
         if isinstance(resolution, Doubt):
             return resolution
         if resolution.removed:
@@ -101,7 +118,9 @@ def _attempt(stage: Stage, upper: str) -> list[Piece] | Doubt:
         return doing.install(upper)
 
 
-def _resolve(stage: Stage, install: Install, python: Interpreter, tree: Tree) -> Resolution | Doubt:
+def _resolve(
+    stage: Stage, install: Install, python: Interpreter, tree: Tree, installs: list[LockedInstall]
+) -> Resolution | Doubt:
     from teul.build.python.resolving import Host, resolve
     from teul.runtime.host_trust import pip_folders
 
@@ -111,6 +130,10 @@ def _resolve(stage: Stage, install: Install, python: Interpreter, tree: Tree) ->
         cache_folder=f"{settings.root}/uv",
         environ=environ,
         lent_folders=tuple(pip_folders(environ)),
+        as_of=stage.worker.as_of,
+        lock=stage.worker.lock,
+        is_offline=stage.worker.is_offline,
+        has_blob=lambda sha256: stage.worker.store.has(Digest.from_hex(sha256)),
     )
 
     def list_folder(path: str) -> list[str]:
@@ -119,7 +142,16 @@ def _resolve(stage: Stage, install: Install, python: Interpreter, tree: Tree) ->
         except (FileNotFoundError, NotADirectoryError):
             return []
 
-    return resolve(install, python, host, env=stage.env, read=reader(tree), list_folder=list_folder)
+    return resolve(
+        install,
+        python,
+        host,
+        env=stage.env,
+        read=reader(tree),
+        list_folder=list_folder,
+        command=" ".join(stage.op.args),
+        learned=installs,
+    )
 
 
 def reader(tree: Tree) -> Callable[[str], bytes | None]:

@@ -10,9 +10,7 @@ requirements.txt changes nothing else.
 
 from __future__ import annotations
 
-import json
-
-from teul.errors import InvalidInput, text
+from teul.errors import LockError, text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,12 +22,6 @@ else:
 
 FILENAME = "teul.lock"
 VERSION = 1
-
-
-class LockError(InvalidInput):
-    """A lock that cannot be read, or that cannot be obeyed."""
-
-    code = "invalid-lock"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,5 +206,7 @@ def _toml(value: object) -> str:
         return "true" if value else "false"
     if isinstance(value, list):
         return "[" + ", ".join(_toml(item) for item in value) + "]"
+    import json
+
     # JSON's escapes are TOML's, but for DEL, which TOML wants escaped as well.
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -24,11 +24,11 @@ import tempfile
 from urllib.parse import unquote, urldefrag
 
 from teul.build.python.indexes import Indexes, configuration, indexes_of, other_files, remote, sha256_of
-from teul.build.python.lock import LockedInstall, LockedWheel, LockError, preferred
+from teul.build.python.lock import LockedInstall, LockedWheel, preferred
 from teul.build.python.requirements import normalise_name, read_requirements
 from teul.build.python.tags import best_wheel, uv_platform
 from teul.build.python.values import Doubt, Installed, Resolution, Wheel
-from teul.errors import InvalidInput, text
+from teul.errors import LockError, NoUploadTimes, text
 from teul.host import process
 
 TYPE_CHECKING = False
@@ -60,12 +60,6 @@ _EARLY = re.compile(
 )
 """A package that asks for a pre-release of another: pip then takes any, uv none that the user did not name."""
 _DATELESS = re.compile(r"`(\S+)` is missing an upload date")
-
-
-class NoUploadTimes(InvalidInput):
-    """An index that does not say when its files were uploaded; what it held on a day cannot be told."""
-
-    code = "no-upload-times"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,13 @@ MESSAGES: dict[str, str] = {
         "출력 거르기: dangling, label, before, since, until, reference"
     ),
     "How progress is shown: auto, tty, plain, json, quiet": "진행 표시: auto, tty, plain, json, quiet",
+    "Resolve Python packages as their index was on this day (2024-05-15)": (
+        "Python 패키지를 이 날짜의 인덱스 기준으로 해결합니다 (2024-05-15)"
+    ),
+    "Write what was resolved to teul.lock beside the Dockerfile": "해결한 결과를 Dockerfile 옆 teul.lock에 씁니다",
+    "Ask no network: use the base images and wheels that are here": (
+        "네트워크에 묻지 않습니다: 여기 있는 베이스 이미지와 wheel을 씁니다"
+    ),
     "Keep times, logs and caches as the steps leave them, as Docker does": (
         "단계가 남긴 시각, 로그, 캐시를 Docker처럼 그대로 둡니다"
     ),

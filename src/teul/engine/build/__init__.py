@@ -13,6 +13,7 @@ from teul.engine.build.bases import fetch_together, find_base
 from teul.engine.build.cache import BuildCache
 from teul.engine.build.explaining import ExplainedStep, explain
 from teul.engine.build.inputs import named_contexts, open_remote, open_trees, read_dockerfile, read_secrets
+from teul.engine.build.locking import BuildLock
 from teul.engine.build.networks import BuildNetworks
 from teul.engine.build.sweeping import sweep
 from teul.errors import (
@@ -127,6 +128,13 @@ class BuildOptions:
     sbom: bool = False
     wants_metadata: bool = False
     """Whether `BuildResult.metadata` is to be filled in."""
+    as_of: str = ""
+    """The day whose Python packages are meant; "" as the Dockerfile, the lock or the present say."""
+    writes_lock: bool = False
+    lock_path: str = ""
+    """"" is `teul.lock` beside the Dockerfile."""
+    is_offline: bool = False
+    """Nothing is asked of a network: bases and wheels are those that are here, and RUNs have none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,10 +242,13 @@ class Session:
 
         engine, options = self.engine, self.options
         contexts = named_contexts(options.build_contexts, self._fetch_context)
-        self.dockerfile, ignore = read_dockerfile(options)
+        self.dockerfile, ignore, source = read_dockerfile(options)
+        self.lock = BuildLock(options, source, self.events)
         self.scope = "" if self.is_trial else _scope(self.dockerfile, options)
         lowering = lower_options(engine, options, contexts, self.epoch, ignore)
-        self._fetched = fetch_together(engine, self.dockerfile, lowering, self.options, self.events)
+        self._fetched: Mapping[tuple[str, str], Image] = {}
+        if not options.is_offline and self.lock.obeyed is None:
+            self._fetched = fetch_together(engine, self.dockerfile, lowering, self.options, self.events)
         self.lowered = lower(self.dockerfile, lowering, self._resolve)
         self._say_findings()
         self._say_origins()
@@ -259,6 +270,9 @@ class Session:
             ssh=self.ssh,
             gateway=self._networks.gateway,
             devices=lambda names, env: find_devices(engine, names, env),
+            lock=self.lock.obeyed,
+            as_of=self.lock.as_of,
+            is_offline=options.is_offline,
         )
 
     def _agents(self) -> SshAgents:
@@ -300,7 +314,13 @@ class Session:
 
     def _resolve(self, reference: str, platform: Platform) -> BaseImage:
         return find_base(
-            self.engine, reference, platform, known=self._fetched, pull=self.options.pull, events=self.events
+            self.engine,
+            reference,
+            platform,
+            known=self._fetched,
+            pull=self.options.pull,
+            events=self.events,
+            lock=self.lock,
         )
 
     def _say_findings(self) -> None:
@@ -381,6 +401,8 @@ class Session:
     def finish(self, solution: Solution, names: list[Reference]) -> BuildResult:
         """Write the config down, unless it is there already under all its names."""
         config = self._config(solution).to_bytes()
+        if self.options.writes_lock:
+            self._write_lock(solution)
         known = None
         if self.options.cache_to:
             from teul.engine.build.cache_export import gather, with_inline_cache
@@ -415,6 +437,24 @@ class Session:
             metadata=metadata,
             is_kept=is_kept,
         )
+
+    def _write_lock(self, solution: Solution) -> None:
+        """Write what was resolved; the results are found under the keys of the next build too, which obeys it."""
+        from teul.solver.graph import walk
+        from teul.solver.solve import key_of
+
+        vertices = [vertex for vertex in walk([self.lowered.vertex]) if vertex in solution.outcomes]
+        lock = self.lock.learned(vertices, solution)
+        if not self.lock.write(lock):
+            return
+        self.worker.lock = lock
+        for vertex in vertices:
+            if isinstance(vertex.op, ops.Run) and solution.result(vertex).data.get("installs"):
+                inputs = [solution.result(source) for source in vertex.inputs]
+                found = self.worker.inspect(vertex, inputs, content=False)
+                if found is not None:
+                    result = solution.result(vertex).to_json()
+                    self.cache.put(key_of(vertex, inputs, found), vertex.digest, vertex.name, result)
 
     def _is_delivered(self) -> bool:
         """Whether there is more to do than to keep the image."""

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from teul.build.dockerfile.parser import Dockerfile
     from teul.engine import Engine
     from teul.engine.build import BuildOptions
+    from teul.engine.build.locking import BuildLock
     from teul.events import Sink
     from teul.images import Image
     from teul.oci.descriptor import Platform
@@ -80,9 +81,10 @@ def find_base(
     known: Mapping[tuple[str, str], Image],
     pull: bool,
     events: Sink,
+    lock: BuildLock,
 ) -> BaseImage:
-    """The image that *reference* names: one of *known* (see `fetch_together`), of this machine, or fetched;
-    `oci-layout://…` is loaded from there.
+    """The image that *reference* names: the one of the *lock*, one of *known* (see `fetch_together`), of this machine,
+    or fetched; `oci-layout://…` is loaded from there.
 
     Raises:
         ImageNotFound, RegistryUnavailable, PlatformMismatch, …: it cannot be had.
@@ -92,9 +94,15 @@ def find_base(
         return BaseImage(id=found.id, config=found.config, reference=reference)
     fetched = known.get((reference, str(platform)))
     if fetched is not None:
+        lock.use(reference, platform, fetched)
         return BaseImage(id=fetched.id, config=fetched.config, reference=reference)
     here = None if pull else engine.images.find(reference)
+    locked = lock.base(engine, reference, platform, here)
+    if locked is not None:
+        lock.use(reference, platform, locked)
+        return BaseImage(id=locked.id, config=locked.config, reference=reference)
     if here is not None and platform.accepts(here.config.platform):
+        lock.use(reference, platform, here)
         return BaseImage(id=here.id, config=here.config, reference=reference)
     from teul.engine.images import ensure
 
@@ -103,13 +111,14 @@ def find_base(
             engine,
             reference,
             platform=str(platform),
-            pull="always" if pull else "missing",
+            pull="always" if pull else "never" if lock.options.is_offline else "missing",
             events=events,
         )
     except (NotFound, Unavailable) as error:
         if here is None:
             raise
         raise PlatformMismatch(reference, str(platform), str(here.config.platform)) from error
+    lock.use(reference, platform, found)
     return BaseImage(id=found.id, config=found.config, reference=reference)
 
 

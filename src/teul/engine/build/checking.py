@@ -42,7 +42,7 @@ def check(engine: Engine, options: BuildOptions) -> Checked:
 
     _, path, source = read_source(options)
     try:
-        dockerfile, ignore = read_dockerfile(options)
+        dockerfile, ignore, _ = read_dockerfile(options)
         contexts = named_contexts(
             {
                 name: value

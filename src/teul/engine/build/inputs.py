@@ -10,6 +10,7 @@ from teul.build.dockerfile.parser import parse
 from teul.build.dockerignore import IgnoreMatcher, read_ignore_file
 from teul.build.sources import is_remote_context
 from teul.build.tree import Tree
+from teul.engine.build.locking import lock_path
 from teul.errors import DockerfileError, InvalidInput, Span, text
 from teul.state.cache import file_digests
 
@@ -56,10 +57,17 @@ def named_contexts(given: Mapping[str, str], fetch: Callable[[str, str], str]) -
     return made
 
 
-def read_dockerfile(options: BuildOptions) -> tuple[Dockerfile, IgnoreMatcher]:
-    """The Dockerfile, and what the context hides: `<Dockerfile>.dockerignore` first, then `.dockerignore`."""
+def read_dockerfile(options: BuildOptions) -> tuple[Dockerfile, IgnoreMatcher, str]:
+    """The Dockerfile; what the context hides: `<Dockerfile>.dockerignore` first, then `.dockerignore`; and its text."""
     path, shown, source = read_source(options)
-    return parse(source, shown), _ignore(path, os.path.abspath(options.context), options.exclude)
+    context = os.path.abspath(options.context)
+    return parse(source, shown), _ignore(path, context, (*options.exclude, *_own_files(options, context))), source
+
+
+def _own_files(options: BuildOptions, context: str) -> tuple[str, ...]:
+    """The lock, where it lies in the context: it says what came of the build, and is no input of a COPY."""
+    path = lock_path(options)
+    return (path.removeprefix(f"{context}/"),) if path.startswith(f"{context}/") else ()
 
 
 def read_source(options: BuildOptions) -> tuple[str, str, str]:

@@ -9,8 +9,9 @@ import pytest
 
 from teul.build import ops
 from teul.build.python.command import Install, recognise
-from teul.build.python.resolving import Host, NoUploadTimes, resolve, version_key
+from teul.build.python.resolving import Host, resolve, version_key
 from teul.build.python.values import Doubt, Installed, Interpreter, Resolution
+from teul.errors import NoUploadTimes
 from teul.values import replace
 
 from .package_index import PackageIndex, make_source, make_wheel
