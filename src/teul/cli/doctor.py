@@ -92,7 +92,7 @@ def gpu_finding(driver: NvidiaDriver | None) -> Finding:
         "GPU",
         OK,
         text(
-            "{cards}, driver {version} (runs CUDA {cuda} and older); `--gpus` is still to come",
+            "{cards}, driver {version} (runs CUDA {cuda} and older)",
             cards=shown,
             version=driver.version,
             cuda=driver.cuda_major,

@@ -47,9 +47,7 @@ MESSAGES = {
     "no NVIDIA driver is loaded": "NVIDIA 드라이버가 올라와 있지 않습니다",
     "driver {version}, but no card is seen": "드라이버 {version}은 있지만 보이는 카드가 없습니다",
     "{cards}, driver {version}; missing: {nodes}": "{cards}, 드라이버 {version}; 없는 장치: {nodes}",
-    "{cards}, driver {version} (runs CUDA {cuda} and older); `--gpus` is still to come": (
-        "{cards}, 드라이버 {version} (CUDA {cuda} 이하 실행); `--gpus`는 아직 없습니다"
-    ),
+    "{cards}, driver {version} (runs CUDA {cuda} and older)": ("{cards}, 드라이버 {version} (CUDA {cuda} 이하 실행)"),
     "mend: {command}": "고치기: {command}",
     "All that teul needs is here": "teul에 필요한 것이 모두 있습니다",
     "{count} missing": "{count}개가 없습니다",

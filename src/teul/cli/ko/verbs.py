@@ -18,7 +18,6 @@ MESSAGES = {
     "you must provide one or more flags when using this command": "이 명령에는 플래그를 하나 이상 주어야 합니다",
     "Restart policy to apply when a container exits": "컨테이너가 끝났을 때의 재시작 정책",
     "{instruction} is not a valid change command": "{instruction}은(는) --change에 쓸 수 없는 명령입니다",
-    "cowardly refusing to save to a terminal. Use the -o flag or redirect": "터미널에는 쓰지 않습니다. -o를 쓰거나 방향을 바꾸세요",
     'Author (e.g., "John Hannibal Smith <hannibal@a-team.com>")': '지은이(예: "홍길동 <hong@example.com>")',
     "Apply Dockerfile instruction to the created image": "만든 이미지에 Dockerfile 명령을 적용합니다",
     "Commit message": "커밋 메시지",
@@ -47,7 +46,6 @@ MESSAGES = {
     ),
     "more than one until filter specified": "until 필터는 하나만 쓸 수 있습니다",
     "invalid filter 'dangling={value}'": "잘못된 필터: 'dangling={value}'",
-    'Provide filter values (e.g. "until=<timestamp>")': '필터(예: "until=<시각>")',
     "Remove all unused images, not just dangling ones": "이름이 있어도 쓰지 않는 이미지를 모두 지웁니다",
     "WARNING! This will remove all stopped containers.\nAre you sure you want to continue? [y/N] ": (
         "경고! 멈춘 컨테이너를 모두 지웁니다.\n계속할까요? [y/N] "
