@@ -126,7 +126,7 @@ class TrackingApp:
                 status, body = await self._other(path, scope, headers, grant, receive)
         except Exception as error:
             status, body = self._failed(error, path)
-            if status in (401, 403, 429):
+            if status in (401, 403, 409, 429):
                 await self._note_refusal(scope, status, body)
         await respond(send, status, body)
 
@@ -276,7 +276,9 @@ class TrackingApp:
         if route.writes and "run_id" in values:
             self._wrote_at[values["run_id"]] = time.monotonic()
         elif route.path == "runs/create":
-            self._note_process(scope, str(answer["run"]["info"]["run_id"]))  # type: ignore[index]
+            run_id = str(answer["run"]["info"]["run_id"])  # type: ignore[index]
+            self._wrote_at[run_id] = time.monotonic()
+            self._note_process(scope, run_id)
         return answer
 
     def _note_process(self, scope: Scope, run_id: str) -> None:
