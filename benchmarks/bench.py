@@ -140,8 +140,11 @@ def write(rows: list[tuple[str, Row]], found: dict[str, str]) -> None:
         notes = [f"- {row.work}: {row.note}" for row in measured if row.note]
         if notes:
             lines.append("\n".join(notes) + "\n")
+    with open(PAGE, encoding="utf-8") as file:
+        # What `scale.py` wrote is not ours to throw away.
+        _, begin, scale = file.read().partition("<!-- scale: begin")
     with open(PAGE, "w", encoding="utf-8") as file:
-        file.write("\n".join(lines))
+        file.write("\n".join(lines) + (f"\n{begin}{scale}" if begin else ""))
 
 
 if __name__ == "__main__":

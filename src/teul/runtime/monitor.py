@@ -8,6 +8,7 @@ a file that has the container's id for its name. The log is a file elsewhere.
 from __future__ import annotations
 
 import os
+import select
 
 from teul.plain_json import loads
 from teul.runtime.driver import failure, message_in
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 PROGRAM = "/usr/bin/conmon"
 STAGE_PID = "stage.pid"
 RESIZE = 1
+ANSWER_PATIENCE_S = 10
 REOPEN = 2
 
 
@@ -69,14 +71,24 @@ class Channel:
             except ProcessLookupError:
                 pass
 
-    def wait_created(self) -> int:
+    def wait_created(self, mark: str = "") -> int:
         """The pid of the container's first process, which waits to be started.
+
+        *mark* is a file that the runtime makes at the end of a creation: with it there and no answer for
+        `ANSWER_PATIENCE_S`, the runtime failed afterwards, and conmon waits for words that do not come, because the
+        container itself holds their pipe open.
 
         Raises:
             RuntimeFailed: the container could not be created.
         """
         said = b""
+        patience = ANSWER_PATIENCE_S
         while b"\n" not in said:
+            if mark and not select.select([self._answers], [], [], 1.0)[0]:
+                patience -= os.path.exists(mark)
+                if patience < 0:
+                    raise failure("the runtime failed after it had created the container")
+                continue
             more = os.read(self._answers, 65536)
             if not more:
                 break

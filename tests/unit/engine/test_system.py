@@ -209,7 +209,7 @@ def test_dangling_images_go_and_named_ones_stay(engine):
     dangling = add_image(engine, 2)
     used = add_image(engine, 3)
     add_container(engine, used, "c", status="running")
-    removed = system._prune_images(engine, is_all=False)
+    removed = system._prune_images(engine, system._every, is_all=False)
 
     assert removed == ((dangling.id, ()),)
     assert {image.id for image in engine.images.list()} == {named.id, used.id}

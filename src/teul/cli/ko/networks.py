@@ -109,6 +109,7 @@ MESSAGES = {
     "all containers, running ones too, with their anonymous volumes": "실행 중인 것까지 모든 컨테이너와 이름 없는 볼륨",
     "all networks, with their bridges and firewall rules": "모든 네트워크와 그 브리지, 방화벽 규칙",
     "all mounts below {folder}": "{folder} 아래의 모든 마운트",
+    "image `{image}`: `{path}` is no folder": "이미지 `{image}`: `{path}`이(가) 폴더가 아닙니다",
     # Help.
     "Show detailed information on space usage": "공간을 차지하는 것을 하나하나 보여 줍니다",
     'Provide filter values (e.g. "label=<key>=<value>")': '거르는 값(예: "label=<이름>=<값>")',

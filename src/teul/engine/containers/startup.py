@@ -215,6 +215,7 @@ class Started:
                 # And the monitor is being loaded; it waits for us to begin.
                 if container.add_trust:
                     mounts += host_trust.bundle_mounts(engine.settings, seen)
+                _check_rootfs(container, seen)
                 self._fill_volumes(container, seen)
                 sandbox = self._sandbox(container, rootfs, seen, mounts, edits)
                 with open(f"{bundle}/config.json", "w") as file:
@@ -227,7 +228,7 @@ class Started:
                 self._joined.finish()
                 container = replace(container, places=self._joined.places)
                 self._joined.close_sockets()
-            process = channel.wait_created()
+            process = channel.wait_created(f"{engine.driver.root}/{container.id}/exec.fifo")
         watcher = self.monitor
         if not self._is_attended:
             # What we started has forked the monitor proper and is ending.
@@ -537,6 +538,22 @@ def _device_rules(container: Container) -> tuple[DeviceRule, ...]:
     from teul.runtime.security import parse_device_rule
 
     return tuple(parse_device_rule(word) for word in container.device_rules)
+
+
+def _check_rootfs(container: Container, rootfs: str) -> None:
+    """Refuse an image whose `/dev`, `/proc` or `/sys` is a link: a runtime would follow it out of the container.
+
+    runc 1.1 makes `/dev/fd` and its likes before it changes the root, by a path that it does not check.
+    """
+    import stat
+
+    for path in ("/dev", "/proc", "/sys"):
+        try:
+            mode = os.lstat(f"{rootfs}{path}").st_mode
+        except FileNotFoundError:
+            continue
+        if not stat.S_ISDIR(mode):
+            raise InvalidInput(text("image `{image}`: `{path}` is no folder", image=container.image_name, path=path))
 
 
 def _security(container: Container) -> tuple[str, tuple[str, ...], tuple[str, ...]]:

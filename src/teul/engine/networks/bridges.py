@@ -18,6 +18,7 @@ from teul.values import fields
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from dataclasses import replace
 
     from teul.engine import Engine
@@ -46,6 +47,7 @@ def prepare(engine: Engine, network: Network) -> None:
 
     if not is_up(network):
         _check_free(engine, network)
+        remove_file(_ready(engine, network))
     mark = _isolated(engine, network)
     if os.path.exists(mark):
         return
@@ -56,6 +58,21 @@ def prepare(engine: Engine, network: Network) -> None:
     os.makedirs(os.path.dirname(mark), mode=0o711, exist_ok=True)
     with open(mark, "wb"):
         pass
+
+
+def first_lock(engine: Engine, networks: Sequence[Network]) -> FolderLock | None:
+    """The lock for a set-up that makes the rules of one of *networks*; None when all have theirs."""
+    return None if all(os.path.exists(_ready(engine, network)) for network in networks) else lock(engine)
+
+
+def has_rules(engine: Engine, networks: Sequence[Network]) -> None:
+    """A set-up on *networks* is done: the next ones need no lock."""
+    for network in networks:
+        path = _ready(engine, network)
+        if not os.path.exists(path):
+            os.makedirs(os.path.dirname(path), mode=0o711, exist_ok=True)
+            with open(path, "wb"):
+                pass
 
 
 def take_down(engine: Engine) -> None:
@@ -175,9 +192,13 @@ def undo_network(engine: Engine, network: Network, nobody: str, place: Endpoint)
 
 
 def lock(engine: Engine) -> FolderLock:
-    """Held while netavark takes something away."""
-    os.makedirs(engine.settings.run_root, mode=0o711, exist_ok=True)
-    made = FolderLock.take(f"{engine.settings.run_root}/networks.lock", make=True)
+    """Held while netavark takes something away or makes a network's rules, by all state folders of the host.
+
+    Two that make the same chain at once are one too many for netavark 1.4, and some chains are the whole host's.
+    """
+    folder = os.path.dirname(engine.settings.run_root)
+    os.makedirs(folder, mode=0o711, exist_ok=True)
+    made = FolderLock.take(f"{folder}/networks.lock", make=True)
     assert made is not None
     return made
 
@@ -229,11 +250,17 @@ def _check_free(engine: Engine, network: Network) -> None:
 
 def _release(engine: Engine, network: Network) -> None:
     mark = _isolated(engine, network)
+    remove_file(_ready(engine, network))
     from teul.network import isolation
 
     with claims.lock(claims_folder(engine)):
         isolation.release(network.bridge)
     remove_file(mark)
+
+
+def _ready(engine: Engine, network: Network) -> str:
+    """A file that says that netavark has made the network's rules."""
+    return f"{engine.settings.run_root}/isolated/{network.bridge}.ready"
 
 
 def _isolated(engine: Engine, network: Network) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from contextlib import contextmanager
 
-from teul.engine.networks.bridges import lock, prepare
+from teul.engine.networks.bridges import first_lock, has_rules, lock, prepare
 from teul.engine.networks.definition import DEFAULT, get
 from teul.errors import Conflict, InvalidInput, text
 from teul.host.fs import FolderLock
@@ -49,6 +49,8 @@ class Joined:
         self.port_sockets: list[int] = []
         self.namespace = -1
         self.setup: netavark.Setup | None = None
+        self.networks: tuple[Network, ...] = ()
+        self.lock: FolderLock | None = None
 
     @property
     def path(self) -> str:
@@ -60,6 +62,8 @@ class Joined:
         assert self.setup is not None
         setup, self.setup = self.setup, None
         said = setup.wait()
+        has_rules(self._engine, self.networks)
+        self._unlock()
         self.places = tuple(
             netavark.with_mac(place, said.get(bridge)) for place, bridge in zip(self.places, self.bridges, strict=True)
         )
@@ -70,11 +74,17 @@ class Joined:
             os.close(descriptor)
         self.port_sockets = []
 
+    def _unlock(self) -> None:
+        if self.lock is not None:
+            self.lock.release()
+            self.lock = None
+
     def close(self) -> None:
         """Idempotent."""
         if self.setup is not None:
             self.setup.close()
             self.setup = None
+        self._unlock()
         self.close_sockets()
         if self.namespace != -1:
             os.close(self.namespace)
@@ -112,6 +122,8 @@ def join(engine: Engine, container: Container) -> Joined:
         joined.places = tuple(places)
         joined.bridges = tuple(network.bridge for network in networks)
         joined.namespace = open_network_namespace()
+        joined.networks = tuple(networks)
+        joined.lock = first_lock(engine, networks)
         joined.setup = netavark.Setup(f"{engine.settings.run_root}/networks", options, joined.namespace)
     except BaseException:
         joined.undo()
@@ -145,8 +157,13 @@ def session(engine: Engine, key: str, *, network: str = DEFAULT) -> Iterator[Ses
     try:
         prepare(engine, found)
         namespace = open_network_namespace()
-        setup = netavark.Setup(f"{engine.settings.run_root}/networks", options, namespace)
-        setup.wait()
+        held = first_lock(engine, [found])
+        try:
+            netavark.Setup(f"{engine.settings.run_root}/networks", options, namespace).wait()
+            has_rules(engine, [found])
+        finally:
+            if held is not None:
+                held.release()
         yield Session(f"/proc/{os.getpid()}/fd/{namespace}", place.address, found.gateway)
     finally:
         if namespace != -1:

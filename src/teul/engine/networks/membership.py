@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from teul.engine.event_log import emit
-from teul.engine.networks.bridges import lock, prepare
+from teul.engine.networks.bridges import first_lock, has_rules, lock, prepare
 from teul.engine.networks.definition import get
 from teul.engine.networks.joining import choose_place
 from teul.errors import AlreadyExists, Conflict, ContainerNotFound, text
@@ -169,10 +169,14 @@ def _set_up(engine: Engine, container: Container, network: Network, place: Endpo
         rows.add_endpoint(engine.db, (network.id, container.id, place.address, dumps(options)))
     try:
         descriptor = os.open(f"/proc/{container.pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+        held = first_lock(engine, [network])
         try:
             said = netavark.Setup(f"{engine.settings.run_root}/networks", options, descriptor).wait()
+            has_rules(engine, [network])
         finally:
             os.close(descriptor)
+            if held is not None:
+                held.release()
     except BaseException:
         _undo(engine, container, network, place)
         raise
