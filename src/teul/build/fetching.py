@@ -78,6 +78,13 @@ class Fetcher:
         if self._transport is not None:
             self._transport.close()
 
+    def abort(self) -> None:
+        """End every transfer, from another thread; whoever waits for bytes gets `Cancelled`."""
+        with self._guard:
+            transport = self._transport
+        if transport is not None:
+            transport.abort()
+
     def known(self, source: HttpSource) -> Fetched | None:
         """What is known without asking the server: the blob of a checksum that is here already."""
         if source.url in self._done:
@@ -199,7 +206,7 @@ class Fetcher:
                 if left < len(chunk):
                     left = self._free_bytes()
                     if left < max(total - writer.offset, len(chunk)):
-                        raise OSError(28, os.strerror(28), source.shown)
+                        raise OSError(28, os.strerror(28), getattr(self.store, "root", source.shown))
                 left -= len(chunk)
                 writer.write(chunk)
                 if time.monotonic() - told > TOLD_EVERY_S:

@@ -37,6 +37,10 @@ class RemoteSources:
     def close(self) -> None:
         self._fetcher.close()
 
+    def abort(self) -> None:
+        """End what is being fetched, from another thread; whoever waits for it gets `Cancelled`."""
+        self._fetcher.abort()
+
     def inspect(self, op: ops.Copy, *, content: bool) -> dict[str, str] | None:
         """The parts of a key; None when the network has to be asked and *content* forbids it."""
         made: dict[str, str] = {}

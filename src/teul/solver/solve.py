@@ -149,6 +149,7 @@ def solve(
     skip: Callable[[Vertex], bool] = lambda vertex: False,
     events: Sink = silent,
     threads: int = 0,
+    on_stop: Callable[[], None] = lambda: None,
 ) -> Solution:
     """Bring *targets* to their results, running only what the cache does not know.
 
@@ -156,6 +157,7 @@ def solve(
         scope: what the parts of the keys are remembered under, for `why`; "" remembers nothing.
         skip: says which vertices must run even if the cache knows them (`--no-cache`).
         threads: how many ops run at a time; 0 chooses.
+        on_stop: called when those that run are told to stop, to wake whoever waits for something else than the op.
 
     Raises:
         TeulError: the first failure of an op; those that were running have been told to stop and have ended.
@@ -169,7 +171,7 @@ def solve(
             if vertex.name and vertex not in board.elsewhere:
                 events(Step(vertex.digest, vertex.name, "done", cached=True))
     if not board.present.issuperset(targets):
-        _run(board, worker, cache, skip, events, threads)
+        _run(board, worker, cache, skip, events, threads, on_stop)
     if scope:
         _explain(board, cache, scope, skip)
     return Solution(
@@ -282,6 +284,7 @@ def _run(
     skip: Callable[[Vertex], bool],
     events: Sink,
     threads: int,
+    on_stop: Callable[[], None],
 ) -> None:
     from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 
@@ -353,6 +356,7 @@ def _run(
                     if failure is None or isinstance(failure, Cancelled):
                         failure = error
                     stop.set()
+                    on_stop()
                     continue
                 if future in bringing:
                     vertex = bringing.pop(future)
@@ -371,6 +375,7 @@ def _run(
                     events(Step(vertex.digest, vertex.name, "done", cached=outcome.cached))
     finally:
         stop.set()
+        on_stop()
         pool.shutdown(wait=True, cancel_futures=True)
     if failure is not None:
         raise failure

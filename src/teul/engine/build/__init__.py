@@ -387,6 +387,7 @@ class Session:
                 scope=self.scope,
                 skip=self.skip,
                 events=self.events,
+                on_stop=self.remote.abort,
             )
         finally:
             learned = {
