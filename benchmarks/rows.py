@@ -259,7 +259,7 @@ def build_many_files(bench: Bench) -> Row:
             pass
     return Row(
         "a context of 50,000 files, unchanged",
-        bench.race(_builds(bench, context), rounds=5),
+        bench.race(_builds(bench, context), rounds=3),
         against="Docker",
         target=1.0,
     )

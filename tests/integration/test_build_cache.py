@@ -292,3 +292,46 @@ def test_what_builds_keep_is_listed_counted_and_pruned(machine: Machine, context
 
     make(engine, context)
     assert list(engine.snapshots.check(is_deep=True)) == []
+
+
+def test_a_builder_killed_while_it_exports_leaves_a_cache_and_a_store_that_the_next_one_uses(
+    machine: Machine, context: Path, tmp_path: Path
+) -> None:
+    import signal
+    import subprocess
+    import sys
+
+    from teul.engine.system import fsck
+
+    engine = machine()
+    (context / "word").write_bytes(os.urandom(24 << 20))
+    folder = tmp_path / "cache"
+    for when in ("exporting cache to", "COPY word"):
+        (context / "word").write_bytes(os.urandom(24 << 20))
+        child = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "teul.cli.main", "build", "--progress", "plain", "--network", "none"),
+                *("--cache-to", f"type=local,dest={folder},mode=max", str(context)),
+            ],
+            env={
+                **os.environ,
+                "TEUL_ROOT": engine.settings.root,
+                "TEUL_LANG": "en",
+                "PYTHONPATH": ":".join(sys.path),
+            },
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert child.stderr is not None
+        for line in child.stderr:
+            if when in line:
+                child.send_signal(signal.SIGKILL)
+                break
+        child.wait(30)
+        child.stderr.close()
+
+    make(engine, context, to=f"type=local,dest={folder},mode=max")
+    second, warned = make(machine(), context, source=f"type=local,src={folder}")
+
+    assert (ran(second), warned) == ([], [])
+    assert fsck(engine, is_deep=True) == []

@@ -61,15 +61,35 @@ def because(reason: str, causes: Sequence[Cause]) -> list[str]:
     made: list[str] = []
     for cause in causes[:SHOWN_CAUSES]:
         if cause.before is None:
-            made.append(text("because {part} is new: {after}", part=cause.part, after=_short(cause.after)))
+            made.append(text("because {part} is new: {after}", part=_part(cause.part), after=_short(cause.after)))
         elif cause.after is None:
-            made.append(text("because {part} is gone", part=cause.part))
+            made.append(text("because {part} is gone", part=_part(cause.part)))
         else:
             before, after = _apart(cause.before, cause.after)
-            made.append(text("because {part} changed: {before} → {after}", part=cause.part, before=before, after=after))
+            made.append(
+                text("because {part} changed: {before} → {after}", part=_part(cause.part), before=before, after=after)
+            )
     if len(causes) > SHOWN_CAUSES:
         made.append(text("and {count} more", count=len(causes) - SHOWN_CAUSES))
     return made
+
+
+def _part(name: str) -> str:
+    """A part of a key as words that are translated."""
+    kind, _, rest = name.partition(" ")
+    if not rest:
+        return text("command") if kind == "command" else text("user") if kind == "user" else name
+    if name == "input base":
+        return text("input base")
+    if kind == "input":
+        return text("input {name}", name=rest)
+    if kind == "file":
+        return text("file {name}", name=rest)
+    if kind == "files":
+        return text("files {name}", name=rest)
+    if kind == "env":
+        return text("env {name}", name=rest)
+    return text("working directory") if name == "working directory" else name
 
 
 def _apart(before: str, after: str) -> tuple[str, str]:

@@ -110,4 +110,12 @@ MESSAGES = {
     "the step writes something else each time: a random number, an order, a process id, the number of processors": (
         "실행할 때마다 다른 것을 씁니다. 난수, 순서, 프로세스 번호, 프로세서 수 같은 것입니다"
     ),
+    "command": "명령",
+    "user": "사용자",
+    "input base": "바로 아래 단계(또는 기반 이미지)",
+    "input {name}": "입력 {name}",
+    "file {name}": "파일 {name}",
+    "files {name}": "폴더 {name}의 파일들",
+    "env {name}": "환경 변수 {name}",
+    "working directory": "작업 디렉터리",
 }

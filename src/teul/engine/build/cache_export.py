@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
 UPLOADS = 4
 CHUNK_BYTES = 1 << 20
+LEFT_S = 3600
 OWNED = "io.teul.build.cache"
 """The annotation of an index of which all is ours, so that what it does not name may be removed."""
 
@@ -185,6 +187,8 @@ class _Folder:
             with self._engine.store.open(blob.digest) as reader, open(temporary, "xb") as file:
                 while piece := reader.read(CHUNK_BYTES):
                     file.write(piece)
+                file.flush()
+                os.fsync(file.fileno())
             os.rename(temporary, f"{self._blobs}/{blob.digest.hex}")
         finally:
             remove_file(temporary)
@@ -231,8 +235,10 @@ class _Folder:
                 return  # something in it is not as it was written; nothing is taken away then
             named |= {manifest.config.digest.hex, *(layer.digest.hex for layer in manifest.layers)}
         for name in os.listdir(self._blobs):
-            if name not in named and len(name) == 64:
-                remove_file(f"{self._blobs}/{name}")
+            path = f"{self._blobs}/{name}"
+            is_left = len(name) != 64 and time.time() - os.lstat(path).st_mtime > LEFT_S  # by one that was killed
+            if is_left or (len(name) == 64 and name not in named):
+                remove_file(path)
 
 
 class _Export:
