@@ -9,6 +9,7 @@ import pytest
 
 from teul.build import ops
 from teul.build.python.command import Install, recognise
+from teul.build.python.lock import LockedInstall
 from teul.build.python.resolving import Host, resolve, version_key
 from teul.build.python.values import Doubt, Installed, Interpreter, Resolution
 from teul.errors import NoUploadTimes
@@ -37,13 +38,15 @@ class Stage:
     def install(self, *names: str, version: str = "1.0") -> None:
         self.python = replace(self.python, installed=tuple(Installed(name=name, version=version, place=f"/site/{name}") for name in names))  # fmt: skip
 
-    def resolve(self, command: str, *env: str) -> Resolution | Doubt:
+    def resolve(self, command: str, *env: str, learned: list[LockedInstall] | None = None) -> Resolution | Doubt:
         op = ops.Run(args=("/bin/sh", "-c", command), env=(f"PIP_INDEX_URL={self.index.url}", *env), cwd="/app")
         install = recognise(op)
         assert isinstance(install, Install), install
         return resolve(
             install, self.python, self.host, env={}, read=self.files.get,
             list_folder=lambda folder: [path.rpartition("/")[2] for path in self.files if path.rpartition("/")[0] == folder],
+            command="the command",
+            learned=learned,
         )  # fmt: skip
 
 
