@@ -30,6 +30,8 @@ class ImageSource:
     context: str = "."
     target: str = ""
     build_args: Mapping[str, str] = field(default_factory=dict)
+    as_of: str = ""
+    """The day whose Python packages are meant: `2024-05-15`."""
     python: str = ""
     base: str = ""
     """Instead of `python:VERSION-slim`."""

@@ -8,7 +8,7 @@ import tomllib
 from collections.abc import Mapping
 from typing import Any
 
-from teul.errors import GateError, ProjectError, Span, TeulError, Text, text
+from teul.errors import GateError, InvalidInput, ProjectError, Span, TeulError, Text, text
 from teul.ml.gate import Gate
 from teul.ml.places import Path, Places
 from teul.ml.project import (
@@ -251,7 +251,7 @@ class _Reader:
         table = self.table(self.document, at)
         if table is None:
             return ImageSource()
-        self.keys(table, at, (*DOCKERFILE_KEYS, *GENERATED_KEYS))
+        self.keys(table, at, ("as_of", *DOCKERFILE_KEYS, *GENERATED_KEYS))
         generated = "python" in table or "base" in table
         if generated:
             for name in (key for key in DOCKERFILE_KEYS if key != "context" and key in table):
@@ -279,6 +279,7 @@ class _Reader:
             context=self.folder_path(self.string(table, (*at, "context"), "."), (*at, "context")),
             target=self.string(table, (*at, "target")),
             build_args=self.environment(table, (*at, "build_args")),
+            as_of=self.as_of(table, (*at, "as_of")),
             python=python,
             base=self.base(table, (*at, "base")),
             requirements=requirements,
@@ -288,6 +289,19 @@ class _Reader:
             user=self.matching(table, (*at, "user"), _USER, text("the name of a user"), "app"),
             gpu=self.boolean(table, (*at, "gpu")),
         )
+
+    def as_of(self, table: Mapping[str, Any], at: Path) -> str:
+        value = table.get("as_of", "")
+        # TOML has dates of its own.
+        word = value.isoformat() if hasattr(value, "isoformat") else self.string(table, at)
+        if word:
+            from teul.build.python.as_of import parse_as_of
+
+            try:
+                parse_as_of(word)
+            except InvalidInput as error:
+                self.problem(at, text("{problem}", problem=error.message))
+        return str(word)
 
     def matching(
         self, table: Mapping[str, Any], at: Path, pattern: re.Pattern[str], expected: Text, default: str = ""

@@ -331,6 +331,9 @@ def build_options(folder: str, project: ModelProject) -> BuildOptions:
         target=image.target,
         build_args=dict(image.build_args),
         tags=(f"{project.name}:latest",),
+        as_of=image.as_of,
+        writes_lock=True,
+        lock_path=f"{folder}/teul.lock",
     )
 
 

@@ -197,6 +197,10 @@ class Stage:
         self.task.events(Step(step, message, "done"))
 
     def transport(self) -> Transport:
+        if self.worker.is_offline:
+            raise LockError(
+                text("a wheel that the build needs is not on this machine"), hint=text("build once without --offline")
+            )
         if self._transport is None:
             from teul.registry.transport import Transport
 

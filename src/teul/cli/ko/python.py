@@ -56,6 +56,8 @@ MESSAGES = {
     "the index has no `{filename}` of that hash": "인덱스에 그 해시의 `{filename}`이(가) 없습니다",
     "--lock resolves anew": "--lock은 다시 해결합니다",
     "as of `{value}`: expected a date such as 2024-05-15": "기준일 `{value}`: 2024-05-15 같은 날짜여야 합니다",
+    "a wheel that the build needs is not on this machine": "빌드에 필요한 wheel이 이 기기에 없습니다",
+    "build once without --offline": "--offline 없이 한 번 빌드하세요",
     "as of {date} may not hold for a command that runs: {reason}": "실행되는 명령에는 기준일 {date}이(가) 적용되지 않을 수 있습니다: {reason}",
     "`{reference}` is another image than in {path}": "`{reference}`은(는) {path}에 있는 것과 다른 이미지입니다",
     "base `{reference}`: image {image} is not here": "베이스 `{reference}`: 이미지 {image}이(가) 여기에 없습니다",
