@@ -202,7 +202,8 @@ class Stages:
         name = Reference.parse(f"{model.name}:v{number}")
         if name not in self.engine.images.get(served).names:
             self.engine.images.tag(Digest(served), name)
-        promotion.keep_card(self.tracking, version)
+        if not version.gate:
+            promotion.keep_card(self.tracking, version)
         self.version = before
         if decision.action == decisions.PROMOTE:
             self.version, self.promoting = version, decision.cause
@@ -218,6 +219,7 @@ class Stages:
         """Let the version that passed be the one in production, now that it serves. Idempotent."""
         if self.version is not None and self.promoting is not None:
             promotion.promote(self.tracking, self.version, self.promoting)
+            promotion.keep_card(self.tracking, self.version)
             number = str(self.version.version)
             projects.remember(self.engine.db, self.project.name, self.folder, {"candidate": number})
             self.report.version, self.promoting = number, None
