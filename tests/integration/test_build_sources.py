@@ -16,10 +16,11 @@ import pytest
 
 from teul.build.contexts import from_address, from_archive, from_stream, scratch
 from teul.build.execute import scratch_folder
+from teul.build.sources import parse_http
 from teul.engine import Engine
 from teul.engine.build import BuildOptions, BuildResult, Secret, build
 from teul.engine.build.inputs import open_remote_context
-from teul.errors import DigestMismatch, DockerfileError, InvalidInput, SourceUnavailable
+from teul.errors import Cancelled, DigestMismatch, DockerfileError, InvalidInput, SourceUnavailable
 from teul.events import Event, Step
 from teul.layers.lower import Lower
 
@@ -408,3 +409,28 @@ def test_what_a_killed_builder_left_is_removed(engine: Engine) -> None:
         left = os.listdir(place)
 
     assert left == [os.path.basename(folder)]
+
+
+def test_an_interrupt_does_not_wait_for_a_server_that_dawdles(engine: Engine) -> None:
+    import socket
+
+    listener = socket.create_server(("127.0.0.1", 0))
+    told = threading.Event()
+
+    def serve() -> None:
+        connection, _ = listener.accept()
+        connection.recv(4096)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n" + b"x" * 1000)
+        told.wait(30)
+        connection.close()
+
+    threading.Thread(target=serve, daemon=True).start()
+    with open_remote_context(engine, {}, None) as remote:
+        started = threading.Timer(0.3, remote.abort)
+        started.start()
+        with pytest.raises(Cancelled):
+            remote.fetch(parse_http(f"http://127.0.0.1:{listener.getsockname()[1]}/x"))
+    told.set()
+    listener.close()
+
+    assert list(engine.store.walk()) == []
