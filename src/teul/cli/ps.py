@@ -43,7 +43,7 @@ MORE_HEADINGS = {
 COMMAND_WIDTH = 20
 FILTERS = (
     *("id", "name", "label", "status", "exited", "ancestor", "network", "volume", "publish", "expose"),
-    *("before", "since", "health"),
+    *("before", "since", "health", "is-task", "isolation"),
 )
 
 
@@ -211,6 +211,11 @@ def _fits(engine: Engine, container: Container, key: str, value: str, known: Seq
         return any(value in (mount.name, mount.target) for mount in container.mounts)
     if key == "publish":
         return any(value in (str(port.host_port), str(port.container_port), port.key) for port in container.ports)
+    if key == "is-task":
+        # A task is a container that a swarm made; there is none.
+        return value.lower() in ("0", "f", "false")
+    if key == "isolation":
+        return value in ("", "default")
     if key == "expose":
         return any(value in (port, port.split("/")[0]) for port in container.exposed_ports)
     other = next((item for item in known if value == item.name or item.id.startswith(value)), None)

@@ -306,11 +306,30 @@ def _run(commands: list[list[Any]], dot: object, variables: dict[str, object], t
                 raise
             except (TypeError, ValueError, LookupError, AttributeError):
                 raise _wrong(template, text("wrong arguments for `{function}`", function=head)) from None
+        elif head == ".Label" and len(command) == 2 and isinstance(dot, dict) and "Labels" in dot:
+            value = _label(str(dot["Labels"]), str(_operand(command[1], dot, variables, template)))
         elif len(command) > 1 or piped:
             raise _wrong(template, text("function `{function}` not defined", function=head))
         else:
             value = _operand(head, dot, variables, template)
     return value
+
+
+def _label(labels: str, name: str) -> str:
+    """`.Label "name"`: one of the labels in *labels* (`a=b,c=d`); in the row of headings, the name itself."""
+    if labels == "LABELS":
+        return name
+    found: dict[str, str] = {}
+    last = ""
+    for piece in labels.split(","):
+        key, equals, value = piece.partition("=")
+        if equals:
+            last = key
+            found[key] = value
+        elif last:
+            # A comma of the value's own.
+            found[last] += f",{piece}"
+    return found.get(name, "")
 
 
 def _operand(operand: Any, dot: object, variables: dict[str, object], template: str) -> object:

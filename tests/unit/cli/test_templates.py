@@ -82,3 +82,12 @@ def test_a_table_template_has_headings_in_its_own_order():
 
 def test_json_is_one_object_per_line():
     assert render_records("json", {"ID": "ID"}, [{"ID": "1"}, {"ID": "2"}]) == '{"ID":"1"}\n{"ID":"2"}'
+
+
+def test_a_label_is_asked_for_by_name():
+    records = [{"Names": "a", "Labels": "x=1,2,y=3"}, {"Names": "b", "Labels": ""}]
+
+    assert render_records('{{.Label "x"}} {{.Names}}', {}, records) == "1,2 a\n b"
+    assert render_records(
+        'table {{.Label "y"}}\t{{.Names}}', {"Names": "NAMES", "Labels": "LABELS"}, records
+    ) == "y         NAMES\n3         a\n          b"
