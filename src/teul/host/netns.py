@@ -90,3 +90,21 @@ def delete_interface(name: str) -> None:
     code = -struct.unpack_from("=i", answer, 16)[0]
     if code not in (0, 19):  # ENODEV
         raise OSError(code, os.strerror(code), name)
+
+
+def keep_address(name: str) -> None:
+    """Let a bridge keep the hardware address that it has now; else it takes another one as its ports come and go.
+
+    Spec: netdevice(7), SIOCSIFHWADDR.
+
+    Raises:
+        OSError: there is no such interface, or the kernel refuses.
+    """
+    import fcntl
+    import socket
+    import struct
+
+    with open(f"/sys/class/net/{name}/address", encoding="ascii") as file:
+        address = bytes.fromhex(file.read().strip().replace(":", ""))
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as channel:
+        fcntl.ioctl(channel, 0x8924, struct.pack("16sH14s", name.encode(), 1, address))

@@ -165,9 +165,16 @@ def _place(endpoint: Endpoint, container: str) -> dict[str, Any]:
         "aliases": [*endpoint.aliases, container[:12]],
         "interface_name": endpoint.interface,
     }
-    if endpoint.requested_mac:
-        made["static_mac"] = endpoint.requested_mac
+    mac = endpoint.requested_mac or _mac_of(endpoint.address)
+    if mac:
+        made["static_mac"] = mac
     return made
+
+
+def _mac_of(address: str) -> str:
+    """Docker's: one address, one card, so that neighbours who remember the one find the other after a restart."""
+    parts = address.split(".")
+    return ":".join(["02", "42", *(f"{int(part):02x}" for part in parts)]) if len(parts) == 4 else ""
 
 
 def _info(network: Network, endpoint: Endpoint, mtu: int) -> dict[str, Any]:

@@ -14,6 +14,7 @@ def test_the_options_name_addresses_aliases_and_ports():
         "static_ips": ["172.20.0.2"],
         "aliases": ["db", "a" * 12],
         "interface_name": "eth0",
+        "static_mac": "02:42:ac:14:00:02",
     }
     assert made["port_mappings"] == [
         {"container_port": 80, "host_port": 8080, "host_ip": "127.0.0.1", "protocol": "tcp", "range": 1}

@@ -8,7 +8,7 @@ import time
 from teul.containers import new_id
 from teul.errors import Conflict, TeulError, text
 from teul.host.fs import FolderLock, remove_file
-from teul.host.netns import delete_interface, open_network_namespace
+from teul.host.netns import delete_interface, keep_address, open_network_namespace
 from teul.network import addresses, claims, netavark
 from teul.network.netavark import Endpoint, Network
 from teul.plain_json import dumps
@@ -70,6 +70,7 @@ def has_rules(engine: Engine, networks: Sequence[Network]) -> None:
     for network in networks:
         path = _ready(engine, network)
         if not os.path.exists(path):
+            keep_address(network.bridge)
             os.makedirs(os.path.dirname(path), mode=0o711, exist_ok=True)
             with open(path, "wb"):
                 pass
