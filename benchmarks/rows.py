@@ -257,11 +257,13 @@ def build_many_files(bench: Bench) -> Row:
             file.write("FROM bench-debian\nCOPY data /data\n")
         with open(f"{context}/.whole", "w", encoding="utf-8"):
             pass
+    # Podman takes a minute for each round of this.
+    subjects = {name: build for name, build in _builds(bench, context).items() if name != "Podman"}
     return Row(
         "a context of 50,000 files, unchanged",
-        bench.race(_builds(bench, context), rounds=3),
-        against="Docker",
+        bench.race(subjects, rounds=3),
         target=1.0,
+        note="3 rounds, without Podman",
     )
 
 
