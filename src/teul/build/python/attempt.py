@@ -121,7 +121,8 @@ def _attempt(stage: Stage, upper: str, installs: list[LockedInstall]) -> list[Pi
 def _resolve(
     stage: Stage, install: Install, python: Interpreter, tree: Tree, installs: list[LockedInstall]
 ) -> Resolution | Doubt:
-    from teul.build.python.resolving import Host, resolve
+    from teul.build.python.resolving import resolve
+    from teul.build.python.uv import Host
     from teul.runtime.host_trust import pip_folders
 
     settings = stage.worker.settings

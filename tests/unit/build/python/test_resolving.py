@@ -10,7 +10,8 @@ import pytest
 from teul.build import ops
 from teul.build.python.command import Install, recognise
 from teul.build.python.lock import LockedInstall
-from teul.build.python.resolving import Host, resolve, version_key
+from teul.build.python.resolving import resolve
+from teul.build.python.uv import Host, version_key
 from teul.build.python.values import Doubt, Installed, Interpreter, Resolution
 from teul.errors import NoUploadTimes
 from teul.values import replace
