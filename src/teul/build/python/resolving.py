@@ -3,7 +3,8 @@
 uv and pip choose the same wherever neither has to search: each package gets its newest version that all requirements
 on it allow. So uv's own account of what it did is read, and its answer counts only if
 
-- it tried one version of each package (it never went back);
+- it tried one version of each package (it never went back), or of all but one, of which no newer version goes with
+  what the user asked for;
 - whatever newer version it passed over is one that pip passes over too (made for another Python or platform, yanked),
   and not one that has only a source archive, which pip would build;
 - no other index has a file of that name with another content, in whatever order the indexes are asked;

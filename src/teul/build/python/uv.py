@@ -198,18 +198,24 @@ class Question:
             is_known = package.is_direct or package.name in self.kept or package.name in answer.looked_at
             if package.name not in answer.tried or not is_known:
                 return Doubt(text("uv does not say how it found `{name}`", name=package.name))
-        for name, count in sorted(answer.tried.items()):
-            if count > 1:
-                return Doubt(
-                    text("the resolver had to search: it tried {count} versions of `{name}`", count=count, name=name)
+        searched = sorted(name for name, count in answer.tried.items() if count > 1)
+        if searched and (len(searched) > 1 or not self._is_newest_possible(searched[0], answer)):
+            name = searched[0]
+            return Doubt(
+                text(
+                    "the resolver had to search: it tried {count} versions of `{name}`",
+                    count=answer.tried[name],
+                    name=name,
                 )
-        binary = {normalise_name(name) for value in (*self.install.only_binary, *self.wanted.only_binary) for name in value.split(",") if name != ":all:"}  # fmt: skip
+            )
         chosen = {package.name: package.version for package in answer.packages}
         if not (self.install.pre or self.wanted.pre):
             for name in sorted(set(answer.early) & chosen.keys()):
                 if self._newest_of_all(name, chosen[name]) != chosen[name]:
                     return Doubt(text("a package asks for a pre-release of `{name}`", name=name))
-        is_binary = ":all:" in (*self.install.only_binary, *self.wanted.only_binary)
+        only_binary = (*self.install.only_binary, *self.wanted.only_binary)
+        binary = {normalise_name(name) for value in only_binary for name in value.split(",") if name != ":all:"}
+        is_binary = ":all:" in only_binary
         is_binary = is_binary or self.install.prefer_binary or self.wanted.prefer_binary
         if not is_binary:
             for name, versions in sorted(answer.passed_over.items()):
@@ -227,6 +233,22 @@ class Question:
             if _files(other) != _files(answer):
                 return Doubt(text("the indexes have different files of one version"))
         return None
+
+    def _is_newest_possible(self, name: str, answer: Answer) -> bool:
+        """Whether no newer version of *name* goes with what the user asked for, at the versions of *answer*.
+
+        Then both tools go down its versions to the first that goes with the rest, which is the answer's.
+        """
+        chosen = {package.name: package.version for package in answer.packages if not package.is_direct}
+        if name not in chosen or name in self.kept:
+            return False
+        asked = {item.name for item in self.wanted.wanted} - {name}
+        lines = [f"{name}>{chosen[name]}", *(f"{other}=={chosen[other]}" for other in sorted(asked & chosen.keys()))]
+        self._write("above.in", "\n".join(lines) + "\n")
+        output = ("--output-file", f"{self.folder}/pylock.above.toml", "--quiet")
+        done = self._run(["requirements.in", "--constraints", "constraints.in", "--constraints", "above.in", *output])
+        said = done.stderr.decode(errors="replace")
+        return done.exit_code != 0 and "No solution found" in said and "not found in the" not in said
 
     def _newest_of_all(self, name: str, least: str) -> str:
         """The newest version from *least* on, pre-releases too; "" where uv finds none."""

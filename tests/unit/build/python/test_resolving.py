@@ -129,8 +129,17 @@ def test_a_version_for_another_python_is_passed_over(stage: Stage) -> None:
 
 
 def test_a_search_is_a_doubt(stage: Stage) -> None:
-    stage.index.add(*make_wheel("top", "2.0", requires=("low==9",)))
-    assert show(stage.resolve("pip install top")).startswith("doubt: the resolver had to search: it tried")
+    for name in ("one", "two"):
+        stage.index.add(*make_wheel(name, "1.0"))
+        stage.index.add(*make_wheel(name, "2.0", requires=("low==9",)))
+    assert show(stage.resolve("pip install one two")).startswith("doubt: the resolver had to search: it tried")
+
+
+def test_one_package_whose_newer_versions_are_impossible(stage: Stage) -> None:
+    stage.index.add(*make_wheel("one", "1.0"))
+    stage.index.add(*make_wheel("one", "2.0", requires=("low>=2",)))
+    stage.index.add(*make_wheel("user", "1.0", requires=("one", "low<2")))
+    assert show(stage.resolve("pip install user")) == "low==1.5 one==1.0 *user==1.0"
 
 
 def test_a_pre_release_that_a_package_asks_for_is_a_doubt(stage: Stage) -> None:
