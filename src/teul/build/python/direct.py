@@ -21,7 +21,7 @@ from threading import Lock
 
 from teul.build.python.bytecode import Compiler
 from teul.build.python.cut import Piece
-from teul.build.python.fetch import fetch
+from teul.build.python.fetch import fetch, local_path
 from teul.build.python.split import OWN_LAYER_BYTES, Distribution, bucket, group, prune, write_record
 from teul.build.python.wheel import (
     ScriptForm,
@@ -338,7 +338,8 @@ class DirectInstall:
                 args, stdin, on_output, should_stop, staging
             ),
         )
-        order = sorted(items, key=lambda item: -(item.wheel.size_bytes or 0))
+        # The large ones first: whoever comes last has both processors to itself, and one wheel keeps only one busy.
+        order = sorted(items, key=lambda item: -_size_of(item.wheel))
         with compiler, ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="teul-wheel") as pool:
             if self.resolution.compiles:
                 compiler.start()
@@ -607,6 +608,16 @@ class DirectInstall:
             size=self._fetched_bytes / 1e6,
             names=" ".join(f"{item.wheel.name}-{item.wheel.version}" for item in items),
         )
+
+
+def _size_of(wheel: Wheel) -> int:
+    """Bytes, as far as the index or the disk says."""
+    if wheel.size_bytes is None and wheel.url.startswith("file://"):
+        try:
+            return os.stat(local_path(wheel.url)).st_size
+        except OSError:
+            return 0
+    return wheel.size_bytes or 0
 
 
 def _set_times(folder: str, epoch: int) -> None:

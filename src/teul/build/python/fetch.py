@@ -44,7 +44,7 @@ def fetch(
         return store.open_file(digest)
     parts = urlsplit(wheel.url)
     if parts.scheme == "file":
-        _copy(unquote(parts.path), digest, store, wheel, on_bytes)
+        _copy(local_path(wheel.url), digest, store, wheel, on_bytes)
     else:
         connections = transport()
         came = 0
@@ -58,6 +58,11 @@ def fetch(
             lambda: _download(wheel.url, digest, store, connections, wheel, count), progressed=lambda: came
         )
     return store.open_file(digest, is_verified=True)
+
+
+def local_path(url: str) -> str:
+    """The path of a `file:` address."""
+    return unquote(urlsplit(url).path)
 
 
 def _copy(path: str, digest: Digest, store: Store, wheel: Wheel, on_bytes: Callable[[int], object]) -> None:
