@@ -53,6 +53,7 @@ if TYPE_CHECKING:
 HOSTNAME = "buildkitsandbox"
 """What Docker's builder calls every machine that a RUN runs on."""
 LARGE_COPY_BYTES = 1 << 30
+REPORT_LIMIT_BYTES = 256 << 20
 SCRATCH_DIGEST = "scratch"
 
 
@@ -179,7 +180,7 @@ class BuildWorker:
             with self.active(inputs[0]) as active:
                 if isinstance(op, ops.Run):
                     installs: list[LockedInstall] = []
-                    pieces = self._install(op, inputs[0], active, task, installs)
+                    pieces = self._install(op, inputs, active, vertex, task, installs)
                     if pieces is not None:
                         upper = self.snapshots.upper(active.key)
                         return self._commit_pieces(inputs[0], active, upper, pieces, installs)
@@ -291,7 +292,13 @@ class BuildWorker:
         )
 
     def _install(
-        self, op: ops.Run, below: Result, active: _Active, task: Task, installs: list[LockedInstall]
+        self,
+        op: ops.Run,
+        inputs: Sequence[Result],
+        active: _Active,
+        vertex: Vertex,
+        task: Task,
+        installs: list[LockedInstall],
     ) -> list[Piece] | None:
         """The layers of what a plain install command installs, made without running it; None when it has to run."""
         if not op.normalise or self.snapshots.kind != "overlay" or op.network not in ("default", "host"):
@@ -302,7 +309,30 @@ class BuildWorker:
 
         if not looks_like_install(op):
             return None
-        return attempt(self, op, below, self.snapshots.upper(active.key), task, installs)
+
+        def rehearse(changed: ops.Run, path: str) -> bytes | None:
+            return self._rehearse(changed, path, inputs, vertex, task)
+
+        return attempt(self, op, inputs[0], self.snapshots.upper(active.key), task, installs, rehearse)
+
+    def _rehearse(self, op: ops.Run, path: str, inputs: Sequence[Result], vertex: Vertex, task: Task) -> bytes | None:
+        """Run *op* in a copy of the stage that is thrown away, silently; the file that it wrote to *path*, if any."""
+        from teul.events import silent
+        from teul.solver.protocol import Task as Quiet
+
+        with self.active(inputs[0]) as active:
+            try:
+                self._run(op, inputs, active, vertex, Quiet(task.id, silent, task.should_stop))
+                tree = Tree(self.snapshots.upper(active.key))
+                place = tree.absolute(tree.resolve(path))
+                if not os.path.isfile(place) or os.path.getsize(place) > REPORT_LIMIT_BYTES:
+                    return None
+                with open(place, "rb") as file:
+                    return file.read()
+            except BuildStepFailed:
+                return None
+            finally:
+                self.give_up(active.key)
 
     def _cut(
         self, op: ops.Run | ops.Copy | ops.MakeFolder, below: Result, active: _Active, upper: str, lower: Lower

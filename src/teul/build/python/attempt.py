@@ -35,8 +35,11 @@ if TYPE_CHECKING:
     from teul.solver import Task
     from teul.solver.graph import Result
 
+    Rehearse = Callable[[ops.Run, str], bytes | None]
+
 _LOOKS_LIKE_INSTALL = re.compile(r"\b(?:pip[0-9.]*|uv|poetry)\b(?s:.*)\b(?:install|sync)\b")
 _KEPT_VARIABLES = ("PATH", "LD_LIBRARY_PATH")
+SEARCHED = "the resolver had to search: it tried {count} versions of `{name}`"
 FILE_LIMIT_BYTES = 1 << 30
 
 
@@ -46,11 +49,18 @@ def looks_like_install(op: ops.Run) -> bool:
 
 
 def attempt(
-    worker: BuildWorker, op: ops.Run, below: Result, upper: str, task: Task, installs: list[LockedInstall]
+    worker: BuildWorker,
+    op: ops.Run,
+    below: Result,
+    upper: str,
+    task: Task,
+    installs: list[LockedInstall],
+    rehearse: Rehearse,
 ) -> list[Piece] | None:
     """Do what *op* installs, or say why not.
 
     Args:
+        rehearse: runs a changed *op* in a copy of the stage that is thrown away, and gives a file that it wrote.
         upper: the empty folder of what goes on top of the layers; left empty when nothing came of it.
         installs: gets what was resolved.
 
@@ -61,6 +71,7 @@ def attempt(
         NoUploadTimes: an index that cannot tell what it had on the day that is meant.
     """
     stage = Stage(worker, op, below, task)
+    stage.rehearse = rehearse
     try:
         made = _attempt(stage, upper, installs)
     except (Cancelled, LockError, NoUploadTimes):
@@ -96,7 +107,11 @@ def _attempt(stage: Stage, upper: str, installs: list[LockedInstall]) -> list[Pi
         python = stage.find_python(install, tree)
         resolution = _resolve(stage, install, python, tree, installs)
         if isinstance(resolution, Doubt):
-            return resolution
+            installs.clear()
+            asked = _ask_pip(stage, install, python, resolution)
+            if isinstance(asked, Doubt):
+                return asked
+            resolution = asked
         if resolution.removed:
             return Doubt(text("`{name}` below would be replaced", name=resolution.removed[0].name))
         doing = DirectInstall(
@@ -118,19 +133,41 @@ def _attempt(stage: Stage, upper: str, installs: list[LockedInstall]) -> list[Pi
         return doing.install(upper)
 
 
+def _ask_pip(stage: Stage, install: Install, python: Interpreter, doubt: Doubt) -> Resolution | Doubt:
+    """Where only the search is in doubt, pip's own answer: the command as it is, told to do nothing but report.
+
+    It takes as long as pip needs to search; fetching, unpacking and compiling are still saved.
+    """
+    from teul.build.python.report import read_report
+    from teul.values import replace
+
+    numbers = [int(part) for part in python.pip_version.split(".")[:2] if part.isdigit()]
+    if stage.worker.is_offline or stage.worker.as_of:
+        return doubt  # pip knows neither
+    if getattr(doubt.reason, "template", "") != SEARCHED or install.tool != "pip" or install.then or numbers < [23, 0]:
+        return doubt
+    stage.say(text("asking pip what it would install: {reason}", reason=doubt.reason))
+    path = f"/tmp/.teul-report-{os.urandom(6).hex()}.json"
+    given = ("PIP_DRY_RUN=1", "PIP_QUIET=1", f"PIP_REPORT={path}")
+    data = stage.rehearse(replace(stage.op, env=(*stage.op.env, *given)), path)
+    if data is None:
+        return doubt
+    lent = tuple(f"{folder}/" for folder in stage.lent_folders())
+    return read_report(data, install, python, lent=lent)
+
+
 def _resolve(
     stage: Stage, install: Install, python: Interpreter, tree: Tree, installs: list[LockedInstall]
 ) -> Resolution | Doubt:
     from teul.build.python.resolving import resolve
     from teul.build.python.uv import Host
-    from teul.runtime.host_trust import pip_folders
 
     settings = stage.worker.settings
     environ = settings.environ or {}
     host = Host(
         cache_folder=f"{settings.root}/uv",
         environ=environ,
-        lent_folders=tuple(pip_folders(environ)),
+        lent_folders=stage.lent_folders(),
         as_of=stage.worker.as_of,
         lock=stage.worker.lock,
         is_offline=stage.worker.is_offline,
@@ -186,6 +223,7 @@ class Stage:
         self.parents = worker.snapshots.resolve([Digest(item) for item in below.data["diff_ids"]])
         settings = trust_env(worker.settings, shares_network=op.network == "host")
         self.env: Mapping[str, str] = dict(entry.partition("=")[::2] for entry in fill((*op.env, *op.proxy), settings))
+        self.rehearse: Rehearse = lambda changed, path: None
         self._keys: list[str] = []
         self._transport: Transport | None = None
         self._said = 0
@@ -196,6 +234,12 @@ class Stage:
         step = f"{self.task.id} install {self._said}"
         self.task.events(Step(step, message, "started", (self.task.id,)))
         self.task.events(Step(step, message, "done"))
+
+    def lent_folders(self) -> tuple[str, ...]:
+        """The folders of this host that a RUN sees at the same path."""
+        from teul.runtime.host_trust import pip_folders
+
+        return tuple(pip_folders(self.worker.settings.environ or {}))
 
     def transport(self) -> Transport:
         if self.worker.is_offline:

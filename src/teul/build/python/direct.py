@@ -26,6 +26,7 @@ from teul.build.python.split import OWN_LAYER_BYTES, Distribution, bucket, group
 from teul.build.python.wheel import (
     ScriptForm,
     asked_record,
+    compilable,
     lay_out,
     make_folders,
     parse_record,
@@ -209,7 +210,14 @@ class DirectInstall:
 
     def _key(self, wheel: Wheel) -> str:
         python = self.python
-        compiler = [list(python.version), python.magic, python.cache_tag, python.identity, self.is_checked]
+        compiler = [
+            list(python.version),
+            python.magic,
+            python.cache_tag,
+            python.identity,
+            python.blocks_imports,
+            self.is_checked,
+        ]
         return digest_of(
             [
                 "wheel",
@@ -393,7 +401,10 @@ class DirectInstall:
                 raise UnusualWheel(
                     text("wheel `{name}`: damaged archive: {problem}", name=item.wheel.filename, problem=error)
                 ) from error
-        compiled = compiler.compile(item.place, layout.sources) if self.resolution.compiles else ()
+        compiled: tuple[str, ...] = ()
+        if self.resolution.compiles:
+            blocks = self.python.blocks_imports
+            compiled = compiler.compile(item.place, compilable(folder, layout.sources) if blocks else layout.sources)
         item.site, item.dist_info = layout.site, layout.dist_info
         item.record = record_of(layout, compiled)
         item.size_bytes = sum(os.lstat(f"{folder}/{path}").st_size for path in compiled) + sum(

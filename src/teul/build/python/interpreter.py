@@ -32,7 +32,7 @@ MARK = "teul-interpreter:"
 PROBE = r"""
 import sys, os, json
 import importlib.util, importlib.metadata, sysconfig, platform, re
-made = {"script_form": "", "pip_version": ""}
+made = {"script_form": "", "pip_version": "", "blocks_imports": False}
 paths = sysconfig.get_paths()
 made.update(purelib=paths["purelib"], platlib=paths["platlib"], scripts=paths["scripts"], data=paths["data"],
             headers=paths.get("include", ""))
@@ -43,6 +43,8 @@ try:
     scheme = get_scheme("teul-name")
     made.update(purelib=scheme.purelib, platlib=scheme.platlib, scripts=scheme.scripts, data=scheme.data,
                 headers=os.path.dirname(scheme.headers), pip_version=pip.__version__)
+    from pip._internal import exceptions
+    made["blocks_imports"] = hasattr(exceptions, "BlockedImportError")
     import tempfile
     with tempfile.TemporaryDirectory() as folder:
         maker = PipScriptMaker(None, folder)

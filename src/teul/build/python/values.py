@@ -78,6 +78,9 @@ class Interpreter:
     installed: tuple[Installed, ...]
     script_form: str = ""
     """A console script as its pip writes it (see `wheel.ScriptForm`), "" without pip."""
+    blocks_imports: bool = False
+    """Whether its pip imports nothing more once it installs (26 and later): then it cannot compile what is written in
+    an encoding whose codec it has not loaded."""
     identity: str = ""
     """The digest of its executable: bytecode is shared by stages whose interpreters are the same file."""
 
@@ -126,6 +129,7 @@ _PLAIN = (
     "pip_version",
     "script_form",
     "identity",
+    "blocks_imports",
 )
 
 

@@ -37,6 +37,10 @@ COPY_BYTES = 1 << 20
 NOTES = ("RECORD", "REQUESTED", "direct_url.json")
 """The files of a `.dist-info` folder that say how something came to be installed; all others depend on the wheel alone."""
 _ENTRY_POINT = re.compile(r"(\w+(?:\.\w+)*):(\w+(?:\.\w+)*)\s*(?:\[\s*[\w-]+(?:,\s*\w+)*\s*\])?")
+HEAD_BYTES = 1024
+_ENCODING = re.compile(rb"^[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)")
+"""PEP 263."""
+_OFTEN_LOADED = ("ascii", "us-ascii", "646", "idna", "cp437", "437", "raw-unicode-escape", "unicode-escape")
 _SCRIPT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -182,6 +186,25 @@ def write(layout: Layout, archive: ZipFile, folder: str, *, epoch: int) -> None:
             os.utime(path, times)
     except (BadZipFile, NotImplementedError, RuntimeError, EOFError, _zlib_error()) as error:
         raise UnusualWheel(text("wheel: damaged archive: {problem}", problem=error)) from error
+
+
+def compilable(folder: str, sources: Sequence[str]) -> tuple[str, ...]:
+    """Those of *sources* (below *folder*) that a pip compiles which imports nothing more once it installs.
+
+    Raises:
+        UnusualWheel: one is in an encoding whose codec that pip may have loaded, or not.
+    """
+    made = []
+    for source in sources:
+        with open(f"{folder}/{source}", "rb") as file:
+            head = file.read(HEAD_BYTES)
+        found = [match for line in head.split(b"\n")[:2] if (match := _ENCODING.match(line))]
+        encoding = found[0][1].decode().lower().replace("_", "-") if found else "utf-8"
+        if encoding in ("utf-8", "utf8"):
+            made.append(source)
+        elif encoding in _OFTEN_LOADED or encoding.startswith(("latin", "iso-8859", "iso8859", "utf")):
+            raise UnusualWheel(text("`{path}` is written in {encoding}", path=f"/{source}", encoding=encoding))
+    return tuple(made)
 
 
 def make_folders(folder: str, path: str, made: set[str]) -> None:

@@ -6,6 +6,11 @@ MESSAGES = {
     ),
     "the command runs as written: {reason}": "명령을 쓰인 그대로 실행합니다: {reason}",
     "what `{tool}` installs is not made without it": "`{tool}`이(가) 설치하는 것은 `{tool}` 없이 만들지 않습니다",
+    "asking pip what it would install: {reason}": "pip에게 무엇을 설치할지 묻습니다: {reason}",
+    "pip's report is of version {version}": "pip 보고서의 버전이 {version}입니다",
+    "pip's report cannot be read: {problem}": "pip 보고서를 읽을 수 없습니다: {problem}",
+    "`{name}` is not a wheel of an index": "`{name}`은(는) 인덱스의 wheel이 아닙니다",
+    "`{path}` is written in {encoding}": "`{path}`의 인코딩이 {encoding}입니다",
     # The stage
     "`{name}` below would be replaced": "아래에 있는 `{name}`이(가) 바뀌게 됩니다",
     "it installs for `{one}` and for `{other}`": "`{one}`와(과) `{other}` 두 곳에 설치합니다",

@@ -266,3 +266,23 @@ def test_bytecode_that_an_interpreter_forged_is_not_taken(python, tmp_path, tric
         taken = compiler.compile("0", ["p/a.py"])
 
     assert taken == ()
+
+
+@pytest.mark.parametrize(
+    ("head", "expected"),
+    [
+        (b"x = 1\n", True),
+        (b"# -*- coding: utf-8 -*-\n", True),
+        (b"#!/usr/bin/python\n# vim: set fileencoding=UTF_8 :\n", True),
+        (b"# -*- coding: big5 -*-\n", False),
+        (b"\n\n# coding: big5\n", True),
+        (b"# coding: latin-1\n", None),
+    ],
+)
+def test_what_a_pip_without_imports_compiles(tmp_path, head, expected):
+    (tmp_path / "a.py").write_bytes(head)
+    if expected is None:
+        with pytest.raises(UnusualWheel, match="is written in latin-1"):
+            wheel.compilable(str(tmp_path), ["a.py"])
+    else:
+        assert wheel.compilable(str(tmp_path), ["a.py"]) == (("a.py",) if expected else ())
