@@ -44,10 +44,12 @@ _PASSED = re.compile(r"Returning incompatible candidate for package (\S+) with r
 _TRIED = re.compile(r"Tried \d+ versions: (.*)")
 _REASONS = ("does not satisfy Python", "yanked", "matching Python", "matching platform")
 """Words of uv's explanations that say why no file of a version is for this Python; pip passes such a version over too."""
-_EARLY = re.compile(
-    r"Adding transitive dependency for .*?: ([^\s\[{<>=!~]+)(?:\[[^\]]*\])?(?:\{.*\})?[<>=!~][^{]*\d(?:a|b|rc|\.?dev)\d"
-)
-"""A package that asks for a pre-release of another: pip then takes any, uv none that the user did not name."""
+_ADDED = re.compile(r"Adding transitive dependency for .*?: ([^\s\[{<>=!~]+)(?:\[[^\]]*\])?(?:\{.*\})?([<>=!~].*)")
+_EXACT = re.compile(r">=(\S+), <\1\+|==\S+")
+_EARLY = re.compile(r"\d(?:a|b|rc)\d|\.dev[1-9]")
+"""A package that asks for a pre-release of another: pip then takes any, uv none that the user did not name. Exact
+versions leave no choice; `.dev0` is how uv writes an open end.
+"""
 _DATELESS = re.compile(r"`(\S+)` is missing an upload date")
 
 
@@ -339,7 +341,7 @@ def _read_answer(data: bytes, said: str, dateless: tuple[str, ...]) -> Answer:
         tried=tried,
         passed_over={name: tuple(versions) for name, versions in passed.items()},
         dateless=dateless,
-        early=tuple(_EARLY.findall(said)),
+        early=tuple(match[1] for match in _ADDED.finditer(said) if _EARLY.search(_EXACT.sub("", match[2]))),
         looked_at=frozenset(normalise_name(name) for name in last),
     )
 
