@@ -50,6 +50,9 @@ MESSAGES = {
     ),
     "Do not attach STDIN": "표준 입력을 붙이지 않습니다",
     "Proxy all received signals to the process": "받은 신호를 모두 프로세스에 전합니다",
+    "Container {id} is restarting, wait until the container is running": (
+        "컨테이너 {id}이(가) 다시 시작하는 중입니다. 실행될 때까지 기다리세요"
+    ),
     "You cannot attach to a restarting container, wait until it is running": (
         "다시 시작하는 중인 컨테이너에는 붙을 수 없습니다. 실행될 때까지 기다리세요"
     ),

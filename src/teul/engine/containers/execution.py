@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 
-from teul.containers import RUNNING
+from teul.containers import RESTARTING, RUNNING
 from teul.engine.containers.attached import terminal_size, write_through
 from teul.engine.containers.lookup import bundle_of, get
 from teul.engine.containers.startup import process_of
@@ -58,6 +58,8 @@ def exec_(
     """
     options = options or ExecOptions()
     found = get(engine, container)
+    if found.status == RESTARTING:
+        raise Conflict(text("Container {id} is restarting, wait until the container is running", id=found.id))
     if found.status != RUNNING:
         raise ContainerNotRunning(found.name)
     if found.paused:

@@ -17,7 +17,7 @@ import time
 
 from teul.containers import RESTARTING
 from teul.engine import supervision
-from teul.engine.containers.lookup import bundle_of, folder_of, has_monitor, is_alive
+from teul.engine.containers.lookup import bundle_of, folder_of, has_monitor, is_alive, reread
 from teul.engine.containers.record import Container
 from teul.engine.supervision import rotation
 from teul.engine.supervision.health import Check
@@ -165,6 +165,11 @@ class Supervisor:
                 if not is_alive(watched.container):
                     self._drop(id)
                     self._look_at = now + 0.5
+                    continue
+                fresh = reread(self.engine, id)
+                if fresh is not None and fresh.paused:
+                    # Nothing runs in there, a check neither.
+                    watched.probe_at = now + watched.check.interval_s
                     continue
                 watched.probe = Probe(self.engine, watched.container, watched.check, now)
                 for descriptor in watched.probe.descriptors:
