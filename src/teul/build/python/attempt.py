@@ -39,7 +39,14 @@ if TYPE_CHECKING:
 
 _LOOKS_LIKE_INSTALL = re.compile(r"\b(?:pip[0-9.]*|uv|poetry)\b(?s:.*)\b(?:install|sync)\b")
 _KEPT_VARIABLES = ("PATH", "LD_LIBRARY_PATH")
-SEARCHED = "the resolver had to search: it tried {count} versions of `{name}`"
+PIP_KNOWS = (
+    "the resolver had to search: it tried {count} versions of `{name}`",
+    "a package asks for a pre-release of `{name}`",
+    "uv does not say how it found `{name}`",
+    "the indexes have different files of one version",
+    "`{place}` has another `{filename}`",
+)
+"""Doubts about which wheels pip would choose, and nothing else: it can be asked."""
 FILE_LIMIT_BYTES = 1 << 30
 
 
@@ -134,7 +141,7 @@ def _attempt(stage: Stage, upper: str, installs: list[LockedInstall]) -> list[Pi
 
 
 def _ask_pip(stage: Stage, install: Install, python: Interpreter, doubt: Doubt) -> Resolution | Doubt:
-    """Where only the search is in doubt, pip's own answer: the command as it is, told to do nothing but report.
+    """Where only the choice of wheels is in doubt, pip's own answer: the command as it is, told to do nothing but report.
 
     It takes as long as pip needs to search; fetching, unpacking and compiling are still saved.
     """
@@ -144,7 +151,9 @@ def _ask_pip(stage: Stage, install: Install, python: Interpreter, doubt: Doubt) 
     numbers = [int(part) for part in python.pip_version.split(".")[:2] if part.isdigit()]
     if stage.worker.is_offline or stage.worker.as_of:
         return doubt  # pip knows neither
-    if getattr(doubt.reason, "template", "") != SEARCHED or install.tool != "pip" or install.then or numbers < [23, 0]:
+    if getattr(doubt.reason, "template", "") not in PIP_KNOWS:
+        return doubt
+    if install.tool != "pip" or install.then or numbers < [23, 0]:
         return doubt
     stage.say(text("asking pip what it would install: {reason}", reason=doubt.reason))
     path = f"/tmp/.teul-report-{os.urandom(6).hex()}.json"
