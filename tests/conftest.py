@@ -54,6 +54,12 @@ def why_no_index():
     return "TEUL_TEST_OFFLINE is set" if os.environ.get("TEUL_TEST_OFFLINE") else ""
 
 
+def why_no_postgres():
+    from suites import postgres
+
+    return postgres.why_not()
+
+
 REASONS = {
     "needs_root": why_not_root,
     "needs_runc": why_no_runtime,
@@ -61,6 +67,7 @@ REASONS = {
     "needs_registry": why_no_registry,
     "needs_base": why_no_base,
     "needs_index": why_no_index,
+    "needs_postgres": why_no_postgres,
 }
 _answers: dict[str, str] = {}
 
@@ -97,6 +104,16 @@ def bridges_go_with_their_state():
     Engine.close = close_and_take_down
     yield
     Engine.close = close
+
+
+@pytest.fixture(scope="session")
+def postgres():
+    """A PostgreSQL server; a test that asks for it is marked `needs_postgres`."""
+    from suites.postgres import Cluster
+
+    made = Cluster()
+    yield made
+    made.close()
 
 
 @pytest.fixture

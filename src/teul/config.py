@@ -28,6 +28,8 @@ ENVIRONMENT = {
     "TEUL_CRASH_LOG": "for tests: a file to which the name of each crash point that is passed is appended",
     "SOURCE_DATE_EPOCH": "seconds since 1970 for everything a build writes; default 315532800 (1980-01-01)",
     "NO_COLOR": "when set and not empty, no colour",
+    "TEUL_TRACKING_STORE": "postgresql://USER@HOST/DATABASE of a team's tracking store; default: a file in TEUL_ROOT",
+    "TEUL_TRACKING_ARTIFACTS": "the folder of that store's artifacts, the same for all of its servers",
     "MLFLOW_TRACKING_URI": "a tracking server to use instead of teul's own",
 }
 """Name → meaning; the reference page is generated from this."""
@@ -62,6 +64,10 @@ class Settings:
     source_date_epoch: int | None = None
     docker_config: str = ""
     driver_root: str = "/"
+    tracking_store: str = ""
+    """URL of the team's tracking database in PostgreSQL; empty: `tracking_database`."""
+    tracking_artifacts: str = ""
+    """Folder of the artifacts of the tracking store."""
     environ: Mapping[str, str] | None = None
     """The environment as given, for what must be handed on (proxies, CA bundle, pip settings)."""
 
@@ -89,6 +95,8 @@ class Settings:
             source_date_epoch=int(epoch) if epoch.isdigit() else None,
             docker_config=environ.get("DOCKER_CONFIG") or f"{home}/.docker",
             driver_root=environ.get("TEUL_DRIVER_ROOT") or "/",
+            tracking_store=environ.get("TEUL_TRACKING_STORE", ""),
+            tracking_artifacts=os.path.abspath(environ.get("TEUL_TRACKING_ARTIFACTS") or f"{root}/artifacts"),
             environ=dict(environ),
         )
 
@@ -120,3 +128,8 @@ class Settings:
     @property
     def tracking_database(self) -> str:
         return f"{self.root}/tracking.db"
+
+    @property
+    def has_tracking(self) -> bool:
+        """Whether there is a tracking store to look into; opening one makes it."""
+        return bool(self.tracking_store) or os.path.exists(self.tracking_database)

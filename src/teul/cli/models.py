@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 from teul.cli.flags import Flag
 
 TYPE_CHECKING = False
@@ -35,7 +33,7 @@ def run(arguments: Arguments, context: Context) -> int:
 
     expect(arguments, "models", exactly=0)
     records: list[dict[str, object]] = []
-    if os.path.exists(context.settings.tracking_database):
+    if context.settings.has_tracking:
         with TrackingStore.of(context.settings) as store:
             page = store.search_registered_models(filter_text=arguments.string("filter"), max_results=1000)
             records = [_record(model) for model in page.items]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 from teul.cli.flags import Flag
 from teul.errors import InvalidInput, ModelNotFound, text
 
@@ -44,7 +42,7 @@ def run(arguments: Arguments, context: Context) -> int:
     on = arguments.string("on")
     between = moments(on) if on else None
     alias = arguments.string("alias") or ("production" if on else "")
-    if not os.path.exists(context.settings.tracking_database):
+    if not context.settings.has_tracking:
         raise ModelNotFound(name)
     with TrackingStore.of(context.settings) as store:
         changes = store.alias_history(name, alias=alias)

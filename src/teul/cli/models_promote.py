@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 from teul.cli.flags import Flag
 from teul.errors import ModelNotFound, TrackingNotFound, text
 
@@ -41,7 +39,7 @@ def open_model(context: Context, name: str) -> TrackingStore:
     """The tracking store, which has the model *name*. Raises: ModelNotFound."""
     from teul.ml.tracking import TrackingStore
 
-    if not os.path.exists(context.settings.tracking_database):
+    if not context.settings.has_tracking:
         raise ModelNotFound(name)
     store = TrackingStore.of(context.settings)
     try:

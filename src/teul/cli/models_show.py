@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 from teul.cli.flags import Flag
 
 TYPE_CHECKING = False
@@ -30,7 +28,7 @@ def run(arguments: Arguments, context: Context) -> int:
     from teul.ml.tracking.values import PRODUCTION
 
     (name,) = expect(arguments, "models show", exactly=1)
-    if not os.path.exists(context.settings.tracking_database):
+    if not context.settings.has_tracking:
         raise ModelNotFound(name)
     with TrackingStore.of(context.settings) as store:
         try:

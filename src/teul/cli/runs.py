@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 from teul.cli.flags import Flag
 
 TYPE_CHECKING = False
@@ -57,7 +55,7 @@ def list_runs(arguments: Arguments, context: Context, filter_text: str) -> int:
     token = ""
     template = arguments.string("format")
     records: list[dict[str, object]] = []
-    if os.path.exists(context.settings.tracking_database):
+    if context.settings.has_tracking:
         with TrackingStore.of(context.settings) as store:
             settle(context.engine, store)
             names = {item.id: item.name for item in store.search_experiments(view="ALL", max_results=50_000).items}

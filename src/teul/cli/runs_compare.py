@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 from teul.cli.flags import Flag
 from teul.errors import RunNotFound, text
 
@@ -41,7 +39,7 @@ def run(arguments: Arguments, context: Context) -> int:
     from teul.ml.tracking import TrackingStore
 
     wanted = expect(arguments, "runs compare", at_least=2)
-    if not os.path.exists(context.settings.tracking_database):
+    if not context.settings.has_tracking:
         raise RunNotFound(wanted[0])
     with TrackingStore.of(context.settings) as store:
         runs = [store.find_run(name) for name in wanted]

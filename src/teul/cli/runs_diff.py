@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 from teul.cli.flags import Flag
 from teul.errors import RunNotFound, text
 
@@ -33,7 +31,7 @@ def run(arguments: Arguments, context: Context) -> int:
     from teul.ml.tracking import TrackingStore
 
     one, other = expect(arguments, "runs diff", exactly=2)
-    if not os.path.exists(context.settings.tracking_database):
+    if not context.settings.has_tracking:
         raise RunNotFound(one)
     with TrackingStore.of(context.settings) as store:
         before, after = (read_facts(store, wanted, context.engine) for wanted in (one, other))

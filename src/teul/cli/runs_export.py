@@ -27,7 +27,7 @@ def run(arguments: Arguments, context: Context) -> int:
     target = arguments.string("output")
     if not target:
         raise UsageError(text("say where to: -o FILE, or -o - for standard output"), hint="teul runs export --help")
-    if not os.path.exists(context.settings.tracking_database):
+    if not context.settings.has_tracking:
         raise RunNotFound(wanted[0])
     with TrackingStore.of(context.settings) as store:
         runs = [store.find_run(name).id for name in wanted]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 from teul.cli.flags import Flag
 
 TYPE_CHECKING = False
@@ -37,7 +35,7 @@ def run(arguments: Arguments, context: Context) -> int:
     from teul.ml.tracking.sources import artifact_path
 
     (wanted,) = expect(arguments, "runs show", exactly=1)
-    if not os.path.exists(context.settings.tracking_database):
+    if not context.settings.has_tracking:
         raise RunNotFound(wanted)
     with TrackingStore.of(context.settings) as store:
         settle(context.engine, store)

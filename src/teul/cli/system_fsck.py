@@ -60,9 +60,7 @@ def run(arguments: Arguments, context: Context) -> int:
 
 def _check_artifacts(context: Context) -> list[Finding]:
     """The engine is below tracking and cannot know of its artifacts."""
-    import os
-
-    if not os.path.exists(context.settings.tracking_database):
+    if not context.settings.has_tracking:
         return []
     from teul.ml.tracking import TrackingStore
     from teul.snapshots import Finding

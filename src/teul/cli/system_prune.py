@@ -54,9 +54,7 @@ def run(arguments: Arguments, context: Context) -> int:
 
 def _prune_artifacts(context: Context) -> int:
     """Bytes of artifacts that no run names any more: the engine is below tracking and cannot know of them."""
-    import os
-
-    if not os.path.exists(context.settings.tracking_database):
+    if not context.settings.has_tracking:
         return 0
     from teul.ml.tracking import TrackingStore
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 from teul.cli.flags import Flag
 
 TYPE_CHECKING = False
@@ -39,7 +37,7 @@ def run(arguments: Arguments, context: Context) -> int:
     expect(arguments, "tracking audit", exactly=0)
     since = moments(arguments.string("since"))[0] if arguments.string("since") else 0
     records: list[dict[str, object]] = []
-    if os.path.exists(context.settings.tracking_database):
+    if context.settings.has_tracking:
         with TrackingStore.of(context.settings) as store:
             found = store.audit(last=max(arguments.integer("last") or 0, 1), since=since, who=arguments.string("who"))
             records = [

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 from teul.cli.flags import Flag
 from teul.errors import text
 
@@ -30,7 +28,7 @@ def run(arguments: Arguments, context: Context) -> int:
 
     expect(arguments, "tracking gc", exactly=0)
     older_than = arguments.string("older-than")
-    if not os.path.exists(context.settings.tracking_database):
+    if not context.settings.has_tracking:
         return 0
     is_dry = arguments.flag("dry-run")
     with TrackingStore.of(context.settings) as store:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 from teul.cli.flags import Flag
 
 TYPE_CHECKING = False
@@ -33,7 +31,7 @@ def run(arguments: Arguments, context: Context) -> int:
 
     expect(arguments, "tracking token ls", exactly=0)
     records: list[dict[str, object]] = []
-    if os.path.exists(context.settings.tracking_database):
+    if context.settings.has_tracking:
         with TrackingStore.of(context.settings) as store:
             records = [
                 {

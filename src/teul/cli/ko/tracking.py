@@ -1,6 +1,41 @@
 """Korean messages of `teul.ml.tracking` and its commands."""
 
 MESSAGES = {
+    "a tracking store in PostgreSQL needs Python package `psycopg`, which is not installed": (
+        "PostgreSQL에 두는 추적 저장소에는 파이썬 패키지 `psycopg`가 필요한데 설치되어 있지 않습니다"
+    ),
+    "store `{url}`: expected postgresql://USER@HOST/DATABASE: {reason}": (
+        "저장소 `{url}`: postgresql://USER@HOST/DATABASE 형식이어야 합니다: {reason}"
+    ),
+    "--store: expected postgresql://USER@HOST/DATABASE, got {value}": (
+        "--store: postgresql://USER@HOST/DATABASE 형식이어야 하는데 {value}입니다"
+    ),
+    "--artifacts goes with --store": "--artifacts는 --store와 함께 씁니다",
+    "database `{path}`: expected encoding UTF8, got {actual}": (
+        "데이터베이스 `{path}`: 인코딩이 UTF8이어야 하는데 {actual}입니다"
+    ),
+    "database `{path}` cannot be reached: {reason}": "데이터베이스 `{path}`에 연결할 수 없습니다: {reason}",
+    "upgrade teul, or set TEUL_TRACKING_STORE to another database": (
+        "teul을 새 버전으로 올리거나 TEUL_TRACKING_STORE를 다른 데이터베이스로 바꾸세요"
+    ),
+    "folder `{root}` is not where the artifacts of this tracking store are kept": (
+        "폴더 `{root}`는 이 추적 저장소의 아티팩트가 있는 곳이 아닙니다"
+    ),
+    "mount that folder here and say where: --artifacts, or TEUL_TRACKING_ARTIFACTS": (
+        "그 폴더를 여기에 마운트하고 어디인지 알려 주세요: --artifacts 또는 TEUL_TRACKING_ARTIFACTS"
+    ),
+    "the tracking server at {uri}: expected one on store {expected}, got {actual}": (
+        "추적 서버 {uri}: 저장소가 {expected}이어야 하는데 {actual}입니다"
+    ),
+    "set TEUL_TRACKING_STORE for all commands, or end that server (pid {pid})": (
+        "모든 명령에 TEUL_TRACKING_STORE를 설정하거나 그 서버(pid {pid})를 끝내세요"
+    ),
+    "Keep the tracking store in PostgreSQL: postgresql://USER@HOST/DATABASE (TEUL_TRACKING_STORE)": (
+        "추적 저장소를 PostgreSQL에 둡니다: postgresql://USER@HOST/DATABASE (TEUL_TRACKING_STORE)"
+    ),
+    "Folder of that store's artifacts, the same for all of its servers": (
+        "그 저장소의 아티팩트 폴더. 그 저장소의 모든 서버에 같은 폴더여야 합니다"
+    ),
     "address {host}, port {port}: expected an address of this machine and a port from 0 to 65535": (
         "주소 {host}, 포트 {port}: 이 컴퓨터의 주소와 0부터 65535까지의 포트여야 합니다"
     ),

@@ -34,7 +34,10 @@ def set_alias(db: Database, name: str, alias: str, version: str | int, *, who: s
         previous = row[0] if row else None
         if previous == wanted:
             return
-        db.execute("INSERT OR REPLACE INTO aliases VALUES (?, ?, ?)", (number, alias, wanted))
+        db.execute(
+            "INSERT INTO aliases VALUES (?, ?, ?) ON CONFLICT (model, alias) DO UPDATE SET version = excluded.version",
+            (number, alias, wanted),
+        )
         _note(db, number, name, alias, wanted, previous, who, reason)
 
 

@@ -307,7 +307,9 @@ class TrackingApp:
             return [
                 run_id
                 for run_id, pid, started in runs.begun_by_processes(self._store.db)
-                if process_start(pid) != started and now - self._wrote_at.get(run_id, self._began) >= silence_s
+                if self._may_judge(started)
+                and process_start(pid) != started
+                and now - self._wrote_at.get(run_id, self._began) >= silence_s
             ]
 
         found: list[str] = await self.read(gone)
@@ -317,6 +319,11 @@ class TrackingApp:
         if len(self._wrote_at) > MOST_RUNS_WATCHED:
             self._wrote_at = {run: at for run, at in self._wrote_at.items() if now - at < silence_s}
         return found
+
+    def _may_judge(self, started: str) -> bool:
+        """Whether a process that began a run was one of this machine since it came up; others write a shared store, too."""
+        boot = process_start(os.getpid()).partition("/")[0]
+        return not self._store.db.is_shared or started.partition("/")[0] == boot
 
     async def _other(
         self,

@@ -28,10 +28,11 @@ def decide(db: Database, name: str, version: str | int, verdict: str, *, who: st
         number, wanted = registry.version_number(db, name, version)
         if verdict == APPROVED:
             registry.check_gate(registry.get_version(db, name, wanted), "production")
-        row = db.execute(
-            "INSERT INTO approvals(model, name, version, verdict, who, reason, at) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        ((row,),) = db.execute(
+            "INSERT INTO approvals(model, name, version, verdict, who, reason, at) VALUES (?, ?, ?, ?, ?, ?, ?)"
+            " RETURNING number",
             (number, name, wanted, verdict, who, reason, now_ms()),
-        ).lastrowid
+        ).fetchall()
         return next(item for item in of_version(db, name, wanted) if item.number == row)
 
 

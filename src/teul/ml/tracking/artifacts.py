@@ -13,21 +13,65 @@ from __future__ import annotations
 import os
 import re
 import time
+import uuid
 from collections.abc import Iterator
 from urllib.parse import unquote
 
 from teul.content import Reader, Store, Writer
-from teul.errors import ArtifactNotFound, TeulError, TrackingInvalid, TrackingNotFound, Unavailable, text
+from teul.errors import ArtifactNotFound, TeulError, TrackingInvalid, TrackingNotFound, Unavailable, Unsupported, text
+from teul.host.fs import write_atomic
 from teul.ml.tracking.clock import now_ms
 from teul.ml.tracking.database import Database
 from teul.ml.tracking.values import FileInfo
 from teul.oci.digest import Digest
 
 MAX_PATH = 4096
+MARK = "tracking-store"
 UPLOAD_LIFE_MS = 24 * 3600 * 1000
 GRACE_S = 60.0
 _BAD = re.compile(r"[\0\\#]")
 _DRIVE = re.compile(r"[A-Za-z]:")
+
+
+def bind_folder(db: Database, root: str) -> None:
+    """Make sure that *root* is the folder in which this database's artifacts are kept: both bear the same mark.
+
+    A database on a server may be opened from anywhere, and a file that is named here but kept elsewhere is as good as
+    lost. The first to open it makes the mark; so does the next one while the store has no artifacts yet.
+
+    Raises:
+        Unsupported: the folder has another mark, or none.
+    """
+    path = f"{root}/{MARK}"
+    os.makedirs(root, mode=0o711, exist_ok=True)
+    wanted = _mark_of(db)
+    if wanted and _read_mark(path) == wanted:
+        return
+    with db.write():
+        wanted, found = _mark_of(db), _read_mark(path)
+        if wanted and found == wanted:
+            return
+        if found or (wanted and db.one("SELECT 1 FROM artifacts LIMIT 1")):
+            raise Unsupported(
+                text("folder `{root}` is not where the artifacts of this tracking store are kept", root=root),
+                hint=text("mount that folder here and say where: --artifacts, or TEUL_TRACKING_ARTIFACTS"),
+            )
+        mark = wanted or uuid.uuid4().hex
+        write_atomic(path, mark.encode())
+        db.execute("UPDATE store SET artifacts = ?", (mark,))
+
+
+def _mark_of(db: Database) -> str:
+    row = db.one("SELECT artifacts FROM store")
+    return str(row[0]) if row else ""
+
+
+def _read_mark(path: str) -> str:
+    try:
+        with open(path) as file:
+            return file.read().strip()
+    except FileNotFoundError:
+        return ""
 
 
 def check_path(path: str) -> str:
@@ -72,7 +116,11 @@ def put(db: Database, store: Store, path: str, digest: Digest, size_bytes: int) 
                 raise TrackingInvalid(f"Invalid path: '{parent}' is a file")
         if not store.has(digest):
             raise Unavailable(text("artifact `{path}`: its content is gone; upload it again", path=path))
-        db.execute("INSERT OR REPLACE INTO artifacts VALUES (?, ?, ?, ?)", (path, digest, size_bytes, now_ms()))
+        db.execute(
+            "INSERT INTO artifacts VALUES (?, ?, ?, ?) ON CONFLICT (path) DO UPDATE SET digest = excluded.digest,"
+            " size_bytes = excluded.size_bytes, created_at = excluded.created_at",
+            (path, digest, size_bytes, now_ms()),
+        )
 
 
 def put_bytes(db: Database, store: Store, path: str, data: bytes) -> None:
@@ -129,7 +177,8 @@ def listing(db: Database, path: str) -> list[FileInfo]:
     made: list[FileInfo] = []
     with db.read():
         while True:
-            # Jump from name to name: a folder's contents are skipped, however many they are.
+            # Jump from name to name: a folder's contents are skipped, however many they are. After a file comes the
+            # least text that is greater; a path has no NUL, and PostgreSQL takes none.
             row = db.one(
                 "SELECT path, size_bytes FROM artifacts WHERE path >= ? AND path < ? ORDER BY path LIMIT 1",
                 (start, _after(prefix)),
@@ -138,7 +187,7 @@ def listing(db: Database, path: str) -> list[FileInfo]:
                 return sorted(made, key=lambda info: info.path)
             name, slash, _ = row[0][len(prefix) :].partition("/")
             made.append(FileInfo(name, bool(slash), 0 if slash else row[1]))
-            start = _after(f"{prefix}{name}/") if slash else f"{row[0]}\0"
+            start = _after(f"{prefix}{name}/") if slash else f"{row[0]}\x01"
 
 
 def walk(db: Database, path: str) -> list[tuple[str, Digest, int]]:
@@ -185,7 +234,11 @@ def put_part(db: Database, upload_id: str, number: int, digest: Digest, size_byt
             raise TrackingNotFound(f"Upload with id={upload_id} not found")
         if not 1 <= number <= row[0]:
             raise TrackingInvalid(f"Invalid value {number} for parameter 'part_number' supplied.")
-        db.execute("INSERT OR REPLACE INTO upload_parts VALUES (?, ?, ?, ?)", (upload_id, number, digest, size_bytes))
+        db.execute(
+            "INSERT INTO upload_parts VALUES (?, ?, ?, ?) ON CONFLICT (upload, number) DO UPDATE SET"
+            " digest = excluded.digest, size_bytes = excluded.size_bytes",
+            (upload_id, number, digest, size_bytes),
+        )
 
 
 def finish_upload(db: Database, store: Store, path: str, upload_id: str) -> None:

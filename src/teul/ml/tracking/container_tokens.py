@@ -63,7 +63,11 @@ def apply(db: Database, content: Store, run_id: str, container: str) -> None:
     facts = json.loads(row[0])
     with db.write():
         number = runs.check_exists(db, run_id)
-        db.execute("INSERT OR REPLACE INTO run_processes VALUES (?, 0, '', ?)", (number, container))
+        db.execute(
+            "INSERT INTO run_processes VALUES (?, 0, '', ?) ON CONFLICT (run) DO UPDATE SET pid = excluded.pid,"
+            " started = excluded.started, container = excluded.container",
+            (number, container),
+        )
         there = runs.get(db, run_id).tags
         runs.set_tags(db, run_id, [(key, value) for key, value in facts.get("tags", {}).items() if key not in there])
         put_files(db, content, run_id, {path: text.encode() for path, text in facts.get("files", {}).items()})
@@ -79,7 +83,9 @@ def put_files(db: Database, content: Store, run_id: str, files: Mapping[str, byt
 
 def containers(db: Database) -> list[str]:
     """The marks of containers that were not settled yet."""
-    return [row[0] for row in db.all("SELECT DISTINCT container FROM container_tokens ORDER BY created_at")]
+    return [
+        row[0] for row in db.all("SELECT container FROM container_tokens GROUP BY container ORDER BY min(created_at)")
+    ]
 
 
 def settle(

@@ -14,7 +14,7 @@ def keep(db: Database, image: str, data: Mapping[str, Any]) -> None:
     """Idempotent: a digest says the same for ever."""
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
     with db.write():
-        db.execute("INSERT OR IGNORE INTO environments VALUES (?, ?, ?)", (image, text, now_ms()))
+        db.execute("INSERT INTO environments VALUES (?, ?, ?) ON CONFLICT DO NOTHING", (image, text, now_ms()))
 
 
 def find(db: Database, image: str) -> dict[str, Any] | None:

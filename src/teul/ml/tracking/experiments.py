@@ -6,7 +6,6 @@ talks to; a location that the caller gives is kept as it is.
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -26,7 +25,7 @@ def ensure_default(db: Database) -> None:
         now = now_ms()
         with db.write():
             db.execute(
-                "INSERT OR IGNORE INTO experiments VALUES (0, ?, ?, ?, ?, ?)",
+                "INSERT INTO experiments VALUES (0, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
                 (DEFAULT_NAME, artifact_location(0), ACTIVE, now, now),
             )
 
@@ -54,15 +53,14 @@ def create(db: Database, name: str, *, location: str = "", tags: Mapping[str, st
         limits.check_experiment_tag(key, value)
     now = now_ms()
     with db.write():
-        try:
-            number = db.execute(
-                "INSERT INTO experiments(name, artifact_location, lifecycle_stage, creation_time, last_update_time)"
-                " VALUES (?, ?, ?, ?, ?)",
-                (name, location, ACTIVE, now, now),
-            ).lastrowid
-        except sqlite3.IntegrityError as error:
-            raise TrackingExists(f"Experiment(name={name}) already exists. Error: {error}") from error
-        assert number is not None
+        rows = db.execute(
+            "INSERT INTO experiments(name, artifact_location, lifecycle_stage, creation_time, last_update_time)"
+            " VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING RETURNING id",
+            (name, location, ACTIVE, now, now),
+        ).fetchall()
+        if not rows:
+            raise _name_taken(name)
+        number: int = rows[0][0]
         if not location:
             db.execute("UPDATE experiments SET artifact_location = ? WHERE id = ?", (artifact_location(number), number))
         db.executemany(
@@ -99,13 +97,11 @@ def rename(db: Database, experiment_id: str, name: str) -> None:
         experiment = get(db, experiment_id)
         if experiment.lifecycle_stage != ACTIVE:
             raise TrackingState("Cannot rename a non-active experiment.")
-        try:
-            db.execute(
-                "UPDATE experiments SET name = ?, last_update_time = ? WHERE id = ?",
-                (name, now_ms(), int(experiment.id)),
-            )
-        except sqlite3.IntegrityError as error:
-            raise TrackingExists(f"Experiment(name={name}) already exists. Error: {error}") from error
+        if db.one("SELECT 1 FROM experiments WHERE name = ? AND id != ?", (name, int(experiment.id))):
+            raise _name_taken(name)
+        db.execute(
+            "UPDATE experiments SET name = ?, last_update_time = ? WHERE id = ?", (name, now_ms(), int(experiment.id))
+        )
 
 
 def delete(db: Database, experiment_id: str) -> None:
@@ -122,7 +118,11 @@ def set_tag(db: Database, experiment_id: str, key: str, value: str) -> None:
     limits.check_experiment_tag(key, value)
     with db.write():
         number = check_active(get(db, experiment_id))
-        db.execute("INSERT OR REPLACE INTO experiment_tags VALUES (?, ?, ?)", (number, key, value))
+        db.execute(
+            "INSERT INTO experiment_tags VALUES (?, ?, ?) ON CONFLICT (experiment, key) DO UPDATE SET"
+            " value = excluded.value",
+            (number, key, value),
+        )
 
 
 def delete_tag(db: Database, experiment_id: str, key: str) -> None:
@@ -140,6 +140,10 @@ def check_active(experiment: Experiment) -> int:
             f" {experiment.lifecycle_stage}."
         )
     return int(experiment.id)
+
+
+def _name_taken(name: str) -> TrackingExists:
+    return TrackingExists(f"Experiment(name={name}) already exists. Error: UNIQUE constraint failed: experiments.name")
 
 
 def _move(db: Database, experiment_id: str, before: str, after: str) -> None:

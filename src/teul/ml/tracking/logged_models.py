@@ -30,9 +30,9 @@ _COLUMNS = {
     "name": "m.name",
     "model_type": "m.model_type",
     "source_run_id": "m.source_run_id",
-    "status": "m.status",
+    "status": "CAST(m.status AS TEXT)",
     "artifact_location": "m.artifact_location",
-    "experiment_id": "m.experiment",
+    "experiment_id": "CAST(m.experiment AS TEXT)",
     "creation_timestamp_ms": "m.creation_time",
     "last_updated_timestamp_ms": "m.last_update_time",
 }
@@ -121,14 +121,17 @@ def log_params(db: Database, model_id: str, params: Mapping[str, str]) -> None:
                 raise TrackingExists(
                     f"Param with key='{key}' was already logged with value='{row[0]}' for model '{model_id}'."
                 )
-            db.execute("INSERT OR IGNORE INTO logged_model_params VALUES (?, ?, ?)", (model_id, key, value))
+            db.execute(
+                "INSERT INTO logged_model_params VALUES (?, ?, ?) ON CONFLICT DO NOTHING", (model_id, key, value)
+            )
 
 
 def set_tags(db: Database, model_id: str, tags: Mapping[str, str]) -> None:
     with db.write():
         get(db, model_id, allow_deleted=True)
         db.executemany(
-            "INSERT OR REPLACE INTO logged_model_tags VALUES (?, ?, ?)", [(model_id, k, v) for k, v in tags.items()]
+            "INSERT INTO logged_model_tags VALUES (?, ?, ?) ON CONFLICT (model, key) DO UPDATE SET value = excluded.value",
+            [(model_id, k, v) for k, v in tags.items()],
         )
 
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from teul.errors import TrackingInvalid
 from teul.ml.tracking import limits, runs
-from teul.ml.tracking.database import Database
+from teul.ml.tracking.database import NO_LIMIT, Database
 from teul.ml.tracking.paging import offset_of, token_of
 from teul.ml.tracking.values import Metric, Page
 
@@ -33,14 +33,17 @@ def log(db: Database, run_id: str, metrics: Sequence[Metric], *, in_batch: bool 
         value = metric.value
         limits.check_metric(metric.key, value, metric.timestamp, f"metrics[{index}]." if in_batch else "")
         is_nan = value != value
-        rows.append((metric.key, metric.timestamp, metric.step, 0.0 if is_nan else value, is_nan))
+        rows.append((metric.key, metric.timestamp, metric.step, 0.0 if is_nan else value, 1 if is_nan else 0))
     with db.write():
         number = runs.active_number(db, run_id)
-        db.executemany("INSERT OR IGNORE INTO metrics VALUES (?, ?, ?, ?, ?, ?)", [(number, *row) for row in rows])
         db.executemany(
-            "INSERT INTO latest_metrics VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET timestamp ="
+            "INSERT INTO metrics VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING", [(number, *row) for row in rows]
+        )
+        db.executemany(
+            "INSERT INTO latest_metrics VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (run, key) DO UPDATE SET timestamp ="
             " excluded.timestamp, step = excluded.step, value = excluded.value, is_nan = excluded.is_nan"
-            " WHERE (excluded.step, excluded.timestamp, excluded.value) > (step, timestamp, value)",
+            " WHERE (excluded.step, excluded.timestamp, excluded.value)"
+            " > (latest_metrics.step, latest_metrics.timestamp, latest_metrics.value)",
             [(number, *row) for row in rows],
         )
         for metric in metrics:
@@ -76,7 +79,7 @@ def history(db: Database, run_id: str, key: str, *, limit: int | None = None, to
     rows = db.all(
         "SELECT value, timestamp, step, is_nan FROM metrics WHERE run = (SELECT number FROM runs WHERE id = ?)"
         " AND key = ? ORDER BY timestamp, step, value LIMIT ? OFFSET ?",
-        (run_id, key, -1 if limit is None else limit + 1, offset),
+        (run_id, key, NO_LIMIT if limit is None else limit + 1, offset),
     )
     more = limit is not None and len(rows) > limit
     return Page(
@@ -159,14 +162,15 @@ def _log_for_model(db: Database, run_id: str, metric: Metric) -> None:
     value = metric.value
     is_nan = value != value
     db.execute(
-        "INSERT OR IGNORE INTO logged_model_metrics SELECT id, ?, ?, ?, ?, ?, ?, ?, ? FROM logged_models WHERE id = ?",
+        "INSERT INTO logged_model_metrics SELECT id, ?, ?, ?, ?, ?, ?, ?, ? FROM logged_models WHERE id = ?"
+        " ON CONFLICT DO NOTHING",
         (
             metric.key,
             metric.timestamp,
             metric.step,
             run_id,
             0.0 if is_nan else value,
-            is_nan,
+            int(is_nan),
             metric.dataset_name,
             metric.dataset_digest,
             metric.model_id,

@@ -6,7 +6,6 @@ A version's number is never given twice, a deleted one's neither: deleting a ver
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -34,13 +33,14 @@ def create_model(
         limits.check_registry_tag(key, value)
     now = now_ms()
     with db.write():
-        try:
-            number = db.execute(
-                "INSERT INTO registered_models(name, description, creation_time, last_update_time) VALUES (?, ?, ?, ?)",
-                (name, description, now, now),
-            ).lastrowid
-        except sqlite3.IntegrityError as error:
-            raise _name_taken(db, name, (tags or {}).get(PROMPT_TAG, "") == "true") from error
+        rows = db.execute(
+            "INSERT INTO registered_models(name, description, creation_time, last_update_time) VALUES (?, ?, ?, ?)"
+            " ON CONFLICT DO NOTHING RETURNING id",
+            (name, description, now, now),
+        ).fetchall()
+        if not rows:
+            raise _name_taken(db, name, (tags or {}).get(PROMPT_TAG, "") == "true")
+        number: int = rows[0][0]
         db.executemany(
             "INSERT INTO registered_model_tags VALUES (?, ?, ?)", [(number, k, v) for k, v in (tags or {}).items()]
         )
@@ -70,12 +70,12 @@ def rename_model(db: Database, name: str, new_name: str) -> RegisteredModel:
     with db.write():
         number = model_number(db, name)
         now = now_ms()
-        try:
-            db.execute(
-                "UPDATE registered_models SET name = ?, last_update_time = ? WHERE id = ?", (new_name, now, number)
+        if db.one("SELECT 1 FROM registered_models WHERE name = ? AND id != ?", (new_name, number)):
+            raise TrackingExists(
+                f"Registered Model (name={new_name}) already exists. Error: UNIQUE constraint failed:"
+                " registered_models.name"
             )
-        except sqlite3.IntegrityError as error:
-            raise TrackingExists(f"Registered Model (name={new_name}) already exists. Error: {error}") from error
+        db.execute("UPDATE registered_models SET name = ?, last_update_time = ? WHERE id = ?", (new_name, now, number))
         db.execute("UPDATE model_versions SET last_update_time = ? WHERE model = ?", (now, number))
         return get_model(db, new_name)
 
@@ -97,7 +97,11 @@ def set_model_tag(db: Database, name: str, key: str, value: str) -> None:
     limits.check_registry_tag(key, value)
     with db.write():
         number = model_number(db, name)
-        db.execute("INSERT OR REPLACE INTO registered_model_tags VALUES (?, ?, ?)", (number, key, value))
+        db.execute(
+            "INSERT INTO registered_model_tags VALUES (?, ?, ?) ON CONFLICT (model, key) DO UPDATE SET"
+            " value = excluded.value",
+            (number, key, value),
+        )
 
 
 def delete_model_tag(db: Database, name: str, key: str) -> None:
@@ -268,7 +272,11 @@ def set_version_tag(db: Database, name: str, version: str | int, key: str, value
     limits.check_registry_tag(key, value)
     with db.write():
         number, wanted = version_number(db, name, version)
-        db.execute("INSERT OR REPLACE INTO model_version_tags VALUES (?, ?, ?, ?)", (number, wanted, key, value))
+        db.execute(
+            "INSERT INTO model_version_tags VALUES (?, ?, ?, ?) ON CONFLICT (model, version, key) DO UPDATE SET"
+            " value = excluded.value",
+            (number, wanted, key, value),
+        )
 
 
 def delete_version_tag(db: Database, name: str, version: str | int, key: str) -> None:

@@ -29,6 +29,7 @@ from teul.ml.tracking.values import (
 )
 
 COLUMNS = "number, id, experiment, name, user_id, status, start_time, end_time, artifact_uri, lifecycle_stage"
+_PUT_TAG = "INSERT INTO tags VALUES (?, ?, ?) ON CONFLICT (run, key) DO UPDATE SET value = excluded.value"
 
 
 def create(
@@ -65,9 +66,9 @@ def create(
     with db.write():
         experiment = experiments.get(db, experiment_id)
         number = experiments.check_active(experiment)
-        row = db.execute(
+        ((row,),) = db.execute(
             "INSERT INTO runs(id, experiment, name, user_id, status, start_time, artifact_uri, lifecycle_stage)"
-            " VALUES (?, ?, ?, ?, 'RUNNING', ?, ?, ?)",
+            " VALUES (?, ?, ?, ?, 'RUNNING', ?, ?, ?) RETURNING number",
             (
                 run_id,
                 number,
@@ -77,7 +78,7 @@ def create(
                 f"{experiment.artifact_location.rstrip('/')}/{run_id}/artifacts",
                 ACTIVE,
             ),
-        ).lastrowid
+        ).fetchall()
         db.executemany("INSERT INTO tags VALUES (?, ?, ?)", [(row, key, value) for key, value in written.items()])
         return get(db, run_id)
 
@@ -146,7 +147,7 @@ def note_process(db: Database, run_id: str, pid: int, started: str) -> None:
     """Remember which process of this machine began the run (pid and start: `state.leases.process_start`)."""
     with db.write():
         number = check_exists(db, run_id)
-        db.execute("INSERT OR IGNORE INTO run_processes VALUES (?, ?, ?, '')", (number, pid, started))
+        db.execute("INSERT INTO run_processes VALUES (?, ?, ?, '') ON CONFLICT DO NOTHING", (number, pid, started))
 
 
 def begun_by_processes(db: Database) -> list[tuple[str, int, str]]:
@@ -268,22 +269,23 @@ def log_inputs(db: Database, run_id: str, datasets: Sequence[DatasetInput], mode
         number = active_number(db, run_id)
         for item in datasets:
             db.execute(
-                "INSERT OR IGNORE INTO datasets(experiment, name, digest, source_type, source, schema, profile)"
-                " SELECT experiment, ?, ?, ?, ?, ?, ? FROM runs WHERE number = ?",
+                "INSERT INTO datasets(experiment, name, digest, source_type, source, schema, profile)"
+                " SELECT experiment, ?, ?, ?, ?, ?, ? FROM runs WHERE number = ? ON CONFLICT DO NOTHING",
                 (item.name, item.digest, item.source_type, item.source, item.schema, item.profile, number),
             )
             made = db.execute(
-                "INSERT OR IGNORE INTO dataset_inputs(run, dataset) SELECT runs.number, datasets.id FROM runs JOIN"
-                " datasets USING (experiment) WHERE runs.number = ? AND datasets.name = ? AND datasets.digest = ?",
+                "INSERT INTO dataset_inputs(run, dataset) SELECT runs.number, datasets.id FROM runs JOIN"
+                " datasets USING (experiment) WHERE runs.number = ? AND datasets.name = ? AND datasets.digest = ?"
+                " ON CONFLICT DO NOTHING RETURNING id",
                 (number, item.name, item.digest),
-            )
-            if made.rowcount:
+            ).fetchall()
+            if made:
                 db.executemany(
-                    "INSERT OR IGNORE INTO dataset_input_tags VALUES (?, ?, ?)",
-                    [(made.lastrowid, key, value) for key, value in item.tags],
+                    "INSERT INTO dataset_input_tags VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+                    [(made[0][0], key, value) for key, value in item.tags],
                 )
         db.executemany(
-            "INSERT OR IGNORE INTO run_models(run, direction, model, step) VALUES (?, 'input', ?, 0)",
+            "INSERT INTO run_models(run, direction, model, step) VALUES (?, 'input', ?, 0) ON CONFLICT DO NOTHING",
             [(number, model) for model in models],
         )
 
@@ -293,7 +295,7 @@ def log_outputs(db: Database, run_id: str, models: Sequence[ModelOutput]) -> Non
     with db.write():
         number = active_number(db, run_id)
         db.executemany(
-            "INSERT OR IGNORE INTO run_models(run, direction, model, step) VALUES (?, 'output', ?, ?)",
+            "INSERT INTO run_models(run, direction, model, step) VALUES (?, 'output', ?, ?) ON CONFLICT DO NOTHING",
             [(number, model.model_id, model.step) for model in models],
         )
 
@@ -330,12 +332,12 @@ def _set_tag(db: Database, number: int, key: str, value: str) -> None:
     if key == RUN_NAME_TAG:
         _set_name(db, number, value)
     else:
-        db.execute("INSERT OR REPLACE INTO tags VALUES (?, ?, ?)", (number, key, value))
+        db.execute(_PUT_TAG, (number, key, value))
 
 
 def _set_name(db: Database, number: int, name: str) -> None:
     db.execute("UPDATE runs SET name = ? WHERE number = ?", (name, number))
-    db.execute("INSERT OR REPLACE INTO tags VALUES (?, ?, ?)", (number, RUN_NAME_TAG, name))
+    db.execute(_PUT_TAG, (number, RUN_NAME_TAG, name))
 
 
 def _pairs(db: Database, table: str, numbers: Sequence[int]) -> dict[int, dict[str, str]]:

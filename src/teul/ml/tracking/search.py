@@ -205,7 +205,7 @@ def datasets(db: Database, experiment_ids: Sequence[str], *, limit: int = 1000) 
     rows = db.all(
         "SELECT DISTINCT d.experiment, d.name, d.digest, t.value FROM datasets d JOIN dataset_inputs i ON i.dataset = d.id"
         " LEFT JOIN dataset_input_tags t ON t.input = i.id AND t.key = ?"
-        f" WHERE d.experiment IN ({','.join('?' * len(numbers))}) ORDER BY d.name, d.digest, t.value LIMIT ?",
+        f" WHERE d.experiment IN ({','.join('?' * len(numbers))}) ORDER BY d.name, d.digest, t.value NULLS FIRST LIMIT ?",
         [DATASET_CONTEXT_TAG, *numbers, limit],
     )
     made = []

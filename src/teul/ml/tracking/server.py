@@ -280,6 +280,7 @@ def _announce(settings: Settings, host: str, port: int, more: Sequence[str]) -> 
         "port": port,
         "uri": uri_of(host, port),
         "addresses": list(more),
+        "store": service.store_of(settings),
     }
     if remembered_port(settings) != port:
         write_atomic(f"{settings.root}/tracking.port", str(port).encode())

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 from teul import __version__
 from teul.config import Settings
-from teul.errors import Unavailable, text
+from teul.errors import Conflict, Unavailable, text
 from teul.host.fs import write_atomic
 from teul.host.launch import launch, wait
 from teul.host.process import require
@@ -54,6 +54,8 @@ class TrackingEndpoint:
     addresses: tuple[str, ...] = ()
     version: str = ""
     """Of the teul that it runs."""
+    store: str = ""
+    """Where its database is, without a password."""
 
     def uri_on(self, address: str) -> str:
         """The URI for a container that reaches this machine at *address* (the gateway of its network)."""
@@ -72,8 +74,9 @@ def find(settings: Settings) -> TrackingEndpoint | None:
     if not state["started"] or process_start(state["pid"]) != state["started"]:
         return None
     return TrackingEndpoint(
-        state["uri"], state["host"], state["port"], state["pid"], tuple(state["addresses"]), state.get("version", "")
-    )
+        state["uri"], state["host"], state["port"], state["pid"], tuple(state["addresses"]), state.get("version", ""),
+        state.get("store", ""),
+    )  # fmt: skip
 
 
 def ensure_running(settings: Settings, *, addresses: Sequence[str] = ()) -> TrackingEndpoint:
@@ -83,8 +86,10 @@ def ensure_running(settings: Settings, *, addresses: Sequence[str] = ()) -> Trac
 
     Raises:
         Unavailable: it did not come up, or cannot listen on an address; the message has the end of its log.
+        Conflict: the one that runs was started on another store than these settings name.
     """
     found = find(settings)
+    _check_store(settings, found)
     if found is not None and found.version == __version__ and set(addresses) <= set(found.addresses):
         return found
     with _starting(settings):
@@ -98,6 +103,30 @@ def ensure_running(settings: Settings, *, addresses: Sequence[str] = ()) -> Trac
         else:
             os.kill(found.pid, signal.SIGHUP)
         return _wait_until_ready(settings, addresses)
+
+
+def store_of(settings: Settings) -> str:
+    """Where these settings keep the tracking database, without a password."""
+    if not settings.tracking_store:
+        return settings.tracking_database
+    from teul.ml.tracking.database import without_password
+
+    return without_password(settings.tracking_store)
+
+
+def _check_store(settings: Settings, found: TrackingEndpoint | None) -> None:
+    """What a command writes itself and what its containers write over HTTP must meet in one store."""
+    expected = store_of(settings)
+    if found is not None and found.store and found.store != expected:
+        raise Conflict(
+            text(
+                "the tracking server at {uri}: expected one on store {expected}, got {actual}",
+                uri=found.uri,
+                expected=expected,
+                actual=found.store,
+            ),
+            hint=text("set TEUL_TRACKING_STORE for all commands, or end that server (pid {pid})", pid=found.pid),
+        )
 
 
 def stop(settings: Settings) -> bool:

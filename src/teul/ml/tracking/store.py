@@ -33,7 +33,7 @@ from teul.ml.tracking import (
 from teul.ml.tracking.audit import Entry as AuditEntry
 from teul.ml.tracking.cleaning import Cleaned
 from teul.ml.tracking.clock import now_ms
-from teul.ml.tracking.database import Database
+from teul.ml.tracking.database import Database, is_url, open_database
 from teul.ml.tracking.keys import Key
 from teul.ml.tracking.values import (
     AliasChange,
@@ -67,20 +67,34 @@ class TrackingStore:
 
     @classmethod
     def open(cls, path: str, *, artifacts_root: str = "") -> TrackingStore:
-        """Open or make the store whose database is at *path*; artifacts lie in the folder `artifacts` beside it.
+        """Open or make the store whose database is at *path*, or at a `postgresql://` URL.
+
+        Artifacts lie in the folder *artifacts_root*; without one, in `artifacts` beside a database that is a file.
 
         Raises:
-            Unsupported: the database was written by a newer teul.
+            Unsupported: the database was written by a newer teul, or its artifacts are in another folder.
             StoreLocked: another process holds it.
+            Unavailable: its server does not answer.
         """
-        db = Database.open(path)
-        experiments.ensure_default(db)
-        return cls(db, LocalStore(artifacts_root or f"{os.path.dirname(path)}/artifacts"))
+        assert artifacts_root or not is_url(path)
+        root = artifacts_root or f"{os.path.dirname(path)}/artifacts"
+        db = open_database(path)
+        try:
+            if db.is_shared:
+                artifacts.bind_folder(db, root)
+            experiments.ensure_default(db)
+        except BaseException:
+            db.close()
+            raise
+        return cls(db, LocalStore(root))
 
     @classmethod
     def of(cls, settings: Settings) -> TrackingStore:
         """The store of a state folder."""
-        return cls.open(settings.tracking_database)
+        return cls.open(
+            settings.tracking_store or settings.tracking_database,
+            artifacts_root=settings.tracking_artifacts if settings.tracking_store else "",
+        )
 
     def close(self) -> None:
         self.db.close()

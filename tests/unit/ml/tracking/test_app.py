@@ -213,24 +213,24 @@ def test_parts_that_arrive_in_any_order_are_one_file(client, run):
 
 
 def test_a_full_disk_is_said_and_not_repeated(client, run, monkeypatch):
-    from teul.ml.tracking.database import Database
+    from teul.ml.tracking.sqlite import SqliteDatabase
 
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Database, "executemany", full)
+    monkeypatch.setattr(SqliteDatabase, "executemany", full)
     status, body = client.ask("POST", "runs/log-metric", {"run_id": run, "key": "m", "value": 1, "timestamp": 1})
 
     assert (status, body["error_code"]) == (507, "RESOURCE_EXHAUSTED")
 
 
 def test_a_fault_of_ours_says_nothing_of_the_inside(client, run, monkeypatch, caplog):
-    from teul.ml.tracking.database import Database
+    from teul.ml.tracking.sqlite import SqliteDatabase
 
     def broken(*_):
         raise RuntimeError("secret")
 
-    monkeypatch.setattr(Database, "executemany", broken)
+    monkeypatch.setattr(SqliteDatabase, "executemany", broken)
     status, body = client.ask("POST", "runs/log-metric", {"run_id": run, "key": "m", "value": 1, "timestamp": 1})
 
     assert (status, "secret" in str(body)) == (500, False)

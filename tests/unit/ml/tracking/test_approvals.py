@@ -1,11 +1,10 @@
-import sqlite3
-
 import pytest
 
 from teul.errors import GateFailed, NotApproved, TrackingNotFound
 from teul.ml.tracking import TrackingStore, registry
 from teul.ml.tracking.aliases import periods
 from teul.ml.tracking.app import TrackingApp
+from teul.ml.tracking.database import RowConflict
 from unit.ml.tracking.asgi import Client
 
 
@@ -77,7 +76,7 @@ def test_what_was_said_cannot_be_unsaid(store):
         "UPDATE alias_history SET who = 'me'",
     ):
         promote(store, 2)
-        with pytest.raises(sqlite3.IntegrityError), store.db.write():
+        with pytest.raises(RowConflict), store.db.write():
             store.db.execute(statement)
 
 

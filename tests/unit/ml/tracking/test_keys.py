@@ -1,10 +1,9 @@
-import sqlite3
-
 import pytest
 
 from teul.errors import InvalidInput, TrackingNotFound, Unavailable
 from teul.ml.tracking import TrackingStore, keys
 from teul.ml.tracking.app import Failures, TrackingApp
+from teul.ml.tracking.database import RowConflict
 from unit.ml.tracking.asgi import GATEWAY, Client
 
 DAY_S = 86400
@@ -204,5 +203,5 @@ def test_changes_are_written_down_with_who_and_where(client, store, there):
         ("promote", "churn-model 1 production", "local"),
     ]
     assert last[0].who.startswith("kim (")
-    with pytest.raises(sqlite3.IntegrityError), store.db.write():
+    with pytest.raises(RowConflict), store.db.write():
         store.db.execute("DELETE FROM audit")

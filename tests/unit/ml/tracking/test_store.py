@@ -1,25 +1,36 @@
 import math
-import sqlite3
 
 import pytest
 
 from suites.tracker import TrackerSuite
 from teul.errors import DigestMismatch, GateFailed, RunNotFound, TrackingNotFound
 from teul.ml.tracking import TrackingStore
+from teul.ml.tracking.database import RowConflict
 
 
-def open_store(tmp_path):
-    return TrackingStore.open(str(tmp_path / "tracking.db"))
-
-
-class TestTrackingStore(TrackerSuite):
-    def make(self, tmp_path):
-        return open_store(tmp_path)
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.needs_postgres)])
+def location(request, tmp_path):
+    """Where a new database may be made."""
+    if request.param == "sqlite":
+        return str(tmp_path / "tracking.db")
+    return request.getfixturevalue("postgres").emptied()
 
 
 @pytest.fixture
-def store(tmp_path):
-    with open_store(tmp_path) as made:
+def open_store(location, tmp_path):
+    return lambda: TrackingStore.open(location, artifacts_root=str(tmp_path / "artifacts"))
+
+
+class TestTrackingStore(TrackerSuite):
+    @pytest.fixture
+    def tracker(self, open_store):
+        with open_store() as made:
+            yield made
+
+
+@pytest.fixture
+def store(open_store):
+    with open_store() as made:
         yield made
 
 
@@ -28,26 +39,28 @@ def run(store):
     return store.create_run("0", run_name="r").id
 
 
-def test_what_was_written_is_there_when_the_store_is_opened_again(tmp_path):
-    with open_store(tmp_path) as store:
+def test_what_was_written_is_there_when_the_store_is_opened_again(open_store):
+    with open_store() as store:
         run = store.create_run(store.create_experiment("e")).id
         store.log_metric(run, "m", 0.5)
         store.log_artifact(run, "a", b"x")
 
-    with open_store(tmp_path) as again:
+    with open_store() as again:
         assert again.get_run(run).metric("m") == 0.5
         assert again.read_artifact(run, "a") == b"x"
 
 
-def test_two_stores_on_one_file_see_each_other(tmp_path):
-    with open_store(tmp_path) as one, open_store(tmp_path) as two:
+def test_two_stores_on_one_file_see_each_other(open_store):
+    with open_store() as one, open_store() as two:
         run = one.create_run("0").id
         two.log_metric(run, "m", 1.0)
 
         assert one.get_run(run).metric("m") == 1.0
 
 
-def test_the_database_is_for_its_owner_only(tmp_path, store):
+def test_a_database_file_is_for_its_owner_only(tmp_path):
+    TrackingStore.open(str(tmp_path / "tracking.db")).close()
+
     assert (tmp_path / "tracking.db").stat().st_mode & 0o777 == 0o600
 
 
@@ -166,7 +179,7 @@ def test_history_outlives_the_model_and_cannot_be_rewritten(store):
     store.delete_registered_model("m", who="이")
 
     assert [(line.version, line.who) for line in store.alias_history("m")] == [(1, "김"), (None, "이")]
-    with pytest.raises(sqlite3.IntegrityError, match="append-only"), store.db.write():
+    with pytest.raises(RowConflict, match="append-only"), store.db.write():
         store.db.execute("DELETE FROM alias_history")
 
 
@@ -197,14 +210,14 @@ def test_a_run_that_ends_takes_its_tokens_along(store, run):
     assert tokens.run_of(store.db, token) is None
 
 
-def test_a_token_ends_with_its_time_and_is_not_kept_readable(store, run, tmp_path):
+def test_a_token_ends_with_its_time_and_is_not_kept_readable(store, run):
     from teul.ml.tracking import tokens
 
     token = store.issue_run_token(run, ttl_s=-1)
 
     assert tokens.run_of(store.db, token) is None
     assert tokens.run_of(store.db, "") is None
-    assert token.encode() not in (tmp_path / "tracking.db").read_bytes()
+    assert token not in str(store.db.all("SELECT * FROM tokens"))
 
 
 def test_a_token_for_no_run_is_refused(store):

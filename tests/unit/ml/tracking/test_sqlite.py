@@ -4,8 +4,8 @@ import threading
 import pytest
 
 from teul.errors import StoreLocked, Unsupported
-from teul.ml.tracking import database, schema
-from teul.ml.tracking.database import Database
+from teul.ml.tracking import schema, sqlite
+from teul.ml.tracking.sqlite import SqliteDatabase
 
 
 @pytest.fixture
@@ -15,7 +15,7 @@ def path(tmp_path):
 
 @pytest.fixture
 def db(path):
-    made = Database.open(path)
+    made = SqliteDatabase.open(path)
     yield made
     made.close()
 
@@ -36,25 +36,25 @@ def test_what_is_acknowledged_is_flushed(db):
 
 
 def test_a_database_of_a_newer_teul_is_refused(path):
-    Database.open(path).close()
+    SqliteDatabase.open(path).close()
     with sqlite3.connect(path) as connection:
         connection.execute(f"PRAGMA user_version={schema.SCHEMA_VERSION + 1}")
     connection.close()
 
     with pytest.raises(Unsupported, match="expected schema"):
-        Database.open(path)
+        SqliteDatabase.open(path)
 
 
 def test_an_older_database_is_backed_up_then_migrated(path, monkeypatch):
-    made = Database.open(path)
+    made = SqliteDatabase.open(path)
     with made.write():
         add(made, "before")
     made.close()
     more = (*schema.MIGRATIONS, "CREATE TABLE later (a INTEGER) STRICT;\n")
-    monkeypatch.setattr(database, "MIGRATIONS", more)
-    monkeypatch.setattr(database, "SCHEMA_VERSION", len(more))
+    monkeypatch.setattr(sqlite, "MIGRATIONS", more)
+    monkeypatch.setattr(sqlite, "SCHEMA_VERSION", len(more))
 
-    made = Database.open(path)
+    made = SqliteDatabase.open(path)
     assert made.all("SELECT * FROM later") == []
     assert count(made) == 1
     made.close()
@@ -66,15 +66,15 @@ def test_an_older_database_is_backed_up_then_migrated(path, monkeypatch):
 
 
 def test_a_migration_that_fails_leaves_the_database_as_it_was(path, monkeypatch):
-    Database.open(path).close()
+    SqliteDatabase.open(path).close()
     more = (*schema.MIGRATIONS, "CREATE TABLE later (a INTEGER) STRICT;\nNONSENSE;\n")
-    monkeypatch.setattr(database, "MIGRATIONS", more)
-    monkeypatch.setattr(database, "SCHEMA_VERSION", len(more))
+    monkeypatch.setattr(sqlite, "MIGRATIONS", more)
+    monkeypatch.setattr(sqlite, "SCHEMA_VERSION", len(more))
     with pytest.raises(sqlite3.OperationalError):
-        Database.open(path)
+        SqliteDatabase.open(path)
     monkeypatch.undo()
 
-    made = Database.open(path)
+    made = SqliteDatabase.open(path)
     assert made.all("SELECT name FROM sqlite_master WHERE name = 'later'") == []
     made.close()
 
@@ -84,7 +84,7 @@ def test_several_that_open_a_new_database_at_once_make_it_once(path):
 
     def open_it():
         try:
-            Database.open(path).close()
+            SqliteDatabase.open(path).close()
         except Exception as error:
             errors.append(error)
 
@@ -150,8 +150,8 @@ def test_only_a_write_may_write(db):
 
 
 def test_a_database_that_somebody_holds_is_locked(db, path, monkeypatch):
-    monkeypatch.setattr(database, "BUSY_TIMEOUT_S", 0.05)
-    other = Database.open(path)
+    monkeypatch.setattr(sqlite, "BUSY_TIMEOUT_S", 0.05)
+    other = SqliteDatabase.open(path)
     with db.write(), pytest.raises(StoreLocked), other.write():
         pass
     other.close()
