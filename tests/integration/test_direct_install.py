@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from teul.build.python.lock import Lock
 from teul.config import Settings
 from teul.engine import Engine
 from teul.engine.build import BuildOptions, build
@@ -18,6 +19,7 @@ from teul.events import Line, Step
 from teul.images import Image
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "unit" / "build" / "python"))
+from package_index import PackageIndex, make_wheel
 from test_wheel import make
 
 pytestmark = [pytest.mark.slow, pytest.mark.needs_root, pytest.mark.needs_base, pytest.mark.needs_runc]
@@ -70,12 +72,13 @@ def engine(tmp_path_factory: pytest.TempPathFactory, links: Path) -> Engine:
     opened.close()
 
 
-def built(engine: Engine, folder: Path, command: str, *, more: str = "") -> tuple[Image, str]:
+def built(engine: Engine, folder: Path, command: str, *, more: str = "", **options: object) -> tuple[Image, str]:
     """The image, and what the progress said about how it came to be."""
     folder.mkdir(exist_ok=True)
     (folder / "Dockerfile").write_text(f"FROM {BASE}\nRUN {command}\n{more}")
     events: list[object] = []
-    image = build(engine, BuildOptions(context=str(folder)), events=events.append).image
+    made = BuildOptions(context=str(folder), **options)  # type: ignore[arg-type]
+    image = build(engine, made, events=events.append).image
     said = [str(event.name) for event in events if isinstance(event, Step) and " install " in event.id]
     said += [event.data.decode(errors="replace") for event in events if isinstance(event, Line)]
     return image, "\n".join(said)
@@ -180,3 +183,46 @@ def test_nothing_of_an_attempt_is_left_behind(engine: Engine, tmp_path: Path) ->
 
     assert [key for key in list(engine.snapshots.keys()) if key.startswith("build-")] == []
     assert [finding for finding in engine.snapshots.check(is_deep=True) if finding.code == "layer-damaged"] == []
+
+
+@pytest.fixture
+def index():
+    with PackageIndex() as index:
+        # Whoever gives one of a pair its newest version must give the other an old one; there are two pairs.
+        for low, left, right in (("low", "left", "right"), ("depth", "up", "down")):
+            index.add(*make_wheel(low, "1.0"))
+            index.add(*make_wheel(low, "2.0"))
+            index.add(*make_wheel(left, "1.0", requires=(low,)))
+            index.add(*make_wheel(left, "2.0", requires=(f"{low}<2",)))
+            index.add(*make_wheel(right, "1.0", requires=(low,)))
+            index.add(*make_wheel(right, "2.0", requires=(f"{low}>=2",)))
+        yield index
+
+
+def test_pip_is_asked_once(engine: Engine, index: PackageIndex, tmp_path: Path) -> None:
+    environ = {**(engine.settings.environ or {}), "PIP_INDEX_URL": index.url}
+    opened = Engine.open(
+        Settings.from_environ(
+            {name: environ[name] for name in environ if name not in ("PIP_NO_INDEX", "PIP_FIND_LINKS")}
+        )
+    )
+    folder, command = tmp_path / "project", "pip install left right up down"
+    onto = {"network": "host", "allowed": ("network.host",)}
+    image, said = built(opened, folder, command, writes_lock=True, **onto)
+    assert "asking pip what it would install: the resolver had to search" in said
+    assert "installed without running the command: 6 packages" in said
+    (install,) = Lock.parse((folder / "teul.lock").read_text()).installs
+    assert {wheel.name for wheel in install.wheels} == {"left", "right", "low", "up", "down", "depth"}
+
+    # Newer versions appear, and the index goes away: neither matters to who has the lock.
+    index.add(*make_wheel("right", "3.0"))
+    index.add(*make_wheel("left", "3.0"))
+    index.asked.clear()
+    again, said = built(opened, folder, command, no_cache=True, **onto)
+    assert "asking pip" not in said
+    assert (again.id, index.asked) == (image.id, [])
+    index.server.shutdown()
+    index.server.server_close()
+    offline, _ = built(opened, folder, command, no_cache=True, is_offline=True, **onto)
+    assert offline.id == image.id
+    opened.close()

@@ -13,10 +13,11 @@ import time
 from contextlib import ExitStack, contextmanager
 
 from teul.build import ops
+from teul.build.copy_step import copy, find_sources, inspect_sources, inspect_tree, make_folder, missing
 from teul.build.runs import RunMounts, StepDevices, last_lines
 from teul.build.tree import Tree
 from teul.errors import BuildStepFailed, DockerfileError, InvalidInput, RuntimeFailed, TeulError, text
-from teul.events import Line, Warn
+from teul.events import Line
 from teul.oci.digest import Digest, chain_id
 from teul.solver.graph import Result, Vertex, digest_of
 
@@ -24,7 +25,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
-    from typing import Any, Protocol
+    from typing import Protocol
 
     from teul.build.dockerfile.parser import Node
     from teul.build.python.cut import Piece
@@ -52,7 +53,6 @@ if TYPE_CHECKING:
 
 HOSTNAME = "buildkitsandbox"
 """What Docker's builder calls every machine that a RUN runs on."""
-LARGE_COPY_BYTES = 1 << 30
 REPORT_LIMIT_BYTES = 256 << 20
 SCRATCH_DIGEST = "scratch"
 
@@ -136,10 +136,10 @@ class BuildWorker:
                 found = self.remote.inspect(op, content=content)
                 if found is None or not op.sources:
                     return found
-                return found | self._inspect_sources(vertex, op, self.contexts[op.context])
+                return found | inspect_sources(self, vertex, op, self.contexts[op.context])
             if op.context:
-                return self._inspect_sources(vertex, op, self.contexts[op.context])
-            return self._inspect_tree(vertex, op, inputs[1], content=content)
+                return inspect_sources(self, vertex, op, self.contexts[op.context])
+            return inspect_tree(self, vertex, op, inputs[1], content=content)
 
     def check(self, vertex: Vertex) -> None:
         """Say what is wrong before anything runs: a source that the context has not got.
@@ -150,7 +150,7 @@ class BuildWorker:
         op = vertex.op
         if isinstance(op, ops.Copy) and op.context:
             with self._placed(vertex):
-                self._find_sources(vertex, op, self.contexts[op.context])
+                find_sources(self, vertex, op, self.contexts[op.context])
 
     def is_present(self, vertex: Vertex, result: Result) -> bool:
         """Whether all layers of a tree are here."""
@@ -188,9 +188,9 @@ class BuildWorker:
                 else:
                     with active.mounted() as rootfs:
                         if isinstance(op, ops.MakeFolder):
-                            self._make_folder(op, rootfs)
+                            make_folder(op, rootfs)
                         else:
-                            self._copy(op, inputs, rootfs, vertex, task)
+                            copy(self, op, inputs, rootfs, vertex, task)
                 return self._commit(op, inputs[0], active)
 
     @contextmanager
@@ -469,73 +469,14 @@ class BuildWorker:
         made: dict[str, str] = {}
         for mount in op.mounts:
             if mount.type == "bind" and not mount.origin:
-                tree = self._tree_of(mount.identity)
+                tree = self.contexts[mount.identity]
                 paths = tree.select(mount.source or "/")
                 if not paths:
-                    raise self._missing(mount.source, tree, text("the context {path}", path=tree.root), vertex)
+                    raise missing(self, mount.source, tree, text("the context {path}", path=tree.root), vertex)
                 made |= tree.inspect([path for _, path in paths])
         return made
 
-    # COPY
-
-    def _tree_of(self, context: str) -> Tree:
-        return self.contexts[context]
-
-    def _inspect_sources(self, vertex: Vertex, op: ops.Copy, tree: Tree) -> dict[str, str]:
-        return tree.inspect(self._find_sources(vertex, op, tree), _hidden(op))
-
-    def _find_sources(self, vertex: Vertex, op: ops.Copy, tree: Tree) -> list[str]:
-        paths: list[str] = []
-        for source in op.sources:
-            found = tree.select_parents(source) if op.parents else tree.select(source)
-            if not found and not _is_pattern(source):
-                where = (
-                    text("the context {path}", path=tree.root)
-                    if op.context
-                    else f"`{vertex.roles[1].removeprefix('from ')}`"
-                )
-                raise self._missing(source, tree, where, vertex)
-            paths += [path for _, path in found]
-        return paths
-
-    def _inspect_tree(self, vertex: Vertex, op: ops.Copy, source: Result, *, content: bool) -> dict[str, str] | None:
-        """As `_inspect_sources`, for another stage's tree: remembered by that tree's digest."""
-        key = self.tree_key(op, source)
-        known = self.cache.find(key)
-        if known is not None:
-            return dict(known["data"])
-        if not content:
-            return None
-        with self.viewed(source) as root:
-            parts = self._inspect_sources(vertex, op, Tree(root, owners=True))
-        self.cache.put(key, vertex.digest, "", {"digest": key, "data": parts})
-        return parts
-
-    def tree_key(self, op: ops.Copy, source: Result) -> str:
-        """What the parts that *op* finds in another stage's tree are remembered under."""
-        return digest_of(["tree", source.digest, list(op.sources), list(op.excludes)])
-
-    def _missing(self, source: str, tree: Tree, where: str, vertex: Vertex) -> DockerfileError:
-        from teul.build.dockerfile.reader import nearest
-
-        pattern = tree.why_missing(source)
-        hint = None
-        if pattern:
-            hint = text("`.dockerignore` excludes it with the pattern `{pattern}`", pattern=pattern)
-        else:
-            folder, _, name = source.rpartition("/")
-            try:
-                near = nearest(name, os.listdir(tree.absolute(tree.resolve(folder))))
-            except OSError:
-                near = ""
-            if near:
-                hint = text("did you mean `{name}`?", name=f"{folder.strip('/')}/{near}".lstrip("/"))
-        node = self.nodes.get(vertex.digest)
-        return DockerfileError(
-            text("`{source}` not found in {where}", source=source.lstrip("/") or "/", where=where),
-            span=node.span(source.lstrip("/")) if node else None,
-            hint=hint,
-        )
+    # Other trees
 
     @contextmanager
     def viewed(self, result: Result) -> Iterator[str]:
@@ -556,101 +497,6 @@ class BuildWorker:
                 yield folder
         finally:
             remove_tree(folder)
-
-    def _copy(self, op: ops.Copy, inputs: Sequence[Result], rootfs: str, vertex: Vertex, task: Task) -> None:
-        from teul.build.copying import Copier, find_owner
-        from teul.events import Advance
-
-        owner = find_owner(rootfs, op.chown) if op.chown else None
-        told = time.monotonic()
-        done = 0
-
-        def on_file(size: int) -> None:
-            nonlocal told, done
-            done += size
-            if time.monotonic() - told > 0.5:
-                told = time.monotonic()
-                task.events(Advance(task.id, done))
-
-        with ExitStack() as stack:
-            tree = (
-                self.contexts[op.context]
-                if op.context
-                else Tree(stack.enter_context(self.viewed(inputs[1])), owners=True)
-            )
-            copier = Copier(
-                rootfs,
-                # Files of a context become root's; those of another stage keep their owner, as in BuildKit.
-                owner=owner or ((0, 0) if op.context else None),
-                made_owner=owner or (0, 0),
-                chmod=op.chmod,
-                hidden=_hidden(op),
-                should_stop=task.should_stop,
-                on_file=on_file,
-            )
-            destination = op.destination
-            if op.parents:
-                for source in op.sources:
-                    for pivot, path in tree.select_parents(source):
-                        copier.place_with_parents(tree, pivot, path, destination)
-                return
-            chosen = [(name, path) for source in op.sources for name, path in tree.select(source)]
-            if len(chosen) + len(op.inlines) + len(op.remotes) > 1 and not destination.endswith("/"):
-                folders = [os.path.isdir(tree.absolute(path)) for _, path in chosen]
-                if not all(folders) and not os.path.isdir(copier.tree.absolute(copier.tree.resolve(destination))):
-                    raise InvalidInput(
-                        text(
-                            "when using {keyword} with more than one source file, the destination must be a directory and end with a /",
-                            keyword="ADD" if op.unpack else "COPY",
-                        )
-                    )
-            for name, path in chosen:
-                self._place(op, copier, tree, name, path, destination, owner)
-            for remote in op.remotes:
-                assert self.remote is not None
-                place = f"{scratch_folder(self.settings)}/{os.path.basename(os.path.dirname(rootfs))}"
-                self.remote.place(remote, op, copier, owner=owner, folder=place, should_stop=task.should_stop)
-            for name, content in op.inlines:
-                copier.write(name, content.encode("utf-8", "surrogateescape"), destination, mtime_ns=op.epoch * 10**9)
-            if copier.copied.size_bytes > LARGE_COPY_BYTES:
-                task.events(
-                    Warn(
-                        task.id,
-                        "large-copy",
-                        text(
-                            "copied {size:.1f} GB; the largest: {paths}",
-                            size=copier.copied.size_bytes / 1e9,
-                            paths=", ".join(_largest(tree, [path for _, path in chosen])),
-                        ),
-                    )
-                )
-
-    def _place(
-        self,
-        op: ops.Copy,
-        copier: Any,
-        tree: Tree,
-        name: str,
-        path: str,
-        destination: str,
-        owner: tuple[int, int] | None,
-    ) -> None:
-        if op.unpack and os.path.isfile(tree.absolute(path)):
-            from teul.build.unpacking import open_archive, unpack
-
-            archive = open_archive(tree.absolute(path))
-            if archive is not None:
-                with archive:
-                    unpack(archive, copier, destination, owner=owner)
-                return
-        copier.place(tree, path, name, destination)
-
-    def _make_folder(self, op: ops.MakeFolder, rootfs: str) -> None:
-        from teul.build.copying import Copier, find_owner
-
-        owner = find_owner(rootfs, op.user) if op.user else (0, 0)
-        copier = Copier(rootfs, made_owner=owner)
-        copier.make_folder(copier.tree.resolve(op.path))
 
 
 class _Active:
@@ -702,28 +548,6 @@ def build_folder(settings: Settings) -> str:
 def scratch_folder(settings: Settings) -> str:
     """As `build_folder`, on the state folder's disk: for what may be larger than memory."""
     return f"{settings.root}/scratch"
-
-
-def _hidden(op: ops.Copy) -> Callable[[str], bool] | None:
-    if not op.excludes:
-        return None
-    from teul.build.dockerignore import IgnoreMatcher
-
-    return IgnoreMatcher(op.excludes).is_ignored
-
-
-def _is_pattern(source: str) -> bool:
-    from teul.build.dockerignore import has_wildcards
-
-    return has_wildcards(source)
-
-
-def _largest(tree: Tree, paths: Sequence[str]) -> list[str]:
-    found = sorted(
-        ((entry.status.st_size, entry.path) for path in paths for entry in tree.walk(path) if entry.is_file),
-        reverse=True,
-    )
-    return [f"{path} ({size / 1e6:.0f} MB)" for size, path in found[:3]]
 
 
 def cgroup_below(parent: str, path: str) -> str:

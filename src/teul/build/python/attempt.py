@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from teul.build.python.command import Install
     from teul.build.python.cut import Piece
     from teul.build.python.lock import LockedInstall
+    from teul.build.python.uv import Host
     from teul.build.python.values import Resolution
     from teul.errors import Text
     from teul.registry.transport import Transport
@@ -39,14 +40,6 @@ if TYPE_CHECKING:
 
 _LOOKS_LIKE_INSTALL = re.compile(r"\b(?:pip[0-9.]*|uv|poetry)\b(?s:.*)\b(?:install|sync)\b")
 _KEPT_VARIABLES = ("PATH", "LD_LIBRARY_PATH")
-PIP_KNOWS = (
-    "the resolver had to search: it tried {count} versions of `{name}`",
-    "a package asks for a pre-release of `{name}`",
-    "uv does not say how it found `{name}`",
-    "the indexes have different files of one version",
-    "`{place}` has another `{filename}`",
-)
-"""Doubts about which wheels pip would choose, and nothing else: it can be asked."""
 FILE_LIMIT_BYTES = 1 << 30
 
 
@@ -112,10 +105,11 @@ def _attempt(stage: Stage, upper: str, installs: list[LockedInstall]) -> list[Pi
     with stage.worker.viewed(stage.below) as root:
         tree = Tree(root)
         python = stage.find_python(install, tree)
-        resolution = _resolve(stage, install, python, tree, installs)
+        host = _host(stage)
+        resolution = _resolve(stage, install, python, tree, host, installs)
         if isinstance(resolution, Doubt):
             installs.clear()
-            asked = _ask_pip(stage, install, python, resolution)
+            asked = _ask_pip(stage, install, python, tree, host, resolution, installs)
             if isinstance(asked, Doubt):
                 return asked
             resolution = asked
@@ -140,18 +134,29 @@ def _attempt(stage: Stage, upper: str, installs: list[LockedInstall]) -> list[Pi
         return doing.install(upper)
 
 
-def _ask_pip(stage: Stage, install: Install, python: Interpreter, doubt: Doubt) -> Resolution | Doubt:
+def _ask_pip(
+    stage: Stage,
+    install: Install,
+    python: Interpreter,
+    tree: Tree,
+    host: Host,
+    doubt: Doubt,
+    installs: list[LockedInstall],
+) -> Resolution | Doubt:
     """Where only the choice of wheels is in doubt, pip's own answer: the command as it is, told to do nothing but report.
 
-    It takes as long as pip needs to search; fetching, unpacking and compiling are still saved.
+    It takes as long as pip needs to search; fetching, unpacking and compiling are still saved. A lock keeps the answer,
+    so that pip is asked once.
     """
     from teul.build.python.report import read_report
+    from teul.build.python.requirements import read_requirements
+    from teul.build.python.resolving import locked
     from teul.values import replace
 
     numbers = [int(part) for part in python.pip_version.split(".")[:2] if part.isdigit()]
     if stage.worker.is_offline or stage.worker.as_of:
         return doubt  # pip knows neither
-    if getattr(doubt.reason, "template", "") not in PIP_KNOWS:
+    if not doubt.is_of_choice:
         return doubt
     if install.tool != "pip" or install.then or numbers < [23, 0]:
         return doubt
@@ -162,26 +167,47 @@ def _ask_pip(stage: Stage, install: Install, python: Interpreter, doubt: Doubt) 
     if data is None:
         return doubt
     lent = tuple(f"{folder}/" for folder in stage.lent_folders())
-    return read_report(data, install, python, lent=lent)
+    wanted = read_requirements(
+        install.requirements,
+        install.files,
+        install.constraints,
+        cwd=install.cwd,
+        env=stage.env,
+        read=reader(tree),
+    )
+    if isinstance(wanted, Doubt):
+        return wanted
+    asked = [item.name for item in wanted.wanted if item.name]
+    found = read_report(data, install, python, asked=asked, lent=lent)
+    if not isinstance(found, Doubt):
+        installs.append(locked(install, wanted, found, host, _command(stage)))
+    return found
 
 
-def _resolve(
-    stage: Stage, install: Install, python: Interpreter, tree: Tree, installs: list[LockedInstall]
-) -> Resolution | Doubt:
-    from teul.build.python.resolving import resolve
+def _host(stage: Stage) -> Host:
     from teul.build.python.uv import Host
 
     settings = stage.worker.settings
-    environ = settings.environ or {}
-    host = Host(
+    return Host(
         cache_folder=f"{settings.root}/uv",
-        environ=environ,
+        environ=settings.environ or {},
         lent_folders=stage.lent_folders(),
         as_of=stage.worker.as_of,
         lock=stage.worker.lock,
         is_offline=stage.worker.is_offline,
         has_blob=lambda sha256: stage.worker.store.has(Digest.from_hex(sha256)),
     )
+
+
+def _command(stage: Stage) -> str:
+    """What the lock calls the instruction."""
+    return " ".join(stage.op.args)
+
+
+def _resolve(
+    stage: Stage, install: Install, python: Interpreter, tree: Tree, host: Host, installs: list[LockedInstall]
+) -> Resolution | Doubt:
+    from teul.build.python.resolving import resolve
 
     def list_folder(path: str) -> list[str]:
         try:
@@ -196,7 +222,7 @@ def _resolve(
         env=stage.env,
         read=reader(tree),
         list_folder=list_folder,
-        command=" ".join(stage.op.args),
+        command=_command(stage),
         learned=installs,
     )
 

@@ -14,18 +14,27 @@ from teul.errors import text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from teul.build.python.command import Install
-    from teul.build.python.values import Interpreter
+    from collections.abc import Sequence
 
+    from teul.build.python.command import Install
+    from teul.build.python.values import Installed, Interpreter
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 def read_report(
-    data: bytes, install: Install, interpreter: Interpreter, *, lent: tuple[str, ...] = ()
+    data: bytes,
+    install: Install,
+    interpreter: Interpreter,
+    *,
+    asked: Sequence[str] = (),
+    lent: tuple[str, ...] = (),
 ) -> Resolution | Doubt:
     """What *data* says would be installed; a doubt where something would be built, replaced, or is not from an index.
 
     Args:
+        asked: the names that the command asks for; those that are installed below count as kept, with what they need.
         lent: the folders of this host that the stage sees, each with a slash at its end; a `file:` address anywhere
             else means a file of the stage.
     """
@@ -35,6 +44,7 @@ def read_report(
             return Doubt(text("pip's report is of version {version}", version=value["version"]))
         below = {item.name: item.version for item in interpreter.installed}
         wheels = []
+        needed = set(asked)
         for item in value["install"]:
             name = re.sub(r"[-_.]+", "-", item["metadata"]["name"]).lower()
             version = str(item["metadata"]["version"])
@@ -48,6 +58,7 @@ def read_report(
                 return Doubt(text("`{name}` is not a wheel of an index", name=name))
             if name in below:
                 return Doubt(text("`{name}` {old} below would become {new}", name=name, old=below[name], new=version))
+            needed.update(_name_of(line) for line in item["metadata"].get("requires_dist") or ())
             wheels.append(
                 Wheel(
                     name=name,
@@ -60,4 +71,27 @@ def read_report(
             )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         return Doubt(text("pip's report cannot be read: {problem}", problem=error))
-    return Resolution(interpreter=interpreter, wheels=tuple(wheels), installer=install.tool, compiles=install.compiles)
+    return Resolution(
+        interpreter=interpreter,
+        wheels=tuple(wheels),
+        kept=_kept(needed, interpreter),
+        installer=install.tool,
+        compiles=install.compiles,
+    )
+
+
+def _kept(needed: set[str], interpreter: Interpreter) -> tuple[Installed, ...]:
+    """What is installed of *needed*, and what that may need in turn (markers are not looked at)."""
+    installed = {item.name: item for item in interpreter.installed}
+    left, seen = sorted(needed), set(needed)
+    while left:
+        found = installed.get(left.pop())
+        more = {_name_of(line) for line in found.requires} - seen if found else set()
+        seen |= more
+        left += sorted(more)
+    return tuple(item for name, item in sorted(installed.items()) if name in seen)
+
+
+def _name_of(requirement: str) -> str:
+    match = _NAME.match(requirement)
+    return re.sub(r"[-_.]+", "-", match[0]).lower() if match else ""

@@ -81,7 +81,7 @@ def resolve(
         if isinstance(found, Doubt):
             return found
         if learned is not None:
-            learned.append(_locked(step, wanted, found, host, command))
+            learned.append(locked(step, wanted, found, host, command))
         made = _joined(made, found)
     assert made is not None
     return made
@@ -208,7 +208,9 @@ def _resolve_one(
             return Doubt(text("`{name}` has no hash in the requirements", name=name))
         other = other_files(indexes, name, wheel.version, wheel.sha256, wheel.filename)
         if other and not wheel.direct_url:
-            return Doubt(text("`{place}` has another `{filename}`", place=other, filename=wheel.filename))
+            return Doubt(
+                text("`{place}` has another `{filename}`", place=other, filename=wheel.filename), is_of_choice=True
+            )
         wheels.append(wheel)
     return Resolution(
         interpreter=interpreter,
@@ -297,7 +299,8 @@ def _obey(
     )  # fmt: skip
 
 
-def _locked(install: Install, wanted: Requirements, found: Resolution, host: Host, command: str) -> LockedInstall:
+def locked(install: Install, wanted: Requirements, found: Resolution, host: Host, command: str) -> LockedInstall:
+    """What the lock says about *install*, which came to *found*."""
     python, platform = _target(found.interpreter)
     return LockedInstall(
         command=command,

@@ -199,7 +199,7 @@ class Question:
         for package in answer.packages:
             is_known = package.is_direct or package.name in self.kept or package.name in answer.looked_at
             if package.name not in answer.tried or not is_known:
-                return Doubt(text("uv does not say how it found `{name}`", name=package.name))
+                return Doubt(text("uv does not say how it found `{name}`", name=package.name), is_of_choice=True)
         searched = sorted(name for name, count in answer.tried.items() if count > 1)
         if searched and (len(searched) > 1 or not self._is_newest_possible(searched[0], answer)):
             name = searched[0]
@@ -208,13 +208,14 @@ class Question:
                     "the resolver had to search: it tried {count} versions of `{name}`",
                     count=answer.tried[name],
                     name=name,
-                )
+                ),
+                is_of_choice=True,
             )
         chosen = {package.name: package.version for package in answer.packages}
         if not (self.install.pre or self.wanted.pre):
             for name in sorted(set(answer.early) & chosen.keys()):
                 if self._newest_of_all(name, chosen[name]) != chosen[name]:
-                    return Doubt(text("a package asks for a pre-release of `{name}`", name=name))
+                    return Doubt(text("a package asks for a pre-release of `{name}`", name=name), is_of_choice=True)
         only_binary = (*self.install.only_binary, *self.wanted.only_binary)
         binary = {normalise_name(name) for value in only_binary for name in value.split(",") if name != ":all:"}
         is_binary = ":all:" in only_binary
@@ -233,7 +234,7 @@ class Question:
             if isinstance(other, Doubt):
                 return other
             if _files(other) != _files(answer):
-                return Doubt(text("the indexes have different files of one version"))
+                return Doubt(text("the indexes have different files of one version"), is_of_choice=True)
         return None
 
     def _is_newest_possible(self, name: str, answer: Answer) -> bool:

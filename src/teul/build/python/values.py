@@ -18,6 +18,8 @@ class Doubt:
     """Why an install is left to the command itself; said in the build's progress."""
 
     reason: Text
+    is_of_choice: bool = False
+    """Whether only which wheels pip would choose is in doubt: then it can be asked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

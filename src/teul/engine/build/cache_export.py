@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 
 from teul.build import ops
 from teul.build.cache_config import CONFIG_TYPE, INLINE_FIELD, MOUNT_TYPE, CacheConfig, Record
+from teul.build.copy_step import tree_key
 from teul.build.runs import cache_mount_folder
 from teul.engine.images.compressing import compressed, find_own
 from teul.errors import Cancelled, InvalidReference, TeulError, text
@@ -81,7 +82,7 @@ def gather(target: Vertex, solution: Solution, worker: BuildWorker, cache: Build
             made.stacks.setdefault(diff_id, (record.stack or ())[: number + 1])
         if isinstance(vertex.op, ops.Copy) and not vertex.op.context:
             source = solution.outcomes.get(vertex.inputs[1]) if len(vertex.inputs) > 1 else None
-            key = worker.tree_key(vertex.op, source.result) if source is not None else ""
+            key = tree_key(vertex.op, source.result) if source is not None else ""
             seen = cache.find(key) if key else None
             if seen is not None:
                 records[key] = Record.of(key, seen)

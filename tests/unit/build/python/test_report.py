@@ -7,6 +7,7 @@ import pytest
 from teul.build.python.command import Install
 from teul.build.python.report import read_report
 from teul.build.python.values import Doubt, Installed, Interpreter
+from teul.values import replace
 
 SHA = "ab" * 32
 INSTALL = Install(tool="pip", program="pip", interpreter="", cwd="/", compiles=False)
@@ -91,3 +92,17 @@ def test_a_folder_that_this_host_lends_is_no_doubt():
 )
 def test_all_else_is_a_doubt(data):
     assert isinstance(read_report(data, INSTALL, PYTHON, lent=("/srv/wheels/",)), Doubt)
+
+
+def test_what_is_below_and_needed_is_kept():
+    below = (
+        Installed(name="below", version="1", place="/usr/lib/x/below-1.dist-info", requires=("Deep.er>=1",)),
+        Installed(name="deep-er", version="3", place="/usr/lib/x/deep_er-3.dist-info"),
+        Installed(name="stranger", version="4", place="/usr/lib/x/stranger-4.dist-info"),
+    )
+    data = report(metadata={"name": "new", "version": "1", "requires_dist": ["below (>=1) ; python_version > '3'"]})
+
+    made = read_report(data, INSTALL, replace(PYTHON, installed=below), asked=("new",))
+
+    assert not isinstance(made, Doubt)
+    assert [item.name for item in made.kept] == ["below", "deep-er"]
