@@ -439,6 +439,12 @@ class LockError(InvalidInput):
     code = "invalid-lock"
 
 
+class BrokenEnvironment(InvalidInput):
+    """Two packages of a project's image do not fit together: one is compiled against another version of the other."""
+
+    code = "broken-environment"
+
+
 class Unauthorized(Denied):
     code = "unauthorized"
 

@@ -335,6 +335,7 @@ def build_options(folder: str, project: ModelProject) -> BuildOptions:
         tags=(f"{project.name}:latest",),
         as_of=image.as_of,
         writes_lock=True,
+        is_project=True,
         lock_path=f"{folder}/teul.lock",
     )
 

@@ -62,4 +62,19 @@ MESSAGES = {
     "`{reference}` is another image than in {path}": "`{reference}`은(는) {path}에 있는 것과 다른 이미지입니다",
     "base `{reference}`: image {image} is not here": "베이스 `{reference}`: 이미지 {image}이(가) 여기에 없습니다",
     "--pull --lock takes the present one": "--pull --lock은 지금 것을 씁니다",
+    # What was installed, imported
+    "checking that {names} can be imported": "import할 수 있는지 확인합니다: {names}",
+    "`{package}` needs `{library}`, which is not in the image": "`{package}`에 필요한 `{library}`이(가) 이미지에 없습니다",
+    "`{package}` needs {version}: the base image is older": "`{package}`에는 {version}이(가) 필요합니다. 베이스 이미지가 더 오래됐습니다",
+    "`{package}` cannot be imported with `{other}`: {problem}": "`{package}`은(는) `{other}`와(과) 함께 import할 수 없습니다: {problem}",
+    "`{package}` cannot be imported: {problem}": "`{package}`을(를) import할 수 없습니다: {problem}",
+    "`apt-file search {library}` says which Debian package has it": (
+        "`apt-file search {library}`로 어느 데비안 패키지에 있는지 알 수 있습니다"
+    ),
+    '`packages = ["{package}"]` in [image]': '[image]에 `packages = ["{package}"]`',
+    "RUN apt-get install {package}": "RUN apt-get install {package}",
+    '`as_of = "{date}"` in [image], or pin an older {other}': '[image]에 `as_of = "{date}"`를 쓰거나, {other}을(를) 더 오래된 버전으로 고정하세요',
+    "teul build --as-of {date}, or pin an older {other}": "teul build --as-of {date}, 또는 {other}을(를) 더 오래된 버전으로 고정하세요",
+    "pin an older {other}": "{other}을(를) 더 오래된 버전으로 고정하세요",
+    "{problem} (hint: {hint})": "{problem} (힌트: {hint})",
 }

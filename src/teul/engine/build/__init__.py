@@ -133,6 +133,8 @@ class BuildOptions:
     writes_lock: bool = False
     lock_path: str = ""
     """"" is `teul.lock` beside the Dockerfile."""
+    is_project: bool = False
+    """It is the image of a project, whose steps run in it: packages that do not fit together are an error."""
     is_offline: bool = False
     """Nothing is asked of a network: bases and wheels are those that are here, and RUNs have none."""
 
@@ -404,6 +406,8 @@ class Session:
         config = self._config(solution).to_bytes()
         if self.options.writes_lock:
             self._write_lock(solution)
+        if not self.is_trial and self.options.normalise:
+            self._check_imports(solution)
         known = None
         if self.options.cache_to:
             from teul.engine.build.cache_export import gather, with_inline_cache
@@ -437,6 +441,24 @@ class Session:
             scope=self.scope,
             metadata=metadata,
             is_kept=is_kept,
+        )
+
+    def _check_imports(self, solution: Solution) -> None:
+        """Whether what was installed can be imported.
+
+        Raises:
+            BrokenEnvironment: in a project's image, two packages certainly do not fit together.
+        """
+        from teul.solver.graph import walk
+
+        runs = [vertex.op for vertex in walk([self.lowered.vertex]) if isinstance(vertex.op, ops.Run)]
+        if not any("install" in word or "sync" in word for run in runs for word in run.args):
+            return
+        from teul.engine.build.environments import check_imports
+
+        env = self.lowered.config.config.env
+        check_imports(
+            self.worker, self.lowered.vertex, solution, self.events, env=env, is_project=self.options.is_project
         )
 
     def _write_lock(self, solution: Solution) -> None:
