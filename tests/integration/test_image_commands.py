@@ -196,7 +196,7 @@ def test_export_writes_a_layout(teul, image, tmp_path):
 
 
 def test_df_says_what_takes_the_space(teul, image):
-    lines = teul("image", "df", "app:1")[1].splitlines()
+    lines = teul("image", "df", "--layers", "app:1")[1].splitlines()
     every = teul("image", "df")[1].splitlines()
 
     assert lines[0].split()[:3] == ["LAYER", "SIZE", "FILES"]

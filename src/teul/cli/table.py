@@ -81,8 +81,8 @@ COMMANDS: dict[str, tuple[str, str, str, str]] = {
     "why": (
         LIFE,
         "why",
-        "Say which input made a step run again",
-        "어떤 입력 때문에 단계가 다시 실행됐는지 알려 줍니다",
+        "Say why a step ran again, or where a file or package of an image comes from",
+        "단계가 왜 다시 실행됐는지, 이미지의 파일이나 패키지가 어디서 왔는지 알려 줍니다",
     ),
     "tracking token create": (
         LIFE,
@@ -116,6 +116,18 @@ COMMANDS: dict[str, tuple[str, str, str, str]] = {
         "image_df",
         "Show what takes the space in an image",
         "이미지에서 공간을 차지하는 것을 보여 줍니다",
+    ),
+    "image diff": (
+        LIFE,
+        "image_diff",
+        "Compare two images: packages by version, files, configuration",
+        "두 이미지를 비교합니다: 패키지 버전, 파일, 설정",
+    ),
+    "image sbom": (
+        LIFE,
+        "image_sbom",
+        "Print an image's bill of materials (CycloneDX, SPDX)",
+        "이미지의 구성 명세(SBOM: CycloneDX, SPDX)를 출력합니다",
     ),
     "image export": (LIFE, "image_export", "Write an image as an OCI layout", "이미지를 OCI 레이아웃으로 내보냅니다"),
     "system fsck": (

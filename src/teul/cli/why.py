@@ -1,23 +1,31 @@
-"""`teul why IMAGE|STEP`: which input made a step run again, against the build before."""
+"""`teul why IMAGE|STEP`: which input made a step run again, against the build before; `teul why IMAGE PATH|PACKAGE`:
+where a file or a package comes from.
+"""
 
 from __future__ import annotations
 
 import time
 
 from teul.cli.flags import Flag
-from teul.errors import InvalidInput, UsageError, text
+from teul.errors import InvalidInput, OptionUnsupported, UsageError, text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from teul.cli.context import Context
     from teul.cli.flags import Arguments
+    from teul.engine.images.contents import LayerFacts
+    from teul.engine.images.origins import PackageOrigin, PathOrigin
     from teul.solver.solve import Cause
 
-USAGE = "[OPTIONS] IMAGE | STEP"
-FLAGS = (Flag("all", "a", "bool", help="Show the steps that were taken from the cache too"),)
+USAGE = "[OPTIONS] IMAGE [PATH | PACKAGE] | STEP"
+FLAGS = (
+    Flag("all", "a", "bool", help="Show the steps that were taken from the cache too"),
+    Flag("format", help="Format what is said of a path or a package: json, or a Go template"),
+)
 SHOWN_CAUSES = 10
+SHOWN_NAMES = 8
 
 
 def run(arguments: Arguments, context: Context) -> int:
@@ -25,10 +33,15 @@ def run(arguments: Arguments, context: Context) -> int:
     from teul.cli.units import human_age
     from teul.engine.build import explain
 
-    if len(arguments.rest) != 1:
+    if len(arguments.rest) not in (1, 2):
         raise UsageError(
-            text("`teul why` requires 1 argument, got {count}", count=len(arguments.rest)), hint="teul why --help"
+            text("`teul why` requires 1 or 2 arguments, got {count}", count=len(arguments.rest)),
+            hint="teul why --help",
         )
+    if len(arguments.rest) == 2:
+        return _origins(arguments, context)
+    if arguments.string("format"):
+        raise OptionUnsupported("--format", hint=text("only with a path or a package"))
     wanted = arguments.rest[0]
     found = explain(context.engine, wanted)
     if not found:
@@ -48,6 +61,129 @@ def run(arguments: Arguments, context: Context) -> int:
     if not shown:
         context.print(context.translate(text("every step was taken from the cache")))
     return 0
+
+
+def _origins(arguments: Arguments, context: Context) -> int:
+    """Print where a path or a package of an image comes from."""
+    from teul.engine.images.origins import PackageOrigin, origins
+
+    found = origins(context.engine, *arguments.rest)
+    template = arguments.string("format")
+    if template:
+        from teul.cli.templates import render_template
+
+        for item in found:
+            record = _package_record(item) if isinstance(item, PackageOrigin) else _path_record(item)
+            context.print(render_template(template, record))
+        return 0
+    for item in found:
+        lines = _package_lines(item) if isinstance(item, PackageOrigin) else _path_lines(item)
+        for number, line in enumerate(lines):
+            context.print(("   " if number else "") + context.translate(line))
+    return 0
+
+
+def _package_lines(item: PackageOrigin) -> Iterable[str]:
+    from teul.cli.units import human_size
+
+    package = item.package
+    kind = text("Python package") if package.kind == "python" else text("Debian package")
+    yield text(
+        "{name} {version}: {kind}, {count} files, {size}",
+        name=package.name,
+        version=package.version,
+        kind=kind,
+        count=item.file_count,
+        size=human_size(item.size_bytes),
+    )
+    if package.place:
+        yield text("in /{place}", place=package.place)
+    if item.wheel:
+        yield text("wheel {wheel}, installed by {tool}", wheel=item.wheel, tool=item.installer or "?")
+    if item.is_requested:
+        yield text("asked for by name")
+    if item.needed_by:
+        yield text("needed by {names}", names=_names(item.needed_by))
+    for layer, size_bytes in item.layers[:SHOWN_CAUSES]:
+        yield text("layer {digest}, {size}", digest=layer.diff_id.short, size=human_size(size_bytes))
+        yield _made_by(layer)
+    if item.shared:
+        yield text("images with that layer too: {names}", names=_names(item.shared))
+
+
+def _path_lines(item: PathOrigin) -> Iterable[str]:
+    if item.is_removed:
+        yield text("/{path}: removed in layer {digest}", path=item.path, digest=item.layer.diff_id.short)
+    elif item.link:
+        yield text(
+            "/{path} → {target}: layer {digest}",
+            path=item.path,
+            target=item.link,
+            digest=item.layer.diff_id.short,
+        )
+    else:
+        yield text("/{path}: layer {digest}", path=item.path, digest=item.layer.diff_id.short)
+    yield _made_by(item.layer)
+    if item.package is not None:
+        if item.wheel:
+            yield text("of {package}, wheel {wheel}", package=item.package, wheel=item.wheel)
+        else:
+            yield text("of {package}", package=item.package)
+    for layer in item.replaced:
+        yield text("was in layer {digest} before", digest=layer.diff_id.short)
+        yield _made_by(layer)
+
+
+def _made_by(layer: LayerFacts) -> str:
+    words = layer.created_by or "-"
+    if layer.base:
+        return text("made by {instruction} (of {image})", instruction=words, image=layer.base)
+    return text("made by {instruction}", instruction=words)
+
+
+def _names(names: Sequence[str]) -> str:
+    more = f" +{len(names) - SHOWN_NAMES}" if len(names) > SHOWN_NAMES else ""
+    return ", ".join(names[:SHOWN_NAMES]) + more
+
+
+def _layer_record(layer: LayerFacts) -> dict[str, object]:
+    return {
+        "Number": layer.number,
+        "DiffID": str(layer.diff_id),
+        "CreatedBy": layer.created_by,
+        "Packages": layer.holds,
+        "Image": layer.base,
+    }
+
+
+def _package_record(item: PackageOrigin) -> dict[str, object]:
+    return {
+        "Package": item.package.name,
+        "Version": item.package.version,
+        "Kind": item.package.kind,
+        "Place": f"/{item.package.place}" if item.package.place else "",
+        "Wheel": item.wheel,
+        "Installer": item.installer,
+        "Requested": item.is_requested,
+        "NeededBy": list(item.needed_by),
+        "Files": item.file_count,
+        "SizeBytes": item.size_bytes,
+        "Layers": [_layer_record(layer) | {"SizeBytes": size_bytes} for layer, size_bytes in item.layers],
+        "SharedWith": list(item.shared),
+    }
+
+
+def _path_record(item: PathOrigin) -> dict[str, object]:
+    return {
+        "Path": f"/{item.path}",
+        "Target": item.link,
+        "Removed": item.is_removed,
+        "Package": item.package.name if item.package is not None else "",
+        "Version": item.package.version if item.package is not None else "",
+        "Wheel": item.wheel,
+        "Layer": _layer_record(item.layer),
+        "Replaced": [_layer_record(layer) for layer in item.replaced],
+    }
 
 
 def because(reason: str, causes: Sequence[Cause]) -> list[str]:

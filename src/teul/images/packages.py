@@ -16,8 +16,12 @@ if TYPE_CHECKING:
 
 STATUS_LIMIT_BYTES = 64 << 20
 METADATA_LIMIT_BYTES = 4 << 20
+OS_RELEASE_LIMIT_BYTES = 1 << 16
 PLACES = ("usr", "opt", "venv", "app", "home", "root", "srv", "workspace", "code")
 """The folders at the root that are searched for Python's packages (and what hides behind a dot in them, `.venv`)."""
+
+_REQUIRES = re.compile(r"Requires-Dist:\s*([A-Za-z0-9][A-Za-z0-9._-]*)", re.IGNORECASE)
+_EXTRA = re.compile(r";.*\bextra\s*==")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -31,6 +35,8 @@ class Package:
     license: str = ""
     place: str = ""
     distribution: str = ""
+    requires: tuple[str, ...] = ()
+    """Names of what it needs (PEP 503, without extras); Python's only."""
 
     @property
     def purl(self) -> str:
@@ -38,7 +44,7 @@ class Package:
         from urllib.parse import quote
 
         if self.kind == "pypi":
-            return f"pkg:pypi/{quote(re.sub('[-_.]+', '-', self.name).lower())}@{quote(self.version, safe='')}"
+            return f"pkg:pypi/{quote(normal_name(self.name))}@{quote(self.version, safe='')}"
         where = quote(self.distribution or "debian")
         extra = f"?arch={quote(self.architecture)}" if self.architecture else ""
         return f"pkg:deb/{where}/{quote(self.name)}@{quote(self.version, safe='')}{extra}"
@@ -84,7 +90,12 @@ def _open(root: str, path: str, limit_bytes: int) -> bytes | None:
 
 
 def _distribution(root: str) -> str:
-    for line in (_open(root, "etc/os-release", 1 << 16) or b"").decode(errors="replace").splitlines():
+    return parse_os_release(_open(root, "etc/os-release", OS_RELEASE_LIMIT_BYTES) or b"")
+
+
+def parse_os_release(data: bytes) -> str:
+    """The distribution's name (`debian`), "" when the file does not say. Source: os-release(5), ID."""
+    for line in data.decode(errors="replace").splitlines():
         if line.startswith("ID="):
             return line[3:].strip("\"' ")
     return ""
@@ -97,17 +108,22 @@ def _debian(root: str, distribution: str) -> Iterator[Package]:
     except OSError:
         pass
     for place in places:
-        for paragraph in (_open(root, place, STATUS_LIMIT_BYTES) or b"").decode(errors="replace").split("\n\n"):
-            fields = _fields(paragraph)
-            if fields.get("package") and fields.get("version") and _is_installed(fields.get("status", "")):
-                yield Package(
-                    "deb",
-                    fields["package"],
-                    fields["version"],
-                    architecture=fields.get("architecture", ""),
-                    place=place,
-                    distribution=distribution,
-                )
+        yield from parse_status(_open(root, place, STATUS_LIMIT_BYTES) or b"", place, distribution)
+
+
+def parse_status(data: bytes, place: str, distribution: str) -> Iterator[Package]:
+    """The installed packages of a dpkg status file that lies at *place*."""
+    for paragraph in data.decode(errors="replace").split("\n\n"):
+        fields = _fields(paragraph)
+        if fields.get("package") and fields.get("version") and _is_installed(fields.get("status", "")):
+            yield Package(
+                "deb",
+                fields["package"],
+                fields["version"],
+                architecture=fields.get("architecture", ""),
+                place=place,
+                distribution=distribution,
+            )
 
 
 def _is_installed(status: str) -> bool:
@@ -142,13 +158,34 @@ def _described(root: str, folder: str) -> Package | None:
 
 def _read_metadata(root: str, path: str) -> Package | None:
     data = _open(root, path, METADATA_LIMIT_BYTES)
-    if data is None:
-        return None
-    fields = _fields(data.decode(errors="replace").replace("\r\n", "\n").partition("\n\n")[0])
+    return None if data is None else parse_metadata(data, path)
+
+
+def parse_metadata(data: bytes, place: str) -> Package | None:
+    """The Python distribution that METADATA or PKG-INFO at *place* describes; None when it has no name or version."""
+    header = data.decode(errors="replace").replace("\r\n", "\n").partition("\n\n")[0]
+    fields = _fields(header)
     if not fields.get("name") or not fields.get("version"):
         return None
     said = fields.get("license-expression") or fields.get("license", "")
-    return Package("pypi", fields["name"], fields["version"], license=said if len(said) < 100 else "", place=path)
+    requires = {
+        normal_name(match[1])
+        for line in header.splitlines()
+        if (match := _REQUIRES.match(line)) and not _EXTRA.search(line)
+    }
+    return Package(
+        "pypi",
+        fields["name"],
+        fields["version"],
+        license=said if len(said) < 100 else "",
+        place=place,
+        requires=tuple(sorted(requires)),
+    )
+
+
+def normal_name(name: str) -> str:
+    """PEP 503: `Flask_Thing` → `flask-thing`."""
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def _fields(paragraph: str) -> dict[str, str]:

@@ -1,6 +1,6 @@
-"""Bills of materials: packages as SPDX 2.3 or CycloneDX 1.5 documents. PURE: the same packages give the same document.
+"""Bills of materials: packages as SPDX 2.3 or CycloneDX 1.6 documents. PURE: the same packages give the same document.
 
-Spec: spdx.github.io/spdx-spec/v2.3; cyclonedx.org/docs/1.5/json.
+Spec: spdx.github.io/spdx-spec/v2.3; cyclonedx.org/docs/1.6/json.
 """
 
 from __future__ import annotations
@@ -9,10 +9,11 @@ import hashlib
 import uuid
 
 from teul import __version__
+from teul.images.packages import normal_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from typing import Any
 
     from teul.images.packages import Package
@@ -76,25 +77,45 @@ def _spdx_id(package: Package) -> str:
     return f"SPDXRef-Package-{package.kind}-{name}-{mark}"
 
 
-def cyclonedx(packages: Sequence[Package], *, name: str, digest: str, created: str) -> dict[str, Any]:
-    """A CycloneDX 1.5 document, with the arguments of `spdx`."""
-    components = []
+def cyclonedx(
+    packages: Sequence[Package],
+    *,
+    name: str,
+    digest: str,
+    created: str,
+    layers: Mapping[Package, str] | None = None,
+) -> dict[str, Any]:
+    """A CycloneDX 1.6 document, with the arguments of `spdx`; *layers* says which layer (diff id) has a package."""
+    by_name: dict[tuple[str, str], list[str]] = {}
     for package in packages:
+        by_name.setdefault((_folder(package), normal_name(package.name)), []).append(_reference(package))
+    components = []
+    needs: dict[str, list[str]] = {digest: []}
+    for package in packages:
+        properties = [{"name": "teul:location", "value": f"/{package.place}"}]
+        layer = (layers or {}).get(package)
+        if layer:
+            properties.append({"name": "teul:layer", "value": layer})
         component: dict[str, Any] = {
-            "bom-ref": f"{package.purl}#{package.place}",
+            "bom-ref": _reference(package),
             "type": "library",
             "name": package.name,
             "version": package.version,
             "purl": package.purl,
-            "properties": [{"name": "teul:location", "value": f"/{package.place}"}],
+            "properties": properties,
         }
         if package.license:
             component["licenses"] = [{"license": {"name": package.license}}]
-        components.append(component)
+        if component["bom-ref"] not in needs:
+            components.append(component)
+            needs[digest].append(component["bom-ref"])
+            found = [item for wanted in package.requires for item in by_name.get((_folder(package), wanted), ())]
+            needs[component["bom-ref"]] = sorted({*found} - {component["bom-ref"]})
     return {
+        "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",
         "bomFormat": "CycloneDX",
-        "specVersion": "1.5",
-        "serialNumber": f"urn:uuid:{uuid.UUID(digest.removeprefix('sha256:')[:32])}",
+        "specVersion": "1.6",
+        "serialNumber": f"urn:uuid:{uuid.UUID(digest.removeprefix('sha256:')[:32], version=4)}",
         "version": 1,
         "metadata": {
             "timestamp": created,
@@ -102,4 +123,14 @@ def cyclonedx(packages: Sequence[Package], *, name: str, digest: str, created: s
             "component": {"bom-ref": digest, "type": "container", "name": name, "version": digest},
         },
         "components": components,
+        "dependencies": [{"ref": name, "dependsOn": found} for name, found in needs.items()],
     }
+
+
+def _reference(package: Package) -> str:
+    return f"{package.purl}#{package.place}"
+
+
+def _folder(package: Package) -> str:
+    """Where packages see each other: the folder of a `.dist-info`; Debian's all."""
+    return package.place.rpartition("/")[0].rpartition("/")[0] if package.kind == "pypi" else package.kind

@@ -18,6 +18,7 @@ class Lower:
     def __init__(self, folders: Sequence[str]) -> None:
         """*folders*: bottom first."""
         self._folders: list[bytes] = []
+        self._count = len(folders)
         for folder in reversed(folders):
             self._folders.append(os.fsencode(folder))
             if is_opaque(self._folders[-1]):
@@ -76,6 +77,44 @@ class Lower:
             contributing = following
         return contributing
 
+    def walk(self) -> Iterator[tuple[bytes, int, bytes, os.stat_result]]:
+        """Every entry of the merged tree: its path, the number of its layer (bottom is 0), where it lies, its status.
+
+        A folder comes before what is in it; its layer is the upper-most one that has it.
+        """
+        bottom = self._count - 1
+        pending = [(b"", [(bottom - place, folder) for place, folder in enumerate(self._folders)])]
+        while pending:
+            path, contributing = pending.pop()
+            folders: dict[bytes, list[tuple[int, bytes]]] = {}
+            closed: set[bytes] = set()
+            for number, folder in contributing:
+                hidden: list[bytes] = []
+                with os.scandir(folder) as entries:
+                    for entry in entries:
+                        name = entry.name
+                        if name.startswith(WHITEOUT):
+                            hidden.append(name[len(WHITEOUT) :])
+                        elif name in closed:
+                            continue
+                        elif entry.is_dir(follow_symlinks=False):
+                            if name not in folders:
+                                yield _joined(path, name), number, entry.path, entry.stat(follow_symlinks=False)
+                            folders.setdefault(name, []).append((number, entry.path))
+                        else:
+                            closed.add(name)
+                            status = entry.stat(follow_symlinks=False)
+                            if name not in folders and not is_whiteout(status):
+                                yield _joined(path, name), number, entry.path, status
+                closed.update(hidden)
+                if is_opaque(folder):
+                    break
+            pending += [(_joined(path, name), places) for name, places in sorted(folders.items(), reverse=True)]
+
+
+def _joined(folder: bytes, name: bytes) -> bytes:
+    return folder + b"/" + name if folder else name
+
 
 def is_whiteout(status: os.stat_result) -> bool:
     """Overlay's mark for "nothing here, whatever lies below"."""
@@ -112,5 +151,5 @@ def whiteouts(folder: str) -> Iterator[bytes]:
                 elif entry.name.startswith(WHITEOUT):
                     if entry.name != OPAQUE:
                         yield (inside + b"/" if inside else b"") + entry.name[len(WHITEOUT) :]
-                elif not entry.is_file() and not entry.is_symlink() and is_whiteout(entry.stat(follow_symlinks=False)):
+                elif not entry.is_file(follow_symlinks=False) and is_whiteout(entry.stat(follow_symlinks=False)):
                     yield path

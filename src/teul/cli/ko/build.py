@@ -164,7 +164,7 @@ MESSAGES = {
     "fetch it into a folder first": "먼저 폴더로 받아 두세요",
     "build context `{name}`: no folder `{path}`": "빌드 컨텍스트 `{name}`: 폴더 `{path}`이(가) 없습니다",
     "`teul build` requires 1 argument, got {count}": "`teul build`에는 인자가 하나 있어야 하는데 {count}개입니다",
-    "`teul why` requires 1 argument, got {count}": "`teul why`에는 인자가 하나 있어야 하는데 {count}개입니다",
+    "`teul why` requires 1 or 2 arguments, got {count}": "`teul why`에는 인자가 하나나 둘 있어야 하는데 {count}개입니다",
     "can't use stdin for both build context and dockerfile": "표준 입력을 컨텍스트와 Dockerfile 둘 다로 쓸 수 없습니다",
     "image {id} ({names}): nothing changed": "이미지 {id} ({names}): 바뀐 것이 없습니다",
     "image {id} ({names}): {ran} of {total} steps ran": "이미지 {id} ({names}): {total}단계 가운데 {ran}단계를 실행했습니다",

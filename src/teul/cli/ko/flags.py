@@ -1,6 +1,15 @@
 """Help texts of flags. Several commands share a text, so they are kept together."""
 
 MESSAGES: dict[str, str] = {
+    "Format output using a custom template: json, or a Go template for each difference": (
+        "출력 형식: json 또는 차이마다 쓸 Go 템플릿"
+    ),
+    "Format what is said of a path or a package: json, or a Go template": (
+        "경로나 패키지에 대한 출력 형식: json 또는 Go 템플릿"
+    ),
+    "Kind of document: cyclonedx-json or spdx-json": "문서 종류: cyclonedx-json 또는 spdx-json",
+    "Name the files of packages that differ too": "버전이 다른 패키지의 파일도 보여 줍니다",
+    "Show layers instead of packages": "패키지 대신 레이어를 보여 줍니다",
     "Additional build contexts (e.g., name=path, name=docker-image://image)": (
         "더 쓸 빌드 컨텍스트(예: name=path, name=docker-image://image)"
     ),

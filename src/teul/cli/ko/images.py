@@ -1,6 +1,45 @@
 """Korean messages of `teul.images`, `teul.registry`, `teul.engine.images` and their commands."""
 
 MESSAGES = {
+    # where things come from: teul why IMAGE PATH|PACKAGE
+    "only with a path or a package": "경로나 패키지를 줄 때만 쓸 수 있습니다",
+    "Python package": "Python 패키지",
+    "Debian package": "데비안 패키지",
+    "{name} {version}: {kind}, {count} files, {size}": "{name} {version}: {kind}, 파일 {count}개, {size}",
+    "in /{place}": "위치 /{place}",
+    "wheel {wheel}, installed by {tool}": "wheel {wheel}, {tool}(으)로 설치",
+    "asked for by name": "이름을 지정해 설치했습니다",
+    "needed by {names}": "{names}에 필요합니다",
+    "layer {digest}, {size}": "레이어 {digest}, {size}",
+    "images with that layer too: {names}": "이 레이어가 있는 다른 이미지: {names}",
+    "/{path}: removed in layer {digest}": "/{path}: 레이어 {digest}에서 지웠습니다",
+    "/{path} → {target}: layer {digest}": "/{path} → {target}: 레이어 {digest}",
+    "/{path}: layer {digest}": "/{path}: 레이어 {digest}",
+    "of {package}, wheel {wheel}": "{package}의 파일, wheel {wheel}",
+    "of {package}": "{package}의 파일",
+    "was in layer {digest} before": "그 전에는 레이어 {digest}에 있었습니다",
+    "made by {instruction} (of {image})": "만든 명령: {instruction} ({image}에서 옴)",
+    "made by {instruction}": "만든 명령: {instruction}",
+    "`{thing}`: no package and no path of `{image}` has that name": (
+        "`{thing}`: `{image}`에 그런 이름의 패키지나 경로가 없습니다"
+    ),
+    "teul image df {image}": "teul image df {image}",
+    # teul image df, diff, sbom
+    "warning: {message}": "경고: {message}",
+    "{size} in all, {own} of it in no other image; {python} Python and {debian} Debian packages": (
+        "모두 {size}, 그중 {own}은(는) 다른 이미지에 없습니다. Python 패키지 {python}개, 데비안 패키지 {debian}개"
+    ),
+    "CUDA's {name} stands twice: {system} ({system_size:.0f} MB) and {wheel} ({wheel_size:.0f} MB)": (
+        "CUDA의 {name}이(가) 두 벌 있습니다: {system} ({system_size:.0f} MB), {wheel} ({wheel_size:.0f} MB)"
+    ),
+    "no difference": "다른 점이 없습니다",
+    "Python packages": "Python 패키지",
+    "Debian packages": "데비안 패키지",
+    "Files": "파일",
+    "Configuration": "설정",
+    "bill of materials: expected one of {known}, got `{kind}`": (
+        "구성 명세: {known} 중 하나여야 하는데 `{kind}`입니다"
+    ),
     # teul.cli.positionals and flags
     '"teul {command}" accepts no arguments': '"teul {command}"는 인자를 받지 않습니다',
     '"teul {command}" requires exactly {count} argument(s)': '"teul {command}"에는 인자가 정확히 {count}개 필요합니다',

@@ -424,6 +424,10 @@ class Session:
             written = found is None or any(name not in found.names for name in names)
             image = self.engine.images.add(config, names=names) if found is None or written else found
             self._describe(image, names)
+            if solution.ran and any("nvidia-" in line.comment for line in image.config.history):
+                from teul.engine.images.sizes import warn_of_doubles
+
+                warn_of_doubles(self.engine, image, self.events)
         else:
             image = _unkept(config)
         metadata = self._delivery().deliver(config, names, solution) if self._is_delivered() else {}
