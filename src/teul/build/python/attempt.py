@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from teul.build.python.cut import Piece
     from teul.build.python.lock import LockedInstall
     from teul.build.python.uv import Host
-    from teul.build.python.values import Resolution
+    from teul.build.python.values import Resolution, Wheel
     from teul.errors import Text
     from teul.registry.transport import Transport
     from teul.solver import Task
@@ -148,6 +148,8 @@ def _ask_pip(
     It takes as long as pip needs to search; fetching, unpacking and compiling are still saved. A lock keeps the answer,
     so that pip is asked once.
     """
+    from teul.build.python.building import built_wheel, install_words, keep
+    from teul.build.python.indexes import indexes_of
     from teul.build.python.report import read_report
     from teul.build.python.requirements import read_requirements
     from teul.build.python.resolving import locked
@@ -162,23 +164,34 @@ def _ask_pip(
         return doubt
     stage.say(text("asking pip what it would install: {reason}", reason=doubt.reason))
     path = f"/tmp/.teul-report-{os.urandom(6).hex()}.json"
-    given = ("PIP_DRY_RUN=1", "PIP_QUIET=1", f"PIP_REPORT={path}")
-    data = stage.rehearse(replace(stage.op, env=(*stage.op.env, *given)), path)
+    # Not by variables: a pip that gets what an archive needs to be built would obey them too.
+    args = (python.path, "-m", "pip", "install", "--dry-run", "--quiet", "--report", path, *install_words(install))
+    data = stage.rehearse(replace(stage.op, args=args, cwd=install.cwd), path)
     if data is None:
         return doubt
     lent = tuple(f"{folder}/" for folder in stage.lent_folders())
+    read = reader(tree)
     wanted = read_requirements(
-        install.requirements,
-        install.files,
-        install.constraints,
-        cwd=install.cwd,
-        env=stage.env,
-        read=reader(tree),
+        install.requirements, install.files, install.constraints, cwd=install.cwd, env=stage.env, read=read
     )
     if isinstance(wanted, Doubt):
         return wanted
     asked = [item.name for item in wanted.wanted if item.name]
-    found = read_report(data, install, python, asked=asked, lent=lent)
+    indexes = indexes_of(install, wanted)
+
+    def take(path: str, sha256: str) -> bool:
+        content = read(path)
+        if content is None or hashlib.sha256(content).hexdigest() != sha256:
+            return False
+        keep(stage, Digest.from_hex(sha256), content)
+        return True
+
+    def build(name: str, version: str, url: str, sha256: str, is_asked: bool) -> Wheel | None:
+        return built_wheel(
+            stage, python, indexes, name=name, version=version, url=url, sha256=sha256, is_asked=is_asked
+        )
+
+    found = read_report(data, install, python, asked=asked, lent=lent, take=take, build=build)
     if not isinstance(found, Doubt):
         installs.append(locked(install, wanted, found, host, _command(stage)))
     return found

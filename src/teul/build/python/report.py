@@ -14,7 +14,7 @@ from teul.errors import text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from teul.build.python.command import Install
     from teul.build.python.values import Installed, Interpreter
@@ -30,10 +30,14 @@ def read_report(
     *,
     asked: Sequence[str] = (),
     lent: tuple[str, ...] = (),
+    take: Callable[[str, str], bool] = lambda path, sha256: False,
+    build: Callable[[str, str, str, str, bool], Wheel | None] = lambda name, version, url, sha256, is_asked: None,
 ) -> Resolution | Doubt:
-    """What *data* says would be installed; a doubt where something would be built, replaced, or is not from an index.
+    """What *data* says would be installed; a doubt where something would be replaced, or is not from an index.
 
     Args:
+        take: brings a wheel of the stage (path, sha256) into the store; False where it cannot.
+        build: gives the wheel of a source archive (name, version, address, sha256, whether it was asked for).
         asked: the names that the command asks for; those that are installed below count as kept, with what they need.
         lent: the folders of this host that the stage sees, each with a slash at its end; a `file:` address anywhere
             else means a file of the stage.
@@ -52,13 +56,20 @@ def read_report(
             filename = unquote(urlsplit(url).path).rpartition("/")[2]
             sha256 = str(item["download_info"].get("archive_info", {}).get("hashes", {}).get("sha256", ""))
             path = unquote(urlsplit(url).path) if url.startswith("file:") else ""
-            if path and (not path.startswith(lent) or "/../" in path):
-                return Doubt(text("packages from `{path}` of the stage", path=path))
-            if item["is_direct"] or not filename.endswith(".whl") or not _SHA256.fullmatch(sha256):
+            is_lent = path.startswith(lent) and "/../" not in path
+            if item["is_direct"] or not _SHA256.fullmatch(sha256):
                 return Doubt(text("`{name}` is not a wheel of an index", name=name))
             if name in below:
                 return Doubt(text("`{name}` {old} below would become {new}", name=name, old=below[name], new=version))
             needed.update(_name_of(line) for line in item["metadata"].get("requires_dist") or ())
+            if not filename.endswith(".whl"):
+                built = build(name, version, url, sha256, bool(item["requested"]))
+                if built is None:
+                    return Doubt(text("`{name}` {version} cannot be built apart", name=name, version=version))
+                wheels.append(built)
+                continue
+            if path and not is_lent and not take(path, sha256):
+                return Doubt(text("packages from `{path}` of the stage", path=path))
             wheels.append(
                 Wheel(
                     name=name,

@@ -148,7 +148,7 @@ def _resolve_one(
 ) -> Resolution | Doubt:
     indexes = indexes_of(install, wanted)
     for place in _own_places(indexes, host):
-        return Doubt(text("packages from `{path}` of the stage", path=place))
+        return Doubt(text("packages from `{path}` of the stage", path=place), is_of_choice=True)
     hashes = {item.name: item.hashes for item in wanted.wanted if item.hashes}
     needs_hashes = install.require_hashes or wanted.require_hashes or bool(hashes)
     if needs_hashes and install.tool == "pip" and any(not item.name for item in wanted.wanted):
@@ -281,7 +281,12 @@ def _obey(
     ]
     if any(wheel.name in installed for wheel in wheels):
         return None
-    if not host.is_offline and not all(host.has_blob(wheel.sha256) for wheel in wheels):
+    missing = [wheel.filename for wheel in wheels if not host.has_blob(wheel.sha256) and not wheel.direct_url]
+    if missing and host.is_offline:
+        raise LockError(
+            text("wheel `{name}` is not on this machine", name=missing[0]), hint=text("build once without --offline")
+        )
+    if missing:
         return None
     return Resolution(
         interpreter=interpreter,
@@ -369,14 +374,16 @@ def _wheel(
     filename = best_wheel(list(by_name), interpreter) or ""
     if not filename:
         return Doubt(
-            text("`{name}` {version} has no wheel that is allowed here", name=package.name, version=package.version)
+            text("`{name}` {version} has no wheel that is allowed here", name=package.name, version=package.version),
+            is_of_choice=True,
         )
     file = by_name[filename]
     url = str(file.get("url") or "")
     path = str(file.get("path") or "")
     if path and not path.startswith("/"):
         return Doubt(
-            text("`{name}` {version} has no wheel that is allowed here", name=package.name, version=package.version)
+            text("`{name}` {version} has no wheel that is allowed here", name=package.name, version=package.version),
+            is_of_choice=True,
         )
     sha256 = str(file.get("hashes", {}).get("sha256", ""))
     here = path or (unquote(url.removeprefix("file://")) if url.startswith("file://") else "")

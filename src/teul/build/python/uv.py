@@ -151,7 +151,10 @@ class Question:
         if done.exit_code != 0:
             if dateless and self.host.as_of:
                 raise self._no_upload_times()
-            return Doubt(text("uv found no answer: {problem}", problem=_problem(said)))
+            problem = _problem(said)
+            if "building from source is disabled" in " ".join(said.split()) or "no usable wheels" in problem:
+                return Doubt(text("uv builds no source archives: {problem}", problem=problem), is_of_choice=True)
+            return Doubt(text("uv found no answer: {problem}", problem=problem))
         with open(output, "rb") as file:
             return _read_answer(file.read(), said, dateless)
 
@@ -228,7 +231,9 @@ class Question:
                     and name not in self.kept
                     and self._has_source_only(name, chosen[name], versions)
                 ):
-                    return Doubt(text("`{name}` has a newer version as a source archive only", name=name))
+                    return Doubt(
+                        text("`{name}` has a newer version as a source archive only", name=name), is_of_choice=True
+                    )
         if len(remote(self.indexes)) > 1 and self.indexes.strategy == "unsafe-best-match":
             other = self.ask(config="reverse.toml")
             if isinstance(other, Doubt):

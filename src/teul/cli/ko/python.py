@@ -77,4 +77,9 @@ MESSAGES = {
     "teul build --as-of {date}, or pin an older {other}": "teul build --as-of {date}, 또는 {other}을(를) 더 오래된 버전으로 고정하세요",
     "pin an older {other}": "{other}을(를) 더 오래된 버전으로 고정하세요",
     "{problem} (hint: {hint})": "{problem} (힌트: {hint})",
+    # Source archives
+    "uv builds no source archives: {problem}": "uv는 소스 아카이브를 빌드하지 않습니다: {problem}",
+    "building a wheel of {name} {version}, once": "{name} {version}의 wheel을 한 번 빌드합니다",
+    "`{name}` {version} cannot be built apart": "`{name}` {version}을(를) 따로 빌드할 수 없습니다",
+    "wheel `{name}` is not on this machine": "wheel `{name}`이(가) 이 기기에 없습니다",
 }
