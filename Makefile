@@ -1,5 +1,5 @@
 # What people and CI type. `make demo` and `make test` work in a fresh clone on a fresh machine.
-.PHONY: help install demo test check lint types contracts spelling docs docs-check bench lock clean
+.PHONY: help install demo test check lint types contracts spelling docs docs-check bench compare-mlflow lock clean
 .DEFAULT_GOAL := help
 
 PYTHON := .venv/bin/python
@@ -40,6 +40,10 @@ docs-check: .dev
 bench: ## Measure against Docker and Podman and write docs/benchmarks.md (as root, ten minutes)
 	@scripts/install use
 	@$(PYTHON) benchmarks/bench.py --write
+
+compare-mlflow: ## Ask real MLflow servers and ours the same, and write their answers down for the tests
+	@scripts/install use test
+	@$(PYTHON) tests/integration/mlflow_client/servers.py $(ARGS)
 
 lock: .dev ## Resolve requirements/*.txt anew from pyproject.toml
 	@scripts/lock $(ARGS)

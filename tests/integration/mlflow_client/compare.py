@@ -1,15 +1,20 @@
-"""Ask two servers the same and print where their answers differ: `compare.py OURS THEIRS`.
+"""Ask two servers the same and print where their answers differ: `compare.py OURS THEIRS [FILE]`.
+
+With FILE, what THEIRS answered is written down; a file written so may stand for THEIRS later.
 
 Ids, times and generated names are replaced by what they are; everything else must be equal, messages too, but for what
 `allowed` names. It needs nothing but Python, and a server of MLflow to compare with (`mlflow server`).
 """
 
+import hashlib
 import json
 import re
 import sys
 import urllib.error
 import urllib.parse
 import urllib.request
+
+from allowed import why_allowed
 
 API = "/api/2.0/mlflow/"
 LONG = "k" * 251
@@ -309,28 +314,6 @@ REQUESTS = [
 
 
 # What of the path and the body → why our answer may be another one.
-ALLOWED = {
-    ("runs/create", "{}"): "MLflow fails inside; we use experiment 0, as its documentation says",
-    ("runs/update", "'NOPE'"): "MLflow ignores a status that it does not know; we refuse it",
-    ("runs/log-metric", "1.5"): "MLflow cuts a step to an integer; we refuse it",
-    ("runs/log-metric", "runId"): "we take the other spelling of the protocol buffers' JSON everywhere",
-    ("logged-models/{lm}", "'status': 9"): "MLflow takes any number as a status; we refuse those without a meaning",
-    ("runs/search", "metrics.m DESC"): "MLflow answers 500 where the request is wrong",
-    ("logged-models/search", "LIKE 'x'"): "the same refusal in other words",
-    ("model-versions/create", "file:///etc/passwd"): "we name the source as it was sent",
-    ("registered-models/search", ""): "MLflow leaves out the aliases of the versions in a list of models",
-    ("model-versions/search", ""): "MLflow leaves out the aliases in a list of versions",
-    ("/api/2.0/mlflow-artifacts/artifacts/", "b'"): "MLflow answers an upload with nothing; we with {}",
-}
-
-
-def allowed(path, body):
-    for (where, what), why in ALLOWED.items():
-        if path.startswith(where) and (str(body) == what if what == "{}" else what in str(body)):
-            return why
-    return ""
-
-
 def ask(base, method, path, body, names):
     path = fill(path, names)
     url = base + (path if path.startswith("/") else API + path)
@@ -359,9 +342,13 @@ def fill(text, names):
 
 
 def take(answer, path):
+    try:
+        found = json.loads(answer)
+    except ValueError:
+        return "missing"
     for name in path.split("."):
-        answer = answer.get(name, {})
-    return answer or "missing"
+        found = found.get(name, {})
+    return found or "missing"
 
 
 def plain(data, names):
@@ -392,7 +379,9 @@ def tidy(value, key=""):
         return "<time>"
     if isinstance(value, str) and re.fullmatch(r"[a-z]+-[a-z]+-\d+", value):
         return "<name>"
-    return re.sub(r"\b[0-9a-f]{32}\b", "<id>", value) if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    return re.sub(r"(.)\1{40,}", lambda run: f"<{len(run[0])} {run[1]}>", re.sub(r"\b[0-9a-f]{32}\b", "<id>", value))
 
 
 def differences(mine, other, where=""):
@@ -417,26 +406,65 @@ IGNORED = {"effective_trace_archival_retention", "workspace", "presigned_upload_
            "presigned_upload_model_id_supported", "features_enabled"}  # fmt: skip
 
 
+class Server:
+    """One that answers."""
+
+    def __init__(self, base):
+        self.base = base
+        self.names = {}
+        self.version = ask(base, "GET", "/version", {}, {})[1].decode()
+
+    def answer(self, index):
+        method, path, body, wanted = REQUESTS[index]
+        status, data = ask(self.base, method, path, body, self.names)
+        for name, where in wanted.items():
+            self.names[name] = take(data, where)
+        return status, plain(data, self.names)
+
+
+class Record:
+    """What one answered once."""
+
+    def __init__(self, file):
+        with open(file, encoding="utf-8") as stream:
+            made = json.load(stream)
+        self.version = made["version"]
+        self.answers = made["answers"]
+        if made["requests"] != digest():
+            raise SystemExit(f"{file}: the requests are others now; record it again: make compare-mlflow")
+
+    def answer(self, index):
+        status, data = self.answers[index]
+        return status, data
+
+
+def digest():
+    """Tells these requests from others."""
+    return hashlib.sha256(repr(REQUESTS).encode()).hexdigest()[:16]
+
+
 def main():
-    ours, theirs = sys.argv[1:3]
-    names = ({}, {})
+    ours = Server(sys.argv[1])
+    theirs = Server(sys.argv[2]) if sys.argv[2].startswith("http") else Record(sys.argv[2])
+    answers = []
     different = 0
-    for method, path, body, wanted in REQUESTS:
-        answers = []
-        for base, known in zip((ours, theirs), names, strict=True):
-            status, data = ask(base, method, path, body, known)
-            for name, where in wanted.items():
-                known[name] = take(json.loads(data), where)
-            answers.append((status, plain(data, known)))
-        if answers[0] != answers[1]:
-            why = allowed(path, body)
-            if why:
-                continue
+    for index, (method, path, body, _) in enumerate(REQUESTS):
+        mine, other = ours.answer(index), theirs.answer(index)
+        answers.append(other)
+        if mine != other and not why_allowed(theirs.version, path, body):
             different += 1
             print(f"\n{method} {path} {str(body)[:160]}")
-            for where, mine, other in list(differences(answers[0], answers[1]))[:4]:
-                print(f"  {where}\n    ours   {str(mine)[:300]}\n    theirs {str(other)[:300]}")
-    print(f"\n{len(REQUESTS)} requests, {different} answered differently without a reason that we know")
+            for where, one, two in list(differences(mine, other))[:4]:
+                print(f"  {where}\n    ours   {str(one)[:300]}\n    theirs {str(two)[:300]}")
+    if sys.argv[3:]:
+        made = {"version": theirs.version, "requests": digest(), "answers": answers}
+        with open(sys.argv[3], "w", encoding="utf-8") as stream:
+            lines = ",\n".join(json.dumps(answer, ensure_ascii=False, sort_keys=True) for answer in answers)
+            head = json.dumps({**made, "answers": []})[:-3]
+            stream.write(f"{head}[\n{lines}\n]}}\n")
+    print(
+        f"\n{theirs.version}: {len(REQUESTS)} requests, {different} answered differently without a reason that we know"
+    )
     return bool(different)
 
 

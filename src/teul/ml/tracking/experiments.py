@@ -53,13 +53,14 @@ def create(db: Database, name: str, *, location: str = "", tags: Mapping[str, st
         limits.check_experiment_tag(key, value)
     now = now_ms()
     with db.write():
+        # Asked first: a refused INSERT would use up a number in PostgreSQL.
+        if db.one("SELECT 1 FROM experiments WHERE name = ?", (name,)):
+            raise _name_taken(name)
         rows = db.execute(
             "INSERT INTO experiments(name, artifact_location, lifecycle_stage, creation_time, last_update_time)"
-            " VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING RETURNING id",
+            " VALUES (?, ?, ?, ?, ?) RETURNING id",
             (name, location, ACTIVE, now, now),
         ).fetchall()
-        if not rows:
-            raise _name_taken(name)
         number: int = rows[0][0]
         if not location:
             db.execute("UPDATE experiments SET artifact_location = ? WHERE id = ?", (artifact_location(number), number))
