@@ -11,6 +11,7 @@ Three rules (docs/reproducible-builds.md has them for people):
 
 from __future__ import annotations
 
+import fnmatch
 import os
 import stat
 
@@ -27,7 +28,7 @@ PYC_HEADER_BYTES = 16
 SHADOW_LIMIT_BYTES = 16 << 20
 
 VOLATILE = (
-    # path below the root ("*" is one name, a last "**" everything below), what is done, why
+    # path below the root ("*" is one name or a part of it, a last "**" everything below), what is done, why
     ("var/log/**", "empty", "logs: what was done when"),
     ("etc/machine-id", "empty", "a random id of the machine; an empty one is filled at the first boot"),
     ("var/lib/dbus/machine-id", "remove", "the same random id"),
@@ -36,6 +37,9 @@ VOLATILE = (
     ("var/cache/apt/srcpkgcache.bin", "remove", "apt's binary cache, made again from its lists"),
     ("root/.cache/pip/**", "remove", "pip's downloads, with the dates of the answers"),
     ("home/*/.cache/pip/**", "remove", "pip's downloads, with the dates of the answers"),
+    ("root/.cache/uv/**", "remove", "uv's downloads, with the dates of the answers"),
+    ("home/*/.cache/uv/**", "remove", "uv's downloads, with the dates of the answers"),
+    ("tmp/uv-*.lock", "remove", "uv's lock of an environment, empty"),
     ("etc/shadow", "date", "the day on which a password was changed"),
     ("etc/shadow-", "date", "the day on which a password was changed"),
 )
@@ -62,8 +66,13 @@ class _Normaliser:
 
     def run(self) -> None:
         for pattern, action, _ in VOLATILE:
+            if pattern.endswith("/.cache/uv/**"):
+                self.remove_uv_cache(pattern.removesuffix("/.cache/uv/**"))
+                continue
             for path in self.matching(pattern):
                 getattr(self, action)(path)
+            if pattern.startswith("tmp/"):
+                self.untouch(b"tmp")
             if pattern.endswith("/.cache/pip/**"):
                 self.remove_empty(pattern.removesuffix("/pip/**"))
         changed: list[bytes] = []
@@ -154,7 +163,7 @@ class _Normaliser:
                 if part == b"**":
                     found += self.files_below(prefix)
                     continue
-                names = self.names(prefix) if part == b"*" else [part]
+                names = fnmatch.filter(self.names(prefix), part) if b"*" in part else [part]
                 found += [prefix + name + b"/" for name in names]
         made = []
         for path in found:
@@ -208,6 +217,41 @@ class _Normaliser:
         os.unlink(self.folder + b"/" + path)
         if self.is_upper and self.lower.find(path) is not None:
             os.mknod(self.folder + b"/" + path, stat.S_IFCHR | 0o000, os.makedev(0, 0))
+
+    def untouch(self, path: bytes) -> None:
+        """A folder that has nothing new in it any more has the time that it has below."""
+        found = self.lower.find(path) if path and self.is_upper else None
+        folder = self.folder + b"/" + path
+        if found is not None and os.path.isdir(folder) and not os.path.islink(folder) and not os.listdir(folder):
+            os.utime(folder, ns=(found[1].st_mtime_ns, found[1].st_mtime_ns))
+
+    def remove_uv_cache(self, pattern: str) -> None:
+        """Remove uv's new cache, which shares its files with what was installed by other names of them; but for one
+        that the environment links to, and one that was there before.
+        """
+        for home in self.names_below(pattern) if pattern.endswith("/*") else [pattern]:
+            above = os.fsencode(f"{home}/.cache")
+            top = above + b"/uv"
+            try:
+                if not self.is_plain(top) or self.lower.find(top) is not None:
+                    continue
+            except FileNotFoundError:
+                continue
+            if any(
+                stat.S_ISLNK(status.st_mode)
+                and not path.startswith(top + b"/")
+                and b"/.cache/uv/" in os.readlink(self.folder + b"/" + path)
+                for path, status in self.walk()
+            ):
+                continue
+            from teul.host.fs import remove_tree
+
+            remove_tree(os.fsdecode(self.folder + b"/" + top))
+            if not os.listdir(self.folder + b"/" + above) and self.lower.find(above) is None:
+                os.rmdir(self.folder + b"/" + above)
+                self.untouch(os.fsencode(home))
+            else:
+                self.untouch(above)
 
     def remove_empty(self, pattern: str) -> None:
         """Remove the new folders of pip's cache, and the one that holds it, as far as there is nothing in them."""

@@ -322,22 +322,62 @@ class Stage:
         """
         program = install.interpreter or install.program
         path = find_python(tree, program, self.env, install.cwd)
+        if install.tool == "uv":
+            self._check_uv(install, tree, path)
         for step in install.then:
             other = find_python(tree, step.interpreter or step.program, self.env, step.cwd)
             if other != path:
                 raise NoInterpreter(text("it installs for `{one}` and for `{other}`", one=path, other=other))
+        key = self._key_of(["python", hashlib.sha256(PROBE.encode()).hexdigest()], path, tree)
+        row = self.worker.cache.find(key)
+        if row is None:
+            python = ask(path, tree, self._output_of)
+            self.worker.cache.put(key, "", path, {"digest": key, "data": {"python": python.to_json()}})
+        else:
+            python = Interpreter.from_json(row["data"]["python"])
+        if python.is_virtual and any(step.is_system for step in (install, *install.then)):
+            raise NoInterpreter(text("uv passes over the virtual environment `{path}`", path=python.prefix))
+        return python
+
+    def _check_uv(self, install: Install, tree: Tree, python: str) -> None:
+        """The stage's uv must be one that writes what is known here, and take *python*.
+
+        Raises:
+            NoInterpreter: it is not, or may take another.
+        """
+        from teul.build.python.interpreter import find_program
+        from teul.build.python.uv import uv_version
+
+        path = find_program(tree, install.program, self.env, install.cwd)
+        key = self._key_of(["uv"], path, tree)
+        row = self.worker.cache.find(key)
+        if row is None:
+            _, said = self._output_of((path, "--version"))
+            words = said.decode(errors="replace").split()
+            version = words[1] if words[:1] == ["uv"] and len(words) > 1 else ""
+            self.worker.cache.put(key, "", path, {"digest": key, "data": {"version": version}})
+        else:
+            version = row["data"]["version"]
+        own = uv_version()
+        if version.split(".")[:2] != own.split(".")[:2]:
+            raise NoInterpreter(text("uv {version} of the stage may differ from uv {own}", version=version, own=own))
+        if install.is_system:
+            # uv goes through the folders of PATH, and looks for `python` before `python3` in each.
+            other = find_program(tree, "python3", self.env)
+            if os.path.dirname(other) != os.path.dirname(python):
+                raise NoInterpreter(text("uv may take `{one}` or `{other}`", one=python, other=other))
+
+    def _output_of(self, args: tuple[str, ...]) -> tuple[int, bytes]:
+        said: list[bytes] = []
+        return self.run(args, on_output=said.append), b"".join(said)
+
+    def _key_of(self, what: list[str], path: str, tree: Tree) -> str:
+        """The key of what the program at *path* answered: by the layers that may have a say in it."""
         snapshots = self.worker.snapshots
         pairs = [(name, snapshots.layer(name).folder) for name in self.parents]
         layers = relevant_layers(pairs, [path, tree.resolve(path)])
         env = [f"{name}={self.env[name]}" for name in _KEPT_VARIABLES if self.env.get(name)]
-        key = digest_of(["python", hashlib.sha256(PROBE.encode()).hexdigest(), path, env, layers])
-        row = self.worker.cache.find(key)
-        if row is not None:
-            return Interpreter.from_json(row["data"]["python"])
-        said: list[bytes] = []
-        python = ask(path, tree, lambda args: (self.run(args, on_output=said.append), b"".join(said)))
-        self.worker.cache.put(key, "", path, {"digest": key, "data": {"python": python.to_json()}})
-        return python
+        return digest_of([*what, path, env, layers])
 
     def run(
         self,

@@ -69,6 +69,8 @@ class Install:
     removes: tuple[str, ...] = ()
     """What `rm` takes away afterwards: harmless where the tree below has nothing there."""
     pythonpath: tuple[str, ...] = ()
+    is_system: bool = False
+    """uv's: the first Python on the path, but none of a virtual environment."""
     then: tuple[Install, ...] = ()
     """Installs that follow in the same RUN."""
 
@@ -307,7 +309,8 @@ def _uv(program: str, words: list[Word], cwd: str, env: Mapping[str, str]) -> In
         if flag.name == "python":
             interpreter = flag.value
         elif flag.name == "system" and not interpreter and flag.value not in ("0", "false"):
-            interpreter = "python3"
+            interpreter = "python"
+            made = replace(made, is_system=True)
     if not interpreter:
         if not env.get("VIRTUAL_ENV"):
             return Doubt(text("which environment uv would choose"))

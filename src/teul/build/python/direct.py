@@ -21,17 +21,19 @@ from threading import Lock
 
 from teul.build.python.bytecode import Compiler
 from teul.build.python.cut import Piece
-from teul.build.python.fetch import fetch, local_path
+from teul.build.python.fetch import fetch
+from teul.build.python.item import Item, check_files, check_scheme, size_of
 from teul.build.python.split import OWN_LAYER_BYTES, Distribution, bucket, group, prune, write_record
 from teul.build.python.wheel import (
     ScriptForm,
-    asked_record,
     compilable,
     lay_out,
+    line_end,
     make_folders,
     parse_record,
     plain_record,
     record_of,
+    uv_script_form,
     write,
 )
 from teul.errors import Cancelled, UnusualWheel, text
@@ -42,7 +44,7 @@ from teul.solver.graph import digest_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
     from typing import BinaryIO, Protocol
 
     from teul.build.python.values import Interpreter, Resolution, Wheel
@@ -70,60 +72,6 @@ FORM = 1
 """Raised when a wheel's layer is made in another way, so that no older one is taken for it."""
 THREADS = 6
 POLL_S = 0.2
-
-
-class _Item:
-    """A wheel on its way into a layer."""
-
-    def __init__(self, wheel: Wheel, key: str, number: int) -> None:
-        self.wheel = wheel
-        self.key = key
-        self.place = str(number)
-        """Its folder in the staging folder."""
-        self.layer: Digest | None = None
-        """The layer that holds its files: one of its own, or a bucket."""
-        self.is_own = False
-        self.site = ""
-        self.dist_info = ""
-        self.size_bytes = 0
-        self.record = b""
-        """Without what tells how it came to be installed."""
-
-    @property
-    def info_dir(self) -> str:
-        return os.path.basename(self.dist_info)
-
-    @property
-    def record_path(self) -> str:
-        return f"{self.dist_info}/RECORD"
-
-    @property
-    def is_plain(self) -> bool:
-        """Whether its RECORD is the one of its own layer."""
-        return not self.wheel.requested and not self.wheel.direct_url
-
-    def files(self) -> list[str]:
-        """All its files, RECORD and what is like it included, in the tree."""
-        made = [os.path.normpath(f"{self.site}/{path}") for path, _, _ in parse_record(self.record)]
-        if self.wheel.requested:
-            made.append(f"{self.dist_info}/REQUESTED")
-        if self.wheel.direct_url:
-            made.append(f"{self.dist_info}/direct_url.json")
-        return made
-
-    def notes(self) -> dict[str, bytes]:
-        """Path → content of RECORD and what goes with it."""
-        url = self.wheel.direct_url
-        if self.is_plain:
-            return {self.record_path: self.record}
-        made = {
-            self.record_path: asked_record(self.record, self.info_dir, requested=self.wheel.requested, direct_url=url)
-        }
-        if self.wheel.requested:
-            made[f"{self.dist_info}/REQUESTED"] = b""
-        if url:
-            made[f"{self.dist_info}/direct_url.json"] = url.encode()
-        return made
 
 
 class DirectInstall:
@@ -157,6 +105,8 @@ class DirectInstall:
     ) -> None:
         self.resolution = resolution
         self.python: Interpreter = resolution.interpreter
+        self.form = uv_script_form(self.python) if resolution.installer == "uv" else self.python.script_form
+        """How console scripts are written, "" where that is not known."""
         self.snapshots = snapshots
         self.store = store
         self.cache = cache
@@ -183,17 +133,19 @@ class DirectInstall:
             UnusualWheel: leave it to the command.
             TeulError: a wheel cannot be had, or is not what the index said.
         """
-        if self.resolution.installer != "pip" or not self.python.script_form:
+        is_uv = self.resolution.installer == "uv"
+        is_other = is_uv and (self.resolution.compiles or any(wheel.direct_url for wheel in self.resolution.wheels))
+        if not self.form or is_other or self.resolution.installer not in ("pip", "uv"):
             raise UnusualWheel(text("what `{tool}` installs is not made without it", tool=self.resolution.installer))
-        self._check_scheme()
-        items = [_Item(wheel, self._key(wheel), number) for number, wheel in enumerate(self.resolution.wheels)]
+        check_scheme(self.python, self.lower)
+        items = [Item(wheel, self._key(wheel), number) for number, wheel in enumerate(self.resolution.wheels)]
         new = [item for item in items if not self._is_known(item)]
         staging = ""
         if new:
             staging = self.snapshots.upper(self.scratch())
             self._make(new, staging)
         self.say(self._summary(items, new))
-        folders = self._check_files(items)
+        folders = check_files(items, self.lower)
         if sum(item.size_bytes for item in items) < OWN_LAYER_BYTES:
             made: set[str] = {""}
             for item in items:
@@ -225,14 +177,14 @@ class DirectInstall:
                 wheel.sha256,
                 [python.purelib, python.platlib, python.scripts, python.data, python.headers],
                 python.executable,
-                python.script_form,
+                self.form,
                 self.resolution.installer,
                 compiler if self.resolution.compiles else None,
                 self.epoch,
             ]
         )
 
-    def _is_known(self, item: _Item) -> bool:
+    def _is_known(self, item: Item) -> bool:
         row = self.cache.find(item.key)
         if row is None:
             return False
@@ -250,7 +202,7 @@ class DirectInstall:
             return False
         return True
 
-    def _remember(self, item: _Item, layer: Digest, *, is_own: bool) -> None:
+    def _remember(self, item: Item, layer: Digest, *, is_own: bool) -> None:
         data = {
             "diff_ids": [layer],
             "wheel": f"sha256:{item.wheel.sha256}",
@@ -264,76 +216,9 @@ class DirectInstall:
     def _folder(self, layer: Digest) -> str:
         return self.snapshots.layer(str(layer)).folder
 
-    # Checks
-
-    def _check_scheme(self) -> None:
-        """The folders that files go to are folders, not links to others: paths are taken at their word below."""
-        python = self.python
-        for path in {python.purelib, python.platlib, python.scripts, python.data, python.headers}:
-            if os.path.normpath(path) != path or not path.startswith("/") or path == "/":
-                raise UnusualWheel(text("the interpreter puts files into `{path}`", path=path))
-            found = ""
-            for part in path.strip("/").split("/"):
-                found = f"{found}/{part}".lstrip("/")
-                entry = self.lower.find(os.fsencode(found))
-                if entry is None:
-                    break
-                if not stat.S_ISDIR(entry[1].st_mode):
-                    raise UnusualWheel(text("`{path}` is a link", path=f"/{found}"))
-
-    def _check_files(self, items: Iterable[_Item]) -> dict[str, bool]:
-        """No file may be another wheel's, nor there already. Gives the folders that are there already and get
-        something new below them, and whether it is directly in them.
-        """
-        owners: dict[str, str] = {}
-        for item in items:
-            for path in item.files():
-                if owners.setdefault(path, item.wheel.name) != item.wheel.name:
-                    raise UnusualWheel(
-                        text(
-                            "`{one}` and `{other}` both own `{path}`",
-                            one=owners[path],
-                            other=item.wheel.name,
-                            path=path,
-                        )
-                    )
-        is_there: dict[str, bool] = {"": True}
-        touched: dict[str, bool] = {}
-
-        def find(folder: str) -> bool:
-            known = is_there.get(folder)
-            if known is None:
-                parent = os.path.dirname(folder)
-                known = False
-                if find(parent):
-                    entry = self.lower.find(os.fsencode(folder))
-                    if entry is not None and not stat.S_ISDIR(entry[1].st_mode):
-                        raise UnusualWheel(text("`{path}` is there already", path=f"/{folder}"))
-                    known = entry is not None
-                    if not known:
-                        touched[parent] = True
-                if known:
-                    touched.setdefault(folder, False)
-                is_there[folder] = known
-            return known
-
-        for path in owners:
-            parent = os.path.dirname(path)
-            if path in is_there and find(path):
-                raise UnusualWheel(text("`{path}` is there already", path=f"/{path}"))
-            if find(parent):
-                if self.lower.find(os.fsencode(path)) is not None:
-                    raise UnusualWheel(text("`{path}` is there already", path=f"/{path}"))
-                touched[parent] = True
-        for path in owners:
-            if path in is_there:
-                raise UnusualWheel(text("`{path}` is a file and a folder", path=f"/{path}"))
-        touched.pop("", None)
-        return touched
-
     # Making
 
-    def _make(self, items: list[_Item], staging: str) -> None:
+    def _make(self, items: list[Item], staging: str) -> None:
         os.mkdir(f"{staging}/wheels", 0o755)
         os.mkdir(f"{staging}/bytecode", 0o755)
         compiler = Compiler(
@@ -347,7 +232,7 @@ class DirectInstall:
             ),
         )
         # The large ones first: whoever comes last has both processors to itself, and one wheel keeps only one busy.
-        order = sorted(items, key=lambda item: -_size_of(item.wheel))
+        order = sorted(items, key=lambda item: -size_of(item.wheel))
         with compiler, ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="teul-wheel") as pool:
             if self.resolution.compiles:
                 compiler.start()
@@ -383,11 +268,11 @@ class DirectInstall:
             should_stop=should_stop,
         )
 
-    def _make_one(self, item: _Item, staging: str, compiler: Compiler) -> None:
+    def _make_one(self, item: Item, staging: str, compiler: Compiler) -> None:
         from zipfile import BadZipFile, ZipFile
 
         folder = f"{staging}/wheels/{item.place}"
-        form = ScriptForm(self.python.script_form)
+        form = ScriptForm(self.form)
         with self._fetched(item.wheel) as file:
             self._root(item.wheel)
             os.mkdir(folder, 0o755)
@@ -406,7 +291,7 @@ class DirectInstall:
             blocks = self.python.blocks_imports
             compiled = compiler.compile(item.place, compilable(folder, layout.sources) if blocks else layout.sources)
         item.site, item.dist_info = layout.site, layout.dist_info
-        item.record = record_of(layout, compiled)
+        item.record = record_of(layout, compiled, line_end=line_end(self.resolution.installer))
         item.size_bytes = sum(os.lstat(f"{folder}/{path}").st_size for path in compiled) + sum(
             os.lstat(f"{folder}/{member.path}").st_size for member in layout.members
         )
@@ -438,7 +323,7 @@ class DirectInstall:
         with self._guard:
             self._fetched_bytes += size
 
-    def _commit_own(self, item: _Item, folder: str) -> None:
+    def _commit_own(self, item: Item, folder: str) -> None:
         """Give a large wheel its layer at once: the rule asks for nothing but its size."""
         write_record(f"{folder}/{item.record_path}", item.record, mtime_s=self.epoch)
 
@@ -468,7 +353,7 @@ class DirectInstall:
 
     # Layers
 
-    def _pieces(self, items: list[_Item], staging: str) -> tuple[list[Piece], set[str]]:
+    def _pieces(self, items: list[Item], staging: str) -> tuple[list[Piece], set[str]]:
         """The layers in `split`'s order, and the folders that are in them."""
         by_name = {item.wheel.name: item for item in items}
         distributions = sorted(
@@ -479,7 +364,7 @@ class DirectInstall:
         groups = group(distributions, layers_below=len(self.parents))
         kept = {made.name for made in groups if any(str(item) == made.name for item in own)}
         pieces: list[Piece] = []
-        small: dict[int, list[_Item]] = {}
+        small: dict[int, list[Item]] = {}
         for distribution in distributions:
             item = by_name[distribution.name]
             if distribution in own and str(distribution) in kept:
@@ -500,7 +385,7 @@ class DirectInstall:
                     parent = os.path.dirname(parent)
         return pieces, folders
 
-    def _commit_again(self, item: _Item) -> None:
+    def _commit_again(self, item: Item) -> None:
         def fill(target: str) -> None:
             made: set[str] = {""}
             self._copy(item, target, made)
@@ -510,7 +395,7 @@ class DirectInstall:
         item.layer, item.is_own = piece.diff_id, True
         self._remember(item, piece.diff_id, is_own=True)
 
-    def _bucket(self, members: list[_Item], staging: str) -> Piece:
+    def _bucket(self, members: list[Item], staging: str) -> Piece:
         name = ", ".join(f"{item.wheel.name} {item.wheel.version}" for item in members)
         parts = [[item.key, item.wheel.requested, item.wheel.direct_url] for item in members]
         key = digest_of(["bucket", FORM, parts])
@@ -535,7 +420,7 @@ class DirectInstall:
                 self._remember(item, piece.diff_id, is_own=False)
         return piece
 
-    def _place(self, item: _Item, staging: str, target: str, made: set[str]) -> None:
+    def _place(self, item: Item, staging: str, target: str, made: set[str]) -> None:
         """Bring the files of *item* into a folder that it may share with others."""
         if item.layer is None:
             place = f"{staging}/wheels/{item.place}"
@@ -552,7 +437,7 @@ class DirectInstall:
             make_folders(target, os.path.dirname(path), made)
             write_record(f"{target}/{path}", data, mtime_s=self.epoch)
 
-    def _copy(self, item: _Item, target: str, made: set[str]) -> None:
+    def _copy(self, item: Item, target: str, made: set[str]) -> None:
         """The files of *item*, less its notes, from the layer that has them."""
         assert item.layer is not None
         folder = self._folder(item.layer)
@@ -582,7 +467,7 @@ class DirectInstall:
 
     # What lies on top
 
-    def _write_rest(self, upper: str, items: list[_Item], folders: dict[str, bool]) -> None:
+    def _write_rest(self, upper: str, items: list[Item], folders: dict[str, bool]) -> None:
         made: set[str] = {""}
         for item in items:
             if item.wheel.name in self._kept and not item.is_plain:
@@ -611,7 +496,7 @@ class DirectInstall:
             time_ns = self.epoch * 10**9 if folders[folder] else status.st_mtime_ns
             os.utime(path, ns=(time_ns, time_ns))
 
-    def _summary(self, items: list[_Item], new: list[_Item]) -> Text:
+    def _summary(self, items: list[Item], new: list[Item]) -> Text:
         return text(
             "installed without running the command: {count} packages, {new} of them new ({size:.1f} MB fetched): {names}",
             count=len(items),
@@ -619,16 +504,6 @@ class DirectInstall:
             size=self._fetched_bytes / 1e6,
             names=" ".join(f"{item.wheel.name}-{item.wheel.version}" for item in items),
         )
-
-
-def _size_of(wheel: Wheel) -> int:
-    """Bytes, as far as the index or the disk says."""
-    if wheel.size_bytes is None and wheel.url.startswith("file://"):
-        try:
-            return os.stat(local_path(wheel.url)).st_size
-        except OSError:
-            return 0
-    return wheel.size_bytes or 0
 
 
 def _set_times(folder: str, epoch: int) -> None:

@@ -198,7 +198,12 @@ def _resolve_one(
             removed.append(replaced)
             return Doubt(text("`{name}` {old} below would become {new}", name=name, old=version, new=package.version))
         wheel = _wheel(
-            package, interpreter, hashes.get(name, ()), is_requested=name in asked or package.is_direct, local=local
+            package,
+            interpreter,
+            hashes.get(name, ()),
+            # uv says so of all that it installs.
+            is_requested=name in asked or package.is_direct or install.tool == "uv",
+            local=local,
         )
         if isinstance(wheel, Doubt):
             return wheel
@@ -294,7 +299,8 @@ def _obey(
             Wheel(
                 name=wheel.name, version=wheel.version, filename=wheel.filename, sha256=wheel.sha256,
                 url=str(json.loads(wheel.direct_url)["url"]) if wheel.direct_url else "", uploaded=wheel.uploaded,
-                requested=wheel.requested, direct_url=wheel.direct_url, built_from=wheel.built_from,
+                requested=wheel.requested or install.tool == "uv", direct_url=wheel.direct_url,
+                built_from=wheel.built_from,
             )
             for wheel in wheels
         ),

@@ -204,6 +204,8 @@ class Question:
             if package.name not in answer.tried or not is_known:
                 return Doubt(text("uv does not say how it found `{name}`", name=package.name), is_of_choice=True)
         searched = sorted(name for name, count in answer.tried.items() if count > 1)
+        if self.install.tool == "uv":
+            searched = []  # the stage's uv searches in the same way
         if searched and (len(searched) > 1 or not self._is_newest_possible(searched[0], answer)):
             name = searched[0]
             return Doubt(
@@ -215,7 +217,7 @@ class Question:
                 is_of_choice=True,
             )
         chosen = {package.name: package.version for package in answer.packages}
-        if not (self.install.pre or self.wanted.pre):
+        if not (self.install.pre or self.wanted.pre or self.install.tool == "uv"):
             for name in sorted(set(answer.early) & chosen.keys()):
                 if self._newest_of_all(name, chosen[name]) != chosen[name]:
                     return Doubt(text("a package asks for a pre-release of `{name}`", name=name), is_of_choice=True)

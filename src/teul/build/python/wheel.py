@@ -41,6 +41,18 @@ HEAD_BYTES = 1024
 _ENCODING = re.compile(rb"^[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)")
 """PEP 263."""
 _OFTEN_LOADED = ("ascii", "us-ascii", "646", "idna", "cp437", "437", "raw-unicode-escape", "unicode-escape")
+UV_FIRST_LINE_BYTES = 127
+_UV_SCRIPT = """\
+# -*- coding: utf-8 -*-
+import sys
+from teul_module import teul_first
+if __name__ == "__main__":
+    if sys.argv[0].endswith("-script.pyw"):
+        sys.argv[0] = sys.argv[0][:-11]
+    elif sys.argv[0].endswith(".exe"):
+        sys.argv[0] = sys.argv[0][:-4]
+    sys.exit(teul_first.teul_second())
+"""
 _SCRIPT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -110,6 +122,8 @@ def lay_out(archive: ZipFile, name: str, python: Interpreter, form: ScriptForm, 
                 version=headers.get("wheel-version", ""),
             )
         )
+    if installer == "uv":
+        _check_for_uv(archive, infos, info_dir, name)
     site = python.purelib if headers.get("root-is-purelib", "").lower() == "true" else python.platlib
     scheme = {
         "purelib": python.purelib,
@@ -130,12 +144,15 @@ def lay_out(archive: ZipFile, name: str, python: Interpreter, form: ScriptForm, 
             raise UnusualWheel(text("wheel `{name}`: it holds `{path}`", name=name, path=filename))
         target, kind = _target(filename, site, scheme, name)
         if kind == "scripts" and _is_wrapper(target, console):
+            if installer == "uv":
+                raise UnusualWheel(text("wheel `{name}`: `{path}` would be written twice", name=name, path=target))
             continue
         path = target.lstrip("/")
         if path in members:
             raise UnusualWheel(text("wheel `{name}`: `{path}` would be written twice", name=name, path=target))
         data = _with_interpreter(archive, info, python.executable) if kind == "scripts" else None
-        members[path] = Member(path, _mode(info), info, data)
+        mode = 0o755 if installer == "uv" and kind == "scripts" else _mode(info)
+        members[path] = Member(path, mode, info, data)
         installed[filename] = os.path.relpath(target, site)
         if data is not None:
             changed[filename] = data
@@ -147,7 +164,7 @@ def lay_out(archive: ZipFile, name: str, python: Interpreter, form: ScriptForm, 
             raise UnusualWheel(text("wheel `{name}`: `{path}` would be written twice", name=name, path=target))
         members[target.lstrip("/")] = Member(target.lstrip("/"), 0o755, None, made)
         rows.append((os.path.relpath(target, site), *hashed(made)))
-    told = f"{installer}\n".encode()
+    told = b"uv" if installer == "uv" else f"{installer}\n".encode()
     base = f"{site}/{info_dir}".lstrip("/")
     members[f"{base}/INSTALLER"] = Member(f"{base}/INSTALLER", 0o644, None, told)
     rows.append((f"{info_dir}/INSTALLER", *hashed(told)))
@@ -218,25 +235,39 @@ def make_folders(folder: str, path: str, made: set[str]) -> None:
             made.add(part)
 
 
-def record_of(layout: Layout, compiled: Iterable[str]) -> bytes:
+def line_end(installer: str) -> str:
+    """What the lines of RECORD end with: CSV's own with pip, the system's with uv."""
+    return "\n" if installer == "uv" else "\r\n"
+
+
+def uv_script_form(python: Interpreter) -> str:
+    """A console script as uv writes it (see `ScriptForm`); "" where its first line would be a trick."""
+    first = f"#!{python.executable}"
+    if len(first) > UV_FIRST_LINE_BYTES or " " in first or not first.isascii():
+        return ""
+    return f"{first}\n{_UV_SCRIPT}"
+
+
+def record_of(layout: Layout, compiled: Iterable[str], *, line_end: str = "\r\n") -> bytes:
     """RECORD as pip writes it for a wheel that nobody asked for by name and that came from an index.
 
     Args:
         compiled: the `.pyc` files, in the tree.
     """
     rows = [*layout.rows, *((os.path.relpath(path, layout.site), "", "") for path in compiled)]
-    return format_record(rows)
+    return format_record(rows, line_end)
 
 
 def plain_record(record: bytes, info_dir: str) -> bytes:
     """RECORD without what says how the distribution came to be installed: the rows of the other `NOTES`.
 
-    A record that is not pip's comes back as it is.
+    A record that is neither pip's nor uv's comes back as it is.
     """
-    lines = record.split(b"\r\n")
+    end = b"\r\n" if b"\r\n" in record else b"\n"
+    lines = record.split(end)
     marks = tuple(f"{info_dir}/{name},".encode() for name in NOTES[1:])
     kept = [line for line in lines if not line.startswith(marks)]
-    return b"\r\n".join(kept)
+    return end.join(kept)
 
 
 def asked_record(record: bytes, info_dir: str, *, requested: bool, direct_url: str) -> bytes:
@@ -246,7 +277,7 @@ def asked_record(record: bytes, info_dir: str, *, requested: bool, direct_url: s
         rows.append((f"{info_dir}/REQUESTED", *hashed(b"")))
     if direct_url:
         rows.append((f"{info_dir}/direct_url.json", *hashed(direct_url.encode())))
-    return format_record(rows)
+    return format_record(rows, "\r\n" if b"\r\n" in record else "\n")
 
 
 def parse_record(record: bytes) -> list[tuple[str, str, str]]:
@@ -258,9 +289,9 @@ def parse_record(record: bytes) -> list[tuple[str, str, str]]:
     return made
 
 
-def format_record(rows: Sequence[tuple[str, str, str]]) -> bytes:
+def format_record(rows: Sequence[tuple[str, str, str]], line_end: str = "\r\n") -> bytes:
     out = io.StringIO(newline="")
-    csv.writer(out).writerows(sorted(rows))
+    csv.writer(out, lineterminator=line_end).writerows(sorted(rows))
     return out.getvalue().encode("utf-8", "surrogateescape")
 
 
@@ -286,6 +317,34 @@ def _dist_info(infos: dict[str, ZipInfo], name: str) -> str:
             )
         )
     return made[0]
+
+
+def _check_for_uv(archive: ZipFile, infos: dict[str, ZipInfo], info_dir: str, name: str) -> None:
+    """What uv treats in another way than pip.
+
+    Raises:
+        UnusualWheel: it is in the archive.
+    """
+    for info in archive.infolist():
+        folder = info.filename
+        if folder.endswith("/") and not any(path.startswith(folder) for path in infos):
+            raise UnusualWheel(text("wheel `{name}`: an empty folder `{path}`", name=name, path=folder))
+    for path, info in infos.items():
+        parts = path.split("/")
+        if parts[0].endswith(".data") and parts[1:2] == ["headers"]:
+            raise UnusualWheel(text("wheel `{name}`: it has C headers", name=name))
+        if parts[0].endswith(".data") and parts[1:2] == ["scripts"]:
+            with archive.open(info) as source:
+                first = source.readline(TEXT_LIMIT_BYTES)
+            if first.startswith(b"#!python") and first != b"#!python\n":
+                raise UnusualWheel(text("wheel `{name}`: the first line of `{path}`", name=name, path=path))
+    listed = _read(archive, infos, f"{info_dir}/RECORD", name).decode("utf-8", "surrogateescape")
+    known = {
+        row[0] for row in csv.reader(listed.splitlines()) if row and (row[0] == f"{info_dir}/RECORD" or row[1:2] > [""])
+    }
+    for path in infos:
+        if path not in known:
+            raise UnusualWheel(text("wheel `{name}`: RECORD does not list `{path}`", name=name, path=path))
 
 
 def _header_folder(archive: ZipFile, infos: dict[str, ZipInfo], info_dir: str, name: str) -> str:

@@ -248,6 +248,7 @@ def test_bytecode_that_an_interpreter_forged_is_not_taken(python, tmp_path, tric
     os.utime(source, (EPOCH, EPOCH))
 
     def forge(args, stdin, on_output, should_stop):
+        os.read(stdin, 1)  # it has been asked
         made = tmp_path / "made" / "0" / "p" / "__pycache__" / "a.x.pyc"
         made.parent.mkdir(parents=True)
         if trick == "link":
@@ -286,3 +287,39 @@ def test_what_a_pip_without_imports_compiles(tmp_path, head, expected):
             wheel.compilable(str(tmp_path), ["a.py"])
     else:
         assert wheel.compilable(str(tmp_path), ["a.py"]) == (("a.py",) if expected else ())
+
+
+def test_uv_writes_its_own_records_and_scripts(python, tmp_path):
+    info = "sharp_things-1.0.dist-info"
+    files = {
+        "sharp_things/__init__.py": b"",
+        f"{info}/entry_points.txt": b"[console_scripts]\nsharp = sharp_things:main.run\n",
+        "sharp_things-1.0.data/scripts/plain": b"#!/bin/sh\n",
+    }
+    path = tmp_path / "sharp_things-1.0-py3-none-any.whl"
+    make(path, files | {f"{info}/METADATA": b"Metadata-Version: 2.1\nName: sharp-things\nVersion: 1.0\n"}, info=info)
+
+    with zipfile.ZipFile(path) as archive:
+        form = wheel.ScriptForm(wheel.uv_script_form(python))
+        layout = wheel.lay_out(archive, "sharp-things", python, form, installer="uv")
+    members = {os.path.basename(member.path): member for member in layout.members}
+    record = wheel.record_of(layout, (), line_end=wheel.line_end("uv"))
+
+    assert members["INSTALLER"].data == b"uv"
+    assert members["plain"].mode == 0o755
+    assert members["sharp"].data.startswith(f"#!{python.executable}\n# -*- coding: utf-8 -*-\nimport sys\n".encode())
+    assert b"from sharp_things import main\n" in members["sharp"].data
+    assert b"    sys.exit(main.run())\n" in members["sharp"].data
+    assert b"\r" not in record
+    asked = wheel.asked_record(record, info, requested=True, direct_url="")
+    assert (b"REQUESTED" in asked, wheel.plain_record(asked, info)) == (True, record)
+
+
+def test_what_uv_treats_otherwise_is_left_to_it(python, tmp_path):
+    info = "sharp_things-1.0.dist-info"
+    path = tmp_path / "sharp_things-1.0-py3-none-any.whl"
+    metadata = {f"{info}/METADATA": b"Metadata-Version: 2.1\nName: sharp-things\nVersion: 1.0\n"}
+    make(path, metadata | {"sharp_things-1.0.data/scripts/odd": b"#!python -u\n"}, info=info)
+
+    with zipfile.ZipFile(path) as archive, pytest.raises(UnusualWheel, match="the first line of"):
+        wheel.lay_out(archive, "sharp-things", python, wheel.ScriptForm("x"), installer="uv")

@@ -1,0 +1,148 @@
+"""A wheel on its way into a layer, and whether the files of several go into one tree. Must not write."""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from teul.build.python.fetch import local_path
+from teul.build.python.wheel import asked_record, parse_record
+from teul.errors import UnusualWheel, text
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from teul.build.python.values import Interpreter, Wheel
+    from teul.layers.lower import Lower
+    from teul.oci.digest import Digest
+
+
+class Item:
+    """A wheel on its way into a layer."""
+
+    def __init__(self, wheel: Wheel, key: str, number: int) -> None:
+        self.wheel = wheel
+        self.key = key
+        self.place = str(number)
+        """Its folder in the staging folder."""
+        self.layer: Digest | None = None
+        """The layer that holds its files: one of its own, or a bucket."""
+        self.is_own = False
+        self.site = ""
+        self.dist_info = ""
+        self.size_bytes = 0
+        self.record = b""
+        """Without what tells how it came to be installed."""
+
+    @property
+    def info_dir(self) -> str:
+        return os.path.basename(self.dist_info)
+
+    @property
+    def record_path(self) -> str:
+        return f"{self.dist_info}/RECORD"
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether its RECORD is the one of its own layer."""
+        return not self.wheel.requested and not self.wheel.direct_url
+
+    def files(self) -> list[str]:
+        """All its files, RECORD and what is like it included, in the tree."""
+        made = [os.path.normpath(f"{self.site}/{path}") for path, _, _ in parse_record(self.record)]
+        if self.wheel.requested:
+            made.append(f"{self.dist_info}/REQUESTED")
+        if self.wheel.direct_url:
+            made.append(f"{self.dist_info}/direct_url.json")
+        return made
+
+    def notes(self) -> dict[str, bytes]:
+        """Path → content of RECORD and what goes with it."""
+        url = self.wheel.direct_url
+        if self.is_plain:
+            return {self.record_path: self.record}
+        made = {
+            self.record_path: asked_record(self.record, self.info_dir, requested=self.wheel.requested, direct_url=url)
+        }
+        if self.wheel.requested:
+            made[f"{self.dist_info}/REQUESTED"] = b""
+        if url:
+            made[f"{self.dist_info}/direct_url.json"] = url.encode()
+        return made
+
+
+def size_of(wheel: Wheel) -> int:
+    """Bytes, as far as the index or the disk says."""
+    if wheel.size_bytes is None and wheel.url.startswith("file://"):
+        try:
+            return os.stat(local_path(wheel.url)).st_size
+        except OSError:
+            return 0
+    return wheel.size_bytes or 0
+
+
+def check_scheme(python: Interpreter, lower: Lower) -> None:
+    """The folders that files go to are folders, not links to others: paths are taken at their word below."""
+    for path in {python.purelib, python.platlib, python.scripts, python.data, python.headers}:
+        if os.path.normpath(path) != path or not path.startswith("/") or path == "/":
+            raise UnusualWheel(text("the interpreter puts files into `{path}`", path=path))
+        found = ""
+        for part in path.strip("/").split("/"):
+            found = f"{found}/{part}".lstrip("/")
+            entry = lower.find(os.fsencode(found))
+            if entry is None:
+                break
+            if not stat.S_ISDIR(entry[1].st_mode):
+                raise UnusualWheel(text("`{path}` is a link", path=f"/{found}"))
+
+
+def check_files(items: Iterable[Item], lower: Lower) -> dict[str, bool]:
+    """No file may be another wheel's, nor there already. Gives the folders that are there already and get
+    something new below them, and whether it is directly in them.
+    """
+    owners: dict[str, str] = {}
+    for item in items:
+        for path in item.files():
+            if owners.setdefault(path, item.wheel.name) != item.wheel.name:
+                raise UnusualWheel(
+                    text(
+                        "`{one}` and `{other}` both own `{path}`",
+                        one=owners[path],
+                        other=item.wheel.name,
+                        path=path,
+                    )
+                )
+    is_there: dict[str, bool] = {"": True}
+    touched: dict[str, bool] = {}
+
+    def find(folder: str) -> bool:
+        known = is_there.get(folder)
+        if known is None:
+            parent = os.path.dirname(folder)
+            known = False
+            if find(parent):
+                entry = lower.find(os.fsencode(folder))
+                if entry is not None and not stat.S_ISDIR(entry[1].st_mode):
+                    raise UnusualWheel(text("`{path}` is there already", path=f"/{folder}"))
+                known = entry is not None
+                if not known:
+                    touched[parent] = True
+            if known:
+                touched.setdefault(folder, False)
+            is_there[folder] = known
+        return known
+
+    for path in owners:
+        parent = os.path.dirname(path)
+        if path in is_there and find(path):
+            raise UnusualWheel(text("`{path}` is there already", path=f"/{path}"))
+        if find(parent):
+            if lower.find(os.fsencode(path)) is not None:
+                raise UnusualWheel(text("`{path}` is there already", path=f"/{path}"))
+            touched[parent] = True
+    for path in owners:
+        if path in is_there:
+            raise UnusualWheel(text("`{path}` is a file and a folder", path=f"/{path}"))
+    touched.pop("", None)
+    return touched
