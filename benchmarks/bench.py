@@ -1,7 +1,7 @@
 """Measure teul against Docker and Podman, in turn, on this machine; `--write` puts the table into docs/benchmarks.md.
 
-    bench.py [--write] [--rounds N] [ROW …]        rows: run-none run-host run-bridge run-bare build-cold
-    build-cached build-last-copy build-many-files build-parallel build-large-context tar
+    bench.py [--write] [--rounds N] [ROW …]        rows: run-none run-host run-bridge run-bare exec churn-1
+    churn-8 build-cold build-cached build-last-copy build-many-files build-parallel build-large-context tar
 
 Needs root and mmdebstrap (the peers are made by peers.sh, once). The daemon of Docker runs only while this does.
 """

@@ -15,6 +15,7 @@ import subprocess
 import tarfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 SHARED = "/tmp/teul-bench"
@@ -70,6 +71,8 @@ class Bench:
             "TEUL_LANG": "en",
             "DOCKER_HOST": "unix:///run/teul-peers/docker.sock",
             "PODMAN_IGNORE_CGROUPSV1_WARNING": "1",
+            # Its default needs nft, which the tree does not have; teul and Docker make rules of iptables too.
+            "NETAVARK_FW": "iptables",
         }
         began = time.perf_counter()
         done = subprocess.run(
@@ -93,33 +96,76 @@ class Bench:
         return {name: statistics.median(times) for name, times in took.items()}
 
 
+def _engines(bench: Bench) -> dict[str, list[str]]:
+    """The programs that take Docker's commands, as the beginnings of command lines."""
+    return {
+        "teul": bench.teul,
+        "Docker": bench.peer("docker"),
+        "Podman": [*bench.peer("podman"), "--runtime", "runc"],
+    }
+
+
 def run_true(network: str) -> Callable[[Bench], Row]:
     """`run --rm IMAGE true` on one kind of network."""
 
     def row(bench: Bench) -> Row:
         words = ["run", "--rm", "--network", network, "bench-debian", "true"]
-        subjects = {
-            "teul": lambda: bench.run([*bench.teul, *words]),
-            "Docker": lambda: bench.run([*bench.peer("docker"), *words]),
-        }
-        if network != "bridge":
-            subjects["Podman"] = lambda: bench.run(
-                [
-                    *bench.peer("podman"),
-                    "--runtime",
-                    "runc",
-                    "run",
-                    "--rm",
-                    "--network",
-                    network,
-                    "bench-debian",
-                    "true",
-                ]
-            )
+        subjects = {name: _command(bench, [*start, *words]) for name, start in _engines(bench).items()}
         target = 0.5 if network == "bridge" else 0.6
-        return Row(f"`run --rm IMAGE true`, network {network}", bench.race(subjects), target=target)
+        against = "Docker" if network == "bridge" else ""
+        return Row(f"`run --rm IMAGE true`, network {network}", bench.race(subjects), against=against, target=target)
 
     row.__name__ = f"run_{network}"
+    return row
+
+
+def _command(bench: Bench, argv: list[str]) -> Callable[[], float]:
+    return lambda: bench.run(argv)
+
+
+def exec_true(bench: Bench) -> Row:
+    """`exec` of one process in a container that runs already."""
+    name = f"bench-exec-{os.getpid()}"
+    engines = _engines(bench)
+    for start in engines.values():
+        bench.run([*start, "run", "-d", "--name", name, "--network", "none", "bench-debian", "sleep", "infinity"])
+    try:
+        subjects = {who: _command(bench, [*start, "exec", name, "true"]) for who, start in engines.items()}
+        return Row("`exec CONTAINER true`", bench.race(subjects), against="Docker", target=0.5)
+    finally:
+        for start in engines.values():
+            bench.run([*start, "rm", "-f", name])
+
+
+def run_and_remove(at_once: int) -> Callable[[Bench], Row]:
+    """50 containers started in the background and removed by force, *at_once* at a time."""
+    count = 50
+
+    def row(bench: Bench) -> Row:
+        def churn(start: list[str]) -> Callable[[], float]:
+            def one(number: int) -> None:
+                name = f"bench-churn-{os.getpid()}-{number}"
+                bench.run([*start, "run", "-d", "--name", name, "bench-debian", "sleep", "infinity"])
+                bench.run([*start, "rm", "-f", name])
+
+            def work() -> float:
+                began = time.perf_counter()
+                with ThreadPoolExecutor(at_once) as pool:
+                    list(pool.map(one, range(count)))
+                return time.perf_counter() - began
+
+            return work
+
+        subjects = {name: churn(start) for name, start in _engines(bench).items()}
+        manner = "in a row" if at_once == 1 else f"{at_once} at a time"
+        return Row(
+            f"`run -d` and `rm -f` of {count} containers, {manner}",
+            bench.race(subjects, rounds=3, warm=False),
+            target=0.7,
+            note="3 rounds, on the default network",
+        )
+
+    row.__name__ = f"churn_{at_once}"
     return row
 
 
@@ -367,6 +413,9 @@ ROWS: dict[str, Callable[[Bench], Row]] = {
     "run-host": run_true("host"),
     "run-bridge": run_true("bridge"),
     "run-bare": run_bare,
+    "exec": exec_true,
+    "churn-1": run_and_remove(1),
+    "churn-8": run_and_remove(8),
     "build-cold": build_cold,
     "build-cached": build_cached,
     "build-last-copy": build_last_copy,

@@ -28,16 +28,19 @@ FLAGS = (
 
 
 def run(arguments: Arguments, context: Context) -> int:
-    from teul.cli.container_flags import environment
     from teul.cli.positionals import expect
-    from teul.cli.run import check_terminal
-    from teul.engine.containers import ExecOptions, exec_
+    from teul.engine.containers.execution import ExecOptions, exec_
 
     container, *argv = expect(arguments, "exec", at_least=2)
     if "detach-keys" in arguments.given:
         raise OptionUnsupported("--detach-keys")
+    env: tuple[str, ...] = ()
+    if arguments.strings("env") or arguments.strings("env-file"):
+        from teul.cli.container_flags import environment
+
+        env = environment(arguments, os.environ)
     options = ExecOptions(
-        env=environment(arguments, os.environ),
+        env=env,
         user=arguments.string("user"),
         working_dir=arguments.string("workdir"),
         interactive=arguments.flag("interactive"),
@@ -45,10 +48,14 @@ def run(arguments: Arguments, context: Context) -> int:
         detach=arguments.flag("detach"),
         privileged=arguments.flag("privileged"),
     )
-    if not options.detach:
-        check_terminal(interactive=options.interactive, tty=options.tty)
+    if options.interactive and options.tty and not options.detach:
+        from teul.cli.run import check_terminal
+
+        check_terminal(interactive=True, tty=True)
     try:
-        return exec_(context.engine, container, argv, options=options)
+        code = exec_(context.engine, container, argv, options=options)
+        context.leaves_at_once = True
+        return code
     except CommandFailed as error:
         # The runtime has said it on the process' stderr, which is ours.
         return error.exit_code

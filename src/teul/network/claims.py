@@ -5,10 +5,10 @@ One file for each below the run folder that all state folders share; a reboot fo
 
 from __future__ import annotations
 
-import json
 import os
 
 from teul.host.fs import FolderLock, remove_file, write_atomic
+from teul.plain_json import dumps, loads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def read(folder: str) -> list[Claim]:
     for name in names:
         try:
             with open(f"{folder}/{name}", "rb") as file:
-                value = json.loads(file.read())
+                value = loads(file.read())
             made.append(Claim(value["subnet"], value["root"], value["network"]))
         except (OSError, ValueError, KeyError, TypeError):
             continue
@@ -61,7 +61,7 @@ def read(folder: str) -> list[Claim]:
 def write(folder: str, claim: Claim) -> None:
     os.makedirs(folder, mode=0o711, exist_ok=True)
     value = {"subnet": claim.subnet, "root": claim.root, "network": dict(claim.network)}
-    write_atomic(_path(folder, claim.subnet), json.dumps(value).encode(), 0o644)
+    write_atomic(_path(folder, claim.subnet), dumps(value).encode(), 0o644)
 
 
 def release(folder: str, subnet: str) -> None:

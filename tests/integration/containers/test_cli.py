@@ -263,7 +263,7 @@ def test_networks_by_name(teul):
 
     assert teul("network", "ls", "-q", "--no-trunc", "-f", "label=a").stdout == f"{network}\n"
     assert teul("network", "inspect", "-f", "{{(index .IPAM.Config 0).Subnet}}", "mine").stdout == "10.213.79.0/24\n"
-    assert "already in use" in teul("network", "create", "mine", code=1).stderr
+    assert "already exists" in teul("network", "create", "mine", code=1).stderr
     assert teul("network", "rm", "mine").stdout == "mine\n"
     assert "pre-defined" in teul("network", "rm", "bridge", code=1).stderr
 

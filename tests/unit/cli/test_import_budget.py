@@ -85,6 +85,33 @@ def test_a_run_imports_nothing_heavy(settings, engine):
     assert heavy(loaded) == []
 
 
+@pytest.mark.needs_runc
+@pytest.mark.needs_network
+def test_what_scripts_call_often_imports_nothing_heavy(settings, engine):
+    from suites.containers import add_busybox, why_no_busybox
+    from teul.engine import networks
+
+    if why_no_busybox():
+        pytest.skip(why_no_busybox())
+    add_busybox(engine)
+    root = settings.root
+    # Once for each state folder: which runtime works, and the bridge.
+    modules(["run", "--rm", "busybox", "true"], TEUL_ROOT=root)
+    try:
+        for words in (
+            ["run", "-d", "--name", "box", "busybox", "sleep", "600"],
+            ["exec", "box", "true"],
+            ["rm", "-f", "box"],
+        ):
+            done, loaded = modules(words, TEUL_ROOT=root)
+
+            assert done.returncode == 0, done.stderr
+            assert [*heavy(loaded), *(name for name in ("enum", "json", "re") if name in loaded)] == [], words
+    finally:
+        modules(["rm", "-f", "box"], TEUL_ROOT=root)
+        networks.abandon(engine)
+
+
 def test_the_command_that_a_monitor_runs_imports_nothing_heavy(tmp_path):
     program = (
         "import sys; sys.argv = ['', 'f' * 64]; from teul.engine.containers.settlement import main; main();"

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import os
 
 from teul.containers import RESTARTING, RUNNING
-from teul.engine.containers.attached import terminal_size, write_through
 from teul.engine.containers.lookup import bundle_of, get
-from teul.engine.containers.startup import process_of
+from teul.engine.containers.processes import process_of
 from teul.engine.event_log import emit_container
 from teul.errors import Conflict, ContainerNotRunning, text
 from teul.host.launch import launch, wait
+from teul.plain_json import dumps
 from teul.runtime.driver import failure, message_in
 from teul.runtime.spec import Host, process_spec
 
@@ -20,8 +19,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from dataclasses import dataclass, replace
 
+    import signal
+
     from teul.engine import Engine
 else:
+    import _signal as signal
+
     from teul.values import dataclass, replace
 
 
@@ -75,12 +78,17 @@ def exec_(
             env[name] = value
         else:
             env.pop(name, None)
+    console_size = None
+    if options.tty and options.interactive:
+        from teul.engine.containers.attached import terminal_size
+
+        console_size = terminal_size(stdin)
     process = replace(
         process,
         env=tuple(f"{name}={value}" for name, value in env.items()),
         cwd=options.working_dir or found.working_dir or "/",
         terminal=options.tty,
-        console_size=terminal_size(stdin) if options.tty and options.interactive else None,
+        console_size=console_size,
     )
     folder = bundle_of(engine, found.id)
     mark = os.urandom(6).hex()
@@ -90,7 +98,15 @@ def exec_(
     emit_container(engine, found, f"exec_start: {words_said}", about)
     spec, log = f"{folder}/exec-{mark}.json", f"{folder}/exec-{mark}.log"
     with open(spec, "w") as file:
-        file.write(json.dumps(process_spec(process, Host.here(), privileged=options.privileged or found.privileged)))
+        file.write(
+            dumps(
+                process_spec(
+                    process,
+                    Host.here(with_limits=bool(found.ulimits)),
+                    privileged=options.privileged or found.privileged,
+                )
+            )
+        )
     words = ["exec", "--process", spec]
     if options.tty:
         words.append("--tty")
@@ -126,6 +142,8 @@ def exec_(
 
 def _run_on_own_terminal(command: Sequence[str], env: Mapping[str, str], stdout: int) -> int:
     """The runtime wants a terminal to put the process' one on; where we have none, it gets one that we read."""
+    from teul.engine.containers.attached import write_through
+
     master, slave = os.openpty()
     try:
         child = launch(command, env=env, stdin=slave, stdout=slave, stderr=slave, new_session=True)
@@ -145,8 +163,6 @@ def _run_on_own_terminal(command: Sequence[str], env: Mapping[str, str], stdout:
 
 def _wait(child: int) -> int:
     """Wait for the runtime, which hands our signals on; a Ctrl-C is for the process, not for us."""
-    import signal
-
     try:
         found = signal.signal(signal.SIGINT, signal.SIG_IGN)
     except ValueError:

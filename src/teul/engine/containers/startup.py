@@ -15,6 +15,7 @@ from teul.containers import CREATED, EXITED, RESTARTING, RUNNING
 from teul.engine import supervision
 from teul.engine.containers.lookup import bundle_of, change, folder_of, get, true
 from teul.engine.containers.mounting import mounting_of
+from teul.engine.containers.processes import process_of
 from teul.engine.containers.record import Container
 from teul.engine.containers.restarting import announce_start, keep_environment
 from teul.engine.containers.settlement import ATTENDED, end_leftovers
@@ -31,7 +32,7 @@ from teul.host.fs import FolderLock, crash_point
 from teul.host.launch import Stage, deferred_interrupts, wait
 from teul.oci.runtime import Mount
 from teul.plain_json import dumps
-from teul.runtime import host_trust, monitor, names, users
+from teul.runtime import host_trust, monitor, names
 from teul.runtime.mountpoints import with_mountpoints
 from teul.runtime.spec import Host, Process, Sandbox, to_spec
 from teul.state import containers as rows
@@ -442,36 +443,6 @@ def start(engine: Engine, container: str, *, is_restart: bool = False) -> Contai
         return started.go()
 
 
-def process_of(engine: Engine, container: Container, rootfs: str, *, args: tuple[str, ...], user: str = "") -> Process:
-    """The process of *container*, or one more of it, with the user looked up in *rootfs* (as seen from here)."""
-    found = users.resolve_user(rootfs, user or container.user, additional=container.group_add)
-    env = users.image_environment(container.env, hostname=container.hostname, home=found.home, terminal=container.tty)
-    if container.add_trust:
-        env = host_trust.fill(
-            env, host_trust.trust_env(engine.settings, shares_network=container.network_mode == "host")
-        )
-    capabilities = None
-    no_new_privileges = False
-    if container.cap_add or container.cap_drop or container.security_options:
-        from teul.runtime import security
-
-        capabilities = security.capabilities(container.cap_add, container.cap_drop)
-        no_new_privileges = security.parse_security(container.security_options).no_new_privileges
-    return Process(
-        args=args,
-        env=env,
-        cwd=container.working_dir or "/",
-        uid=found.uid,
-        gid=found.gid,
-        groups=found.groups,
-        terminal=container.tty,
-        capabilities=capabilities,
-        no_new_privileges=no_new_privileges,
-        rlimits=container.ulimits,
-        oom_score_adj=container.oom_score_adj,
-    )
-
-
 def exit_command(bundle: str, container: str) -> tuple[str, ...]:
     """What the monitor runs when the container has ended; nothing, at the price of a `flock`, while somebody attends."""
     code = "from teul.engine.containers.settlement import main; main()"
@@ -594,4 +565,4 @@ def _host_file(path: str) -> str:
         return ""
 
 
-__all__ = ["ATTENDED", "HostLacks", "Started", "exit_command", "process_of", "start"]
+__all__ = ["ATTENDED", "HostLacks", "Started", "exit_command", "start"]

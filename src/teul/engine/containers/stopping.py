@@ -1,4 +1,8 @@
-"""`stop`, `kill`, `wait`: signals to a container's first process, and waiting for its end."""
+"""`stop`, `kill`, `wait`: signals to a container's first process, and waiting for its end.
+
+Who ends a container attends to it: the monitor's own command, a Python of its own, then steps aside, and what has to
+happen afterwards happens here, where everything is loaded. When we are killed meanwhile, whoever looks next does it.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,8 @@ import time
 
 from teul.containers import EXITED, RESTARTING, RUNNING, signal_number
 from teul.engine.containers.control import resume_if_paused
-from teul.engine.containers.lookup import change, folder_of, get, has_monitor, is_alive, reread
+from teul.engine.containers.lookup import bundle_of, change, folder_of, get, has_monitor, is_alive, reread
+from teul.engine.containers.settlement import ATTENDED, settle
 from teul.engine.event_log import emit_container
 from teul.errors import ContainerNotFound, ContainerNotRunning, TeulError, text
 from teul.host.fs import FolderLock
@@ -48,13 +53,18 @@ def stop(engine: Engine, container: str, *, timeout_s: float | None = None, sign
     change(engine, found.id, {"stopped": True})
     if timeout_s is None:
         timeout_s = STOP_TIMEOUT_S if found.stop_timeout_s is None else found.stop_timeout_s
-    _signal(engine, found, signal_number(signal or found.stop_signal or "TERM"))
-    resume_if_paused(engine, found)
-    if not wait_ended(found, None if timeout_s < 0 else float(timeout_s)):
-        _signal(engine, found, 9)
-        if not wait_ended(found, KILL_WAIT_S):
-            raise TeulError(text("container `{name}` does not end, not even killed", name=found.name))
-    wait_settled(engine, found.id)
+    attended = _attend(engine, found)
+    try:
+        _signal(engine, found, signal_number(signal or found.stop_signal or "TERM"))
+        resume_if_paused(engine, found)
+        if not wait_ended(found, None if timeout_s < 0 else float(timeout_s)):
+            _signal(engine, found, 9)
+            if not wait_ended(found, KILL_WAIT_S):
+                raise TeulError(text("container `{name}` does not end, not even killed", name=found.name))
+        wait_settled(engine, found.id)
+    finally:
+        if attended is not None:
+            attended.release()
     emit_container(engine, found, "stop")
 
 
@@ -68,12 +78,17 @@ def kill(engine: Engine, container: str, signal: str = "KILL") -> None:
     found = get(engine, container)
     if number not in HARMLESS and found.status == RUNNING:
         change(engine, found.id, {"stopped": True})
-    if found.status != RUNNING or not _signal(engine, found, number):
-        raise ContainerNotRunning(found.name)
-    if number == 9:
-        resume_if_paused(engine, found)
-    if number == 9 and wait_ended(found, KILL_WAIT_S):
-        wait_settled(engine, found.id)
+    attended = _attend(engine, found) if number == 9 and found.status == RUNNING else None
+    try:
+        if found.status != RUNNING or not _signal(engine, found, number):
+            raise ContainerNotRunning(found.name)
+        if number == 9:
+            resume_if_paused(engine, found)
+            if wait_ended(found, KILL_WAIT_S):
+                wait_settled(engine, found.id)
+    finally:
+        if attended is not None:
+            attended.release()
 
 
 def wait(engine: Engine, container: str, *, timeout_s: float | None = None, condition: str = "not-running") -> int:
@@ -135,6 +150,14 @@ def send(container: Container, number: int) -> bool:
     return True
 
 
+def _attend(engine: Engine, container: Container) -> FolderLock | None:
+    """The lock that makes the monitor's command step aside; None when somebody else has it, who will clean up."""
+    try:
+        return FolderLock.take(f"{bundle_of(engine, container.id)}/{ATTENDED}", wait=False)
+    except FileNotFoundError:
+        return None
+
+
 def _signal(engine: Engine, container: Container, number: int) -> bool:
     """`send`, and an event of it."""
     sent = send(container, number)
@@ -174,12 +197,10 @@ def wait_ended(container: Container, timeout_s: float | None) -> bool:
 
 def wait_settled(engine: Engine, container: str) -> Container | None:
     """Wait until somebody has cleaned up after a container that ended, or do it; None when it is removed with that."""
-    from teul.engine.containers.settlement import settle
-
     found = reread(engine, container)
     if found is None or found.status != RUNNING:
         return found
-    # The monitor's own command is about to do it, or a `teul` that attends; it costs nothing to let them.
+    # The monitor writes down how it ended, and unless we attend its command cleans up; it costs nothing to let it.
     deadline = time.monotonic() + 2.0
     while has_monitor(found) and time.monotonic() < deadline:
         descriptor = -1
