@@ -16,10 +16,9 @@ from teul.runtime.spec import Host, process_spec
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import signal
     from collections.abc import Mapping, Sequence
     from dataclasses import dataclass, replace
-
-    import signal
 
     from teul.engine import Engine
 else:
