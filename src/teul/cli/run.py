@@ -11,6 +11,7 @@ from teul.errors import Cancelled, CommandFailed, InvalidInput, TeulError, text
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from dataclasses import replace
 
     from teul.cli.context import Context
     from teul.cli.flags import Arguments
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from teul.engine.containers.options import ContainerOptions
     from teul.engine.containers.record import Container
     from teul.events import Event
+else:
+    from teul.values import replace
 
 USAGE = "[OPTIONS] IMAGE [COMMAND] [ARG...]"
 INTERSPERSED = False
@@ -101,7 +104,7 @@ def _detached(arguments: Arguments, options: ContainerOptions, context: Context)
 
     if arguments.strings("attach"):
         raise InvalidInput(text("Conflicting options: -a and -d"))
-    container = create(context.engine, options, events=_sink(arguments, context))
+    container = create(context.engine, replace(options, starts=True), events=_sink(arguments, context))
     try:
         if arguments.string("cidfile"):
             write_id_file(arguments.string("cidfile"), container)

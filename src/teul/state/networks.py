@@ -75,6 +75,17 @@ def orphans(db: Database) -> list[tuple[str, str]]:
     )
 
 
+def unfinished(db: Database) -> list[tuple[str, str, str]]:
+    """(network, container, data) of places that a running container is being given, or that are being taken from it.
+
+    A few too many: of a container with a name like the mark's.
+    """
+    return db.all(
+        """SELECT e.network, e.container, e.data FROM endpoints e JOIN containers c ON c.id = e.container"""
+        """ WHERE c.status = 'running' AND instr(e.data, '"owner"')"""
+    )
+
+
 def remove_endpoints(db: Database, container: str) -> None:
     db.execute("DELETE FROM endpoints WHERE container = ?", (container,))
 

@@ -22,6 +22,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal
     from collections.abc import Callable, Sequence
+    from dataclasses import replace
 
     from teul.engine import Engine
     from teul.engine.containers.options import ContainerOptions
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from teul.events import Sink
 else:
     import _signal as signal
+
+    from teul.values import replace
 
 TERMINAL_GONE = 129
 """As of a process that SIGHUP ended."""
@@ -92,7 +95,7 @@ def run_foreground(
     """
     from teul.engine.containers.creation import create
 
-    container = create(engine, options, events=events)
+    container = create(engine, replace(options, starts=True), events=events)
     try:
         if on_created is not None:
             on_created(container)

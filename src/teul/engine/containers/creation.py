@@ -12,9 +12,11 @@ from teul.engine.containers.record import Container
 from teul.engine.event_log import emit_container
 from teul.errors import Conflict, Denied, HostLacks, InvalidInput, NameInUse, OptionUnsupported, PlatformMismatch, text
 from teul.events import Warn, silent
+from teul.host.fs import crash_point
 from teul.host.launch import deferred_interrupts
 from teul.host.platform import can_run, host_platform
 from teul.state import containers as rows
+from teul.state.leases import process_start
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,6 +51,7 @@ def create(engine: Engine, options: ContainerOptions, *, events: Sink = silent) 
     layers = engine.images.layers(image)
     is_named = bool(options.name)
     container = _with_volumes(engine, container)
+    crash_point("container-volumes-made")
     while True:
         made = False
         try:
@@ -123,6 +126,7 @@ def plan(engine: Engine, options: ContainerOptions, image: Image, *, events: Sin
         stop_signal=stop_signal,
         stop_timeout_s=options.stop_timeout_s,
         remove=options.remove,
+        run_by=f"{os.getpid()}/{process_start(os.getpid())}" if options.remove and options.starts else "",
         init=options.init,
         keep_log=options.keep_log,
         **_supervised(options, config),

@@ -55,6 +55,8 @@ class ContainerOptions:
     tty: bool = False
     detach: bool = False
     remove: bool = False
+    starts: bool = False
+    """Whether whoever creates it starts it at once: with `remove`, it goes when that does not come about."""
     labels: Mapping[str, str] = field(default_factory=dict)
     limits: Limits = Limits()
     shm_size_bytes: int = 0

@@ -57,6 +57,8 @@ class Container:
     stop_signal: str = ""
     stop_timeout_s: int | None = None
     remove: bool = False
+    run_by: str = ""
+    """With `remove`: the process (pid/start) that made it in order to start it; "" when that is left to the user."""
     init: bool = False
     keep_log: bool = True
     log_driver: str = "json-file"

@@ -9,13 +9,14 @@ from __future__ import annotations
 import os
 import time
 
-from teul.containers import EXITED, RESTARTING, RUNNING
+from teul.containers import CREATED, EXITED, RESTARTING, RUNNING
 from teul.engine.containers.lookup import bundle_of, change, folder_of, has_monitor, is_alive, reread
 from teul.engine.event_log import emit, emit_container
 from teul.errors import TeulError
 from teul.host.fs import FolderLock, crash_point, remove_tree
 from teul.runtime import monitor
 from teul.state import containers as rows
+from teul.state.leases import process_start
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -148,6 +149,8 @@ def settle_all(engine: Engine) -> None:
     """Settle every container that is said to run and does not, and end what runs and is not said to."""
     from teul.engine.containers.record import Container
 
+    for row in rows.with_status(engine.db, CREATED):
+        _sweep_created(engine, Container.from_row(row))
     running = set()
     for row in rows.with_status(engine.db, RUNNING):
         container = Container.from_row(row)
@@ -166,6 +169,20 @@ def settle_all(engine: Engine) -> None:
         from teul.engine import volumes
 
         volumes.sweep(engine)
+
+
+def _sweep_created(engine: Engine, container: Container) -> None:
+    """Remove a container of a `run --rm` that was killed before it started it: nobody else ever will."""
+    pid, _, started = container.run_by.partition("/")
+    if not (container.remove and pid) or process_start(int(pid)) == started:
+        return
+    from teul.engine.containers.removal import remove
+
+    try:
+        remove(engine, container.id, with_volumes=True)
+    except TeulError:
+        # Somebody else has removed or started it meanwhile.
+        return
 
 
 def end_leftovers(engine: Engine, container: str) -> None:

@@ -179,6 +179,7 @@ class Started:
             from teul.engine import networks
 
             self._joined = networks.join(engine, container)
+            crash_point("container-joining")
             container = replace(container, places=self._joined.places, ports=self._joined.ports)
         mounting = mounting_of(engine, container, bundle)
         mounts = mounting.mounts
@@ -212,6 +213,7 @@ class Started:
             host = Host.here(with_limits=bool(container.ulimits))
             seen = stage.root + rootfs
             self.monitor = self._watch(stage, channel)
+            crash_point("container-watched")
             try:
                 # And the monitor is being loaded; it waits for us to begin.
                 if container.add_trust:
@@ -221,15 +223,18 @@ class Started:
                 sandbox = self._sandbox(container, rootfs, seen, mounts, edits)
                 with open(f"{bundle}/config.json", "w") as file:
                     file.write(dumps(to_spec(sandbox, host)))
+                crash_point("container-described")
                 channel.begin()
             except BaseException:
                 channel.call_off(self.monitor)
                 raise
             if self._joined is not None:
                 self._joined.finish()
+                crash_point("container-joined")
                 container = replace(container, places=self._joined.places)
                 self._joined.close_sockets()
             process = channel.wait_created(f"{engine.driver.root}/{container.id}/exec.fifo")
+        crash_point("container-created")
         watcher = self.monitor
         if not self._is_attended:
             # What we started has forked the monitor proper and is ending.

@@ -16,7 +16,7 @@ from teul.engine.containers.lookup import bundle_of, change, folder_of, get, has
 from teul.engine.containers.settlement import ATTENDED, settle
 from teul.engine.event_log import emit_container
 from teul.errors import ContainerNotFound, ContainerNotRunning, TeulError, text
-from teul.host.fs import FolderLock
+from teul.host.fs import FolderLock, crash_point
 from teul.state import containers as rows
 from teul.state.leases import process_start
 
@@ -161,6 +161,7 @@ def _attend(engine: Engine, container: Container) -> FolderLock | None:
 def _signal(engine: Engine, container: Container, number: int) -> bool:
     """`send`, and an event of it."""
     sent = send(container, number)
+    crash_point("container-signalled")
     if sent:
         emit_container(engine, container, "kill", {"signal": str(number)})
     return sent

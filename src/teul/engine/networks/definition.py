@@ -15,6 +15,7 @@ from teul.errors import (
     OptionUnsupported,
     text,
 )
+from teul.host.fs import crash_point
 from teul.network import addresses, claims
 from teul.network.netavark import Network
 from teul.plain_json import dumps, loads
@@ -203,6 +204,7 @@ def discard(engine: Engine, network: Network) -> None:
     from teul.engine.networks.bridges import claims_folder, take_down_one
 
     take_down_one(engine, network)
+    crash_point("network-down")
     with engine.db:
         if rows.endpoints(engine.db, network=network.id):
             # A container came while the bridge went; it has made a new one.

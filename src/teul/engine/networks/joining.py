@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from teul.engine.networks.bridges import first_lock, has_rules, lock, prepare
 from teul.engine.networks.definition import DEFAULT, get
 from teul.errors import Conflict, InvalidInput, text
-from teul.host.fs import FolderLock
+from teul.host.fs import FolderLock, crash_point
 from teul.host.netns import open_network_namespace
 from teul.network import addresses, holders, netavark
 from teul.network.netavark import Endpoint, Network
@@ -62,6 +62,7 @@ class Joined:
         assert self.setup is not None
         setup, self.setup = self.setup, None
         said = setup.wait()
+        crash_point("network-joined")
         has_rules(self._engine, self.networks)
         self._unlock()
         self.places = tuple(
@@ -191,6 +192,7 @@ def leave(engine: Engine, container: str) -> None:
             netavark.tear_down(f"{engine.settings.run_root}/networks", options, namespace)
         finally:
             os.close(namespace)
+        crash_point("network-left")
         rows.remove_endpoints(engine.db, container)
 
 
@@ -201,9 +203,13 @@ def leaves_something(engine: Engine, container: str) -> bool:
 
 def sweep(engine: Engine) -> None:
     """Finish the tear-downs that were left: of containers that ended while nobody looked, or by a kill."""
+    for network_id, container, data in rows.unfinished(engine.db):
+        if not _is_owned(loads(data)):
+            from teul.engine.networks.membership import finish_leaving
+
+            finish_leaving(engine, network_id, container)
     for container, data in rows.orphans(engine.db):
-        pid, started = loads(data).get("owner", (0, ""))
-        if pid and process_start(pid) == started:
+        if _is_owned(loads(data)):
             continue
         folder = f"{engine.settings.containers}/{container}"
         held = None
@@ -222,6 +228,12 @@ def sweep(engine: Engine) -> None:
         finally:
             if held is not None:
                 held.release()
+
+
+def _is_owned(options: Mapping[str, Any]) -> bool:
+    """Whether a process that lives is at work on an endpoint; most say of none."""
+    pid, started = options.get("owner", (0, ""))
+    return bool(pid) and process_start(pid) == started
 
 
 def _reserve(engine: Engine, publish: Sequence[PortMapping]) -> tuple[tuple[PortMapping, ...], list[int]]:

@@ -7,15 +7,16 @@ import os
 from teul.engine.event_log import emit
 from teul.engine.networks.bridges import first_lock, has_rules, lock, prepare
 from teul.engine.networks.definition import get
-from teul.engine.networks.joining import choose_place
+from teul.engine.networks.joining import choose_place, sweep
 from teul.errors import AlreadyExists, Conflict, ContainerNotFound, text
 from teul.host import netns
-from teul.host.fs import FolderLock
+from teul.host.fs import FolderLock, crash_point
 from teul.network import addresses, netavark
 from teul.network.netavark import Endpoint
 from teul.plain_json import dumps, loads
 from teul.state import containers as container_rows
 from teul.state import networks as rows
+from teul.state.leases import process_start
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ def connect(
         requested_address=address,
         requested_address6=address6,
     )
+    sweep(engine)
     with _locked(engine, found.id):
         found = _true(engine, found.id)
         if wanted.name in found.networks:
@@ -101,11 +103,10 @@ def disconnect(engine: Engine, network: str, container: str, *, force: bool = Fa
         found = get_container(engine, container)
     except ContainerNotFound:
         if force and any(row[1].startswith(container) for row in rows.endpoints(engine.db, network=wanted.id)):
-            from teul.engine.networks.joining import sweep
-
             sweep(engine)
             return
         raise
+    sweep(engine)
     with _locked(engine, found.id):
         found = _true(engine, found.id)
         place = found.networks.get(wanted.name)
@@ -166,12 +167,15 @@ def _set_up(engine: Engine, container: Container, network: Network, place: Endpo
         if container.places:
             # Ports are published once, on what the container had first.
             options["port_mappings"] = []
+        # Ours until the container's record has it: when we are killed before that, it is taken back.
+        options["owner"] = _myself()
         rows.add_endpoint(engine.db, (network.id, container.id, place.address, dumps(options)))
     try:
         descriptor = os.open(f"/proc/{container.pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
         held = first_lock(engine, [network])
         try:
             said = netavark.Setup(f"{engine.settings.run_root}/networks", options, descriptor).wait()
+            crash_point("network-connected")
             has_rules(engine, [network])
         finally:
             os.close(descriptor)
@@ -179,16 +183,50 @@ def _set_up(engine: Engine, container: Container, network: Network, place: Endpo
                 held.release()
     except BaseException:
         _undo(engine, container, network, place)
+        rows.remove_endpoint(engine.db, network.id, container.id)
         raise
     return netavark.with_mac(place, said.get(network.bridge))
+
+
+def finish_leaving(engine: Engine, network_id: str, container: str) -> None:
+    """Take a running container off a network that it was being put on or taken off when somebody was killed."""
+    from teul.engine.containers.lookup import folder_of, reread
+
+    try:
+        held = FolderLock.take(folder_of(engine, container), wait=False)
+    except FileNotFoundError:
+        return
+    if held is None:
+        # Somebody starts or settles it this moment.
+        return
+    with held:
+        found = reread(engine, container)
+        row = next((row for row in rows.endpoints(engine.db, container=container) if row[0] == network_id), None)
+        if found is None or not found.is_running or row is None or "owner" not in loads(row[3]):
+            return
+        network = get(engine, network_id)
+        interface = loads(row[3])["networks"][network.bridge]["interface_name"]
+        place = found.networks.get(network.name) or Endpoint(network=network.name)
+        place = replace(place, network_id=network.id, interface=interface)
+        _undo(engine, found, network, place)
+        places = tuple(item for item in found.places if item.network != network.name)
+        _remember(engine, replace(found, places=places), removed=place)
+
+
+def _myself() -> list[object]:
+    return [os.getpid(), process_start(os.getpid())]
 
 
 def _undo(engine: Engine, container: Container, network: Network, place: Endpoint) -> None:
     """Take the interface away, then the names and the port rules; the bridge stays up for others."""
     found = [row for row in rows.endpoints(engine.db, container=container.id) if row[0] == network.id]
+    for row in found:
+        rows.add_endpoint(engine.db, (*row[:3], dumps({**loads(row[3]), "owner": _myself()})))
+    crash_point("network-leaving")
     try:
         with netns.inside(f"/proc/{container.pid}/ns/net"):
             netns.delete_interface(place.interface)
+            crash_point("network-interface-deleted")
     except FileNotFoundError:
         # It has ended meanwhile.
         pass
@@ -201,14 +239,21 @@ def _undo(engine: Engine, container: Container, network: Network, place: Endpoin
                     netavark.tear_down(f"{engine.settings.run_root}/networks", options, namespace)
                 finally:
                     os.close(namespace)
-    rows.remove_endpoint(engine.db, network.id, container.id)
+    crash_point("network-disconnected")
 
 
 def _remember(
     engine: Engine, container: Container, *, added: Endpoint | None = None, removed: Endpoint | None = None
 ) -> None:
-    if not container_rows.update(engine.db, container.id, status=container.status, data=container.data()):
-        raise ContainerNotFound(container.name)
+    with engine.db:
+        if not container_rows.update(engine.db, container.id, status=container.status, data=container.data()):
+            raise ContainerNotFound(container.name)
+        if removed is not None:
+            rows.remove_endpoint(engine.db, removed.network_id, container.id)
+        for row in rows.endpoints(engine.db, container=container.id) if added is not None else ():
+            options = loads(row[3])
+            if added is not None and row[0] == added.network_id and options.pop("owner", None):
+                rows.add_endpoint(engine.db, (*row[:3], dumps(options)))
     if added is None and removed is None:
         return
     from teul.engine.containers.lookup import bundle_of
