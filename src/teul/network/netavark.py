@@ -1,6 +1,6 @@
 """netavark: the program that makes a container's place on a network real. Must not choose addresses or names.
 
-Three observations that the engine rests on:
+Four observations that the engine rests on:
 
 1. A network namespace lives while something holds it. We hold it by a file descriptor until the container's first
    process is in it; afterwards the processes do. When they are gone, so are the namespace and its end of the pair, and
@@ -8,12 +8,15 @@ Three observations that the engine rests on:
 2. What is left then are the rules for published ports and the names in the DNS server. `teardown` in an *empty* namespace
    takes exactly these away, complains that there is no interface, and leaves the bridge up, which saves the next
    container of the network 130 ms. An endpoint without both needs no teardown at all.
-3. A network goes, bridge, rules and all, with a teardown in a namespace that has the last interface on it.
+3. aardvark-dns 1.4 listens for SIGHUP anew each time that it has read its folder; one that comes in between is lost, and
+   the server stays, with nothing to serve. `end_idle_dns` sends another.
+4. A network goes, bridge, rules and all, with a teardown in a namespace that has the last interface on it.
 """
 
 from __future__ import annotations
 
 import os
+import select
 
 from teul.errors import CommandFailed, HostLacks, text
 from teul.host import launch
@@ -21,16 +24,22 @@ from teul.plain_json import dumps, loads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import signal
     from collections.abc import Mapping, Sequence
     from dataclasses import dataclass, field, replace
     from typing import Any
 
     from teul.network.ports import PortMapping
 else:
+    import _signal as signal
+
     from teul.values import dataclass, field, replace
 
 FOLDERS = ("/usr/lib/podman", "/usr/libexec/podman", "/usr/local/lib/podman", "/usr/local/libexec/podman")
 DNS_PORT = 53
+DNS_PID = "aardvark.pid"
+DNS_ATTEMPTS = 10
+DNS_PAUSE_MS = 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -252,6 +261,43 @@ def tear_down(folder: str, options: Mapping[str, Any], descriptor: int) -> str:
     """Undo a set-up in the namespace behind *descriptor*; "" or what netavark complained about."""
     done = launch.capture(_argv(folder, "teardown", descriptor), stdin=dumps(options).encode(), env=_environment())
     return "" if done.exit_code == 0 else _problem(done.stdout, done.stderr)
+
+
+def end_idle_dns(folder: str) -> None:
+    """See that the DNS server goes when its last name has gone; costs a look at a folder while there are others.
+
+    SIGHUP and not SIGTERM: a container that comes this moment has its names read.
+    """
+    names = f"{folder}/aardvark-dns"
+    for _ in range(DNS_ATTEMPTS):
+        try:
+            if any(name != DNS_PID for name in os.listdir(names)):
+                return
+            with open(f"{names}/{DNS_PID}", "rb") as file:
+                pid = int(file.read())
+            server = os.pidfd_open(pid)
+        except (OSError, ValueError):
+            return
+        try:
+            poll = select.poll()
+            poll.register(server, select.POLLIN)
+            # The tear-down has told it already, mostly in time.
+            if poll.poll(DNS_PAUSE_MS) or not _is_dns(pid, names):
+                return
+            signal.pidfd_send_signal(server, signal.SIGHUP)
+        except (ProcessLookupError, ValueError):
+            return
+        finally:
+            os.close(server)
+
+
+def _is_dns(pid: int, names: str) -> bool:
+    """Whether the process is the server of this folder; its pid may be somebody else's by now."""
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            return os.fsencode(names) in file.read().split(b"\0")
+    except OSError:
+        return False
 
 
 def needs_tear_down(options: Mapping[str, Any]) -> bool:

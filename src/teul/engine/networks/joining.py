@@ -193,6 +193,7 @@ def leave(engine: Engine, container: str) -> None:
         finally:
             os.close(namespace)
         crash_point("network-left")
+        netavark.end_idle_dns(f"{engine.settings.run_root}/networks")
         rows.remove_endpoints(engine.db, container)
 
 

@@ -239,6 +239,7 @@ def _undo(engine: Engine, container: Container, network: Network, place: Endpoin
                     netavark.tear_down(f"{engine.settings.run_root}/networks", options, namespace)
                 finally:
                     os.close(namespace)
+                netavark.end_idle_dns(f"{engine.settings.run_root}/networks")
     crash_point("network-disconnected")
 
 
