@@ -12,7 +12,7 @@ import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from dataclasses import dataclass
 else:
     from teul.values import dataclass
@@ -86,8 +86,10 @@ def read_log(
     queue = _opened(path)
     try:
         rest = b""
+        # Who does not follow wants what is there now, not all that a loud container writes while we read.
+        ends = {descriptor: os.fstat(descriptor).st_size for descriptor in queue}
         if tail is not None:
-            _skip_to_tail(queue, tail)
+            _skip_to_tail(queue, tail, ends)
         while True:
             # Asked before the read: what was written before the end is then surely read.
             over = not follow or has_ended is None or has_ended()
@@ -97,7 +99,7 @@ def read_log(
                 if is_last and follow:
                     queue += _newer(path, queue[0])
                     is_last = len(queue) == 1
-                while data := os.read(queue[0], BLOCK_BYTES):
+                while data := _read_until(queue[0], None if follow else ends.get(queue[0])):
                     rest += data
                     *records, rest = rest.split(b"\n")
                     for record in records:
@@ -119,6 +121,13 @@ def read_log(
     finally:
         for descriptor in queue:
             os.close(descriptor)
+
+
+def _read_until(descriptor: int, end: int | None) -> bytes:
+    """The next block, of the file's first *end* bytes; empty when there is none."""
+    if end is None:
+        return os.read(descriptor, BLOCK_BYTES)
+    return os.read(descriptor, max(min(BLOCK_BYTES, end - os.lseek(descriptor, 0, os.SEEK_CUR)), 0))
 
 
 def log_files(path: str) -> list[str]:
@@ -211,15 +220,18 @@ def parse_time(value: str, now: float) -> str:
     return stamp(parsed.astimezone(datetime.UTC).timestamp())
 
 
-def _skip_to_tail(queue: list[int], lines: int) -> None:
-    """Leave in *queue* what the last *lines* lines are in, at their beginning; a line in several partial records is one."""
+def _skip_to_tail(queue: list[int], lines: int, ends: Mapping[int, int]) -> None:
+    """Leave in *queue* what the last *lines* lines before *ends* are in, at their beginning.
+
+    A line in several partial records is one.
+    """
     count = 0
     is_last = True
     for index in range(len(queue) - 1, -1, -1):
         if lines <= 0:
-            os.lseek(queue[index], 0, os.SEEK_END)
+            os.lseek(queue[index], ends[queue[index]], os.SEEK_SET)
             continue
-        for end, record in _backwards(queue[index]):
+        for end, record in _backwards(queue[index], ends[queue[index]]):
             if is_last or _is_full(record):
                 count += 1
                 if count > lines:
@@ -231,9 +243,9 @@ def _skip_to_tail(queue: list[int], lines: int) -> None:
             is_last = False
 
 
-def _backwards(descriptor: int) -> Iterator[tuple[int, bytes]]:
-    """The records from the last to the first, each with the position behind it."""
-    position = os.fstat(descriptor).st_size
+def _backwards(descriptor: int, end: int) -> Iterator[tuple[int, bytes]]:
+    """The records from the last before *end* to the first, each with the position behind it."""
+    position = end
     data = b""
     while data or position:
         start = data.rfind(b"\n", 0, max(len(data) - 1, 0)) + 1

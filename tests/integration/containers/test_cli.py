@@ -129,8 +129,8 @@ def test_ctrl_c_on_a_terminal_goes_to_the_process(teul):
     assert terminal.end() == 9
 
 
-def test_detaching_leaves_the_container_running(teul):
-    terminal = teul.terminal("run", "-it", "--rm", "--name", "left", *NONE, "busybox", "sh")
+def test_detaching_leaves_the_container_running_and_listening(teul):
+    terminal = teul.terminal("run", "-it", "--name", "left", *NONE, "busybox", "sh")
     # The words must not be in what is typed: a terminal shows that too, before the container has it.
     terminal.type(b"echo rea''dy\n")
     terminal.wait_for(b"ready\r\n")
@@ -138,8 +138,25 @@ def test_detaching_leaves_the_container_running(teul):
 
     assert terminal.end() == 0
     assert teul("ps", "--format", "{{.Names}}").stdout == "left\n"
-    teul("kill", "left")
-    wait_until(lambda: teul("ps", "-aq").stdout == "")
+    for word, end, code in ((b"one", b"\x10\x11", 0), (b"two", b"exit 6\n", 6)):
+        terminal = teul.terminal("attach", "left")
+        terminal.type(b"echo %b''again\n" % word)
+        terminal.wait_for(b"%bagain\r\n" % word)
+        terminal.type(end)
+        assert terminal.end() == code
+    assert teul("ps", "-a", "--format", "{{.State}}").stdout == "exited\n"
+
+
+def test_who_no_longer_reads_ends_teul_and_not_the_container(teul):
+    process = teul.start("run", "--name", "loud", *NONE, "busybox", "sh", "-c", "seq 1 300000; sleep 60")
+    assert process.stdout.read(2) == b"1\n"
+    process.stdout.close()
+
+    assert process.wait(timeout=20) == 141
+    process.stderr.close()
+    wait_until(lambda: teul("logs", "--tail", "1", "loud").stdout == "300000\n")
+    assert teul("ps", "--format", "{{.Names}}").stdout == "loud\n"
+    teul("rm", "-f", "loud")
 
 
 def test_exec_on_a_terminal(teul):

@@ -119,3 +119,14 @@ def test_times_are_durations_seconds_or_dates(word, seconds):
 def test_what_is_no_time_is_refused(word):
     with pytest.raises(InvalidInput):
         parse_time(word, 0)
+
+
+@pytest.mark.parametrize("tail", [None, 1])
+def test_what_is_written_while_it_is_read_is_left_to_those_who_follow(log, tail):
+    path = log(record("one"), record("two"))
+    lines = read_log(path, tail=tail)
+    first = next(lines)
+    with open(path, "a") as file:
+        file.write(record("three"))
+
+    assert [b"one\n", b"two\n"][-tail if tail else 0 :] == data([first, *lines])

@@ -33,8 +33,8 @@ else:
 
     from teul.values import replace
 
-TERMINAL_GONE = 129
-"""As of a process that SIGHUP ended."""
+READER_GONE = {errno.EIO: 129, errno.EPIPE: 141}
+"""What a write says when its reader is gone (a terminal, a pipe), and the exit code: as of SIGHUP, as of SIGPIPE."""
 PATIENCE = 3
 """So many SIGINT or SIGTERM in a row that the container ignores end us, as they end Docker."""
 
@@ -136,13 +136,16 @@ def start_attached(
                 terminal.enter()
             how = _relay(attachment, running, streams, keys, signals, terminal, should_stop)
         except BaseException as error:
-            if running.is_running and isinstance(error, OSError) and error.errno == errno.EIO:
-                # Our terminal went away, which is no reason for the container to end: nobody attends from now on.
+            if running.is_running and isinstance(error, OSError) and error.errno in READER_GONE:
+                # Our terminal went away, or who read our output, which is no reason for the container to end: nobody
+                # attends from now on.
                 started.leave()
-                return TERMINAL_GONE
+                return READER_GONE[error.errno]
             if terminal is not None:
                 terminal.leave()
             _end(running)
+            # The monitor may wait for us to read what is left, and we are about to wait for the monitor.
+            attachment.close()
             if started.monitor:
                 wait_for_child(started.monitor)
             _settle(engine, container, None)
@@ -167,8 +170,6 @@ def attach(engine: Engine, container: str, *, streams: Streams) -> int:
     Raises:
         ContainerNotRunning.
     """
-    from teul.engine.containers.stopping import wait
-
     found = get(engine, container)
     if not found.is_running:
         raise ContainerNotRunning(found.name)
@@ -187,7 +188,23 @@ def attach(engine: Engine, container: str, *, streams: Streams) -> int:
                 terminal.leave()
             if signals is not None:
                 signals.close()
-    return 0 if how == DETACHED else wait(engine, found.id, condition="next-exit")
+    return 0 if how == DETACHED else _wait_for_this_end(engine, found)
+
+
+def _wait_for_this_end(engine: Engine, container: Container) -> int:
+    """The exit code of the process that *container* had when we looked, ended already or not, restarted or not."""
+    from teul.engine.containers.settlement import UNKNOWN_EXIT_CODE
+    from teul.engine.containers.stopping import wait_ended, wait_settled
+    from teul.state.containers import find_exit
+
+    wait_ended(container, None)
+    found = reread(engine, container.id)
+    if found is not None and found.pid == container.pid:
+        found = wait_settled(engine, container.id)
+    if found is not None:
+        return found.exit_code
+    known = find_exit(engine.db, container.id)
+    return UNKNOWN_EXIT_CODE if known is None else known[1]
 
 
 def _relay(

@@ -271,7 +271,7 @@ class Started:
             log=f"{folder_of(self.engine, container.id)}/log" if container.keep_log else "",
             terminal=container.tty,
             stdin=container.interactive,
-            leave_stdin_open=container.interactive and not self._is_attended,
+            leave_stdin_open=container.interactive and (container.tty or not self._is_attended),
             is_child=self._is_attended,
             exit_command=exit_command(self._bundle, container.id),
             environment=supervision.environment(self.engine.settings),

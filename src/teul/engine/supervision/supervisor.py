@@ -178,6 +178,7 @@ class Supervisor:
     def _watch_log(self, watched: _Watched, now: float) -> None:
         path = f"{folder_of(self.engine, watched.container.id)}/log"
         size = rotation.size_of(path)
+        rate = max(size - watched.log_size, 0) / max(now - watched.seen_at, 0.001)
         if size > watched.log_limit:
             bundle = bundle_of(self.engine, watched.container.id)
             try:
@@ -188,9 +189,8 @@ class Supervisor:
                 # Its monitor is ending, or the disk is full: not in a hurry again.
                 watched.log_at = now + LOG_INTERVAL_S
                 return
+            # The old file's growth is the measure of the new one's: a loud container is looked at again at once.
             size = rotation.size_of(path)
-        elapsed = max(now - watched.seen_at, 0.001)
-        rate = max(size - watched.log_size, 0) / elapsed
         # Half of the time that is left at this speed, so that a burst does not go far beyond its limit.
         left = (watched.log_limit - size) / rate / 2 if rate else LOG_INTERVAL_S
         watched.log_size, watched.seen_at = size, now
