@@ -4,9 +4,9 @@
    costs nothing: it is neither fetched nor unpacked.
 2. Others are fetched, unpacked into a staging folder, compiled, and, when they are large, committed: all of it at the
    same time for several wheels.
-3. The rule of `split` puts the small ones into buckets. A bucket is made of what was just unpacked and of what lies
-   in buckets that are known.
-4. What is left (folders that were there before, the true RECORD of what was asked for) is written on top.
+3. The rule of `split` puts the small ones into buckets, and what says that a large one was asked for into layers of
+   such notes. A bucket is made of what was just unpacked and of what lies in buckets that are known.
+4. What is left (folders that were there before) is written on top.
 
 Whatever is out of the ordinary raises, and the caller runs the command instead; nothing of the attempt is in its
 result. Layers that were committed by then are right and only wait to be used.
@@ -23,7 +23,7 @@ from teul.build.python.bytecode import Compiler
 from teul.build.python.cut import Piece
 from teul.build.python.fetch import fetch
 from teul.build.python.item import Item, check_files, check_scheme, size_of
-from teul.build.python.split import OWN_LAYER_BYTES, Distribution, bucket, group, prune, write_record
+from teul.build.python.split import OWN_LAYER_BYTES, Distribution, bucket, group, notes_name, prune, write_record
 from teul.build.python.wheel import (
     ScriptForm,
     compilable,
@@ -121,8 +121,6 @@ class DirectInstall:
         self.epoch = epoch
         self.is_checked = is_checked
         self.lower = Lower([snapshots.layer(name).folder for name in parents])
-        self._kept: set[str] = set()
-        """The wheels that have a layer of their own in this image."""
         self._guard = Lock()
         self._fetched_bytes = 0
 
@@ -154,7 +152,7 @@ class DirectInstall:
             prune(upper, (), self.lower, mtime_s=self.epoch)
             return []
         pieces, between = self._pieces(items, staging)
-        self._write_rest(upper, items, folders)
+        self._finish_folders(upper, {""}, folders)
         prune(upper, between, self.lower, mtime_s=self.epoch)
         return pieces
 
@@ -365,17 +363,20 @@ class DirectInstall:
         kept = {made.name for made in groups if any(str(item) == made.name for item in own)}
         pieces: list[Piece] = []
         small: dict[int, list[Item]] = {}
+        asked: dict[int, list[Item]] = {}
         for distribution in distributions:
             item = by_name[distribution.name]
             if distribution in own and str(distribution) in kept:
                 assert item.layer is not None
                 if not item.is_own:  # it went into a bucket when there was less room
                     self._commit_again(item)
-                self._kept.add(item.wheel.name)
                 pieces.append(Piece(str(distribution), item.layer, item.size_bytes + len(item.record)))
+                if not item.is_plain:
+                    asked.setdefault(bucket(distribution.name), []).append(item)
             else:
                 small.setdefault(bucket(distribution.name), []).append(item)
         pieces += [self._bucket(members, staging) for _, members in sorted(small.items())]
+        pieces += [self._notes(members) for _, members in sorted(asked.items())]
         folders: set[str] = set()
         for item in items:
             for path in item.files():
@@ -396,28 +397,42 @@ class DirectInstall:
         self._remember(item, piece.diff_id, is_own=True)
 
     def _bucket(self, members: list[Item], staging: str) -> Piece:
-        name = ", ".join(f"{item.wheel.name} {item.wheel.version}" for item in members)
+        def fill(target: str) -> None:
+            made: set[str] = {""}
+            for item in members:
+                self._place(item, staging, target, made)
+
+        piece = self._known_or_made("bucket", ", ".join(str(item) for item in members), members, fill)
+        for item in members:
+            if item.layer is None:
+                item.layer = piece.diff_id
+                self._remember(item, piece.diff_id, is_own=False)
+        return piece
+
+    def _notes(self, members: list[Item]) -> Piece:
+        """The layer of what tells how *members*, each with a layer of its own, came to be installed."""
+
+        def fill(target: str) -> None:
+            made: set[str] = {""}
+            for item in members:
+                for path, data in item.notes().items():
+                    make_folders(target, os.path.dirname(path), made)
+                    write_record(f"{target}/{path}", data, mtime_s=self.epoch)
+
+        return self._known_or_made("notes", notes_name(members), members, fill)
+
+    def _known_or_made(self, kind: str, name: str, members: list[Item], fill: Callable[[str], None]) -> Piece:
         parts = [[item.key, item.wheel.requested, item.wheel.direct_url] for item in members]
-        key = digest_of(["bucket", FORM, parts])
+        key = digest_of([kind, FORM, parts])
         row = self.cache.find(key)
         if row is not None:
             layer = Digest(row["data"]["diff_ids"][0])
             self.hold("layer", layer)
             if self.snapshots.touch(str(layer)):
                 return Piece(name, layer, int(row["data"]["size_bytes"]))
-
-        def fill(target: str) -> None:
-            made: set[str] = {""}
-            for item in members:
-                self._place(item, staging, target, made)
-
         piece = self._commit(name, fill)
         data = {"diff_ids": [piece.diff_id], "size_bytes": piece.size_bytes}
         self.cache.put(key, "", name, {"digest": key, "data": data})
-        for item in members:
-            if item.layer is None:
-                item.layer = piece.diff_id
-                self._remember(item, piece.diff_id, is_own=False)
         return piece
 
     def _place(self, item: Item, staging: str, target: str, made: set[str]) -> None:
@@ -466,15 +481,6 @@ class DirectInstall:
                 os.close(source)
 
     # What lies on top
-
-    def _write_rest(self, upper: str, items: list[Item], folders: dict[str, bool]) -> None:
-        made: set[str] = {""}
-        for item in items:
-            if item.wheel.name in self._kept and not item.is_plain:
-                for path, data in item.notes().items():
-                    make_folders(upper, os.path.dirname(path), made)
-                    write_record(f"{upper}/{path}", data, mtime_s=self.epoch)
-        self._finish_folders(upper, made, folders)
 
     def _finish_folders(self, upper: str, made: set[str], folders: dict[str, bool]) -> None:
         """The folders that were there keep their mode and owner, and their time where nothing new is directly in them."""

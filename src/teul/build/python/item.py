@@ -35,6 +35,9 @@ class Item:
         self.record = b""
         """Without what tells how it came to be installed."""
 
+    def __str__(self) -> str:
+        return f"{self.wheel.name} {self.wheel.version}"
+
     @property
     def info_dir(self) -> str:
         return os.path.basename(self.dist_info)

@@ -4,8 +4,9 @@ The command runs unmodified; afterwards the snapshot's upper folder is cut by ow
 distribution whose `*.dist-info/RECORD` names it. Must not know which command ran, and must not mount or commit.
 
 A layer of a wheel's own holds what depends on the wheel alone: RECORD without the rows that tell how it came to be
-installed. Where it was asked for by name, or came from an address, the true RECORD and the files that say so lie in the
-remainder; so pandas has one layer whether a project names it or something else needs it.
+installed. Where it was asked for by name, or came from an address, the true RECORD and the files that say so lie in one
+of sixteen small layers above; so pandas has one layer whether a project names it or something else needs it, and naming
+one more large distribution sends no other's RECORD again.
 
 Always valid, because whatever is not a plain new file of exactly one distribution stays in the remainder, which lies on
 top with every folder's own entry: whiteouts, links, files with extended attributes, files that two distributions
@@ -31,7 +32,7 @@ from teul.build.python.wheel import NOTES, make_folders, plain_record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from teul.layers.lower import Lower
 
@@ -62,6 +63,8 @@ class Distribution:
     """Of the files, without `notes`."""
     notes: tuple[str, ...] = ()
     """RECORD, and what else tells how it came to be installed (`wheel.NOTES`)."""
+    is_asked: bool = False
+    """Whether the notes say more than the wheel does."""
 
     def __str__(self) -> str:
         return f"{self.name} {self.version}"
@@ -103,16 +106,19 @@ def find_distributions(upper: str) -> list[Distribution]:
                 files.append(path)
                 size_bytes += found
         if files:
-            made.append(Distribution(name, version, tuple(files), size_bytes, tuple(notes)))
+            record = data.encode("utf-8", "surrogateescape")
+            is_asked = len(notes) > 1 or (bool(notes) and plain_record(record, info_dir) != record)
+            made.append(Distribution(name, version, tuple(files), size_bytes, tuple(notes), is_asked))
     return sorted(made, key=lambda item: (item.name, item.version))
 
 
 def group(distributions: list[Distribution], *, layers_below: int = 0) -> list[Group]:
-    """Decide the layers, bottom first: large distributions by name, then the buckets that have anything in them.
+    """Decide the layers, bottom first: large distributions by name, then the buckets that have anything in them, then
+    the notes of large ones that were asked for.
 
     When the budget is too small for all the large ones, the largest keep their layer and the others go to buckets.
     """
-    room = max(0, LAYER_BUDGET - BUCKETS - layers_below)
+    room = max(0, LAYER_BUDGET - 2 * BUCKETS - layers_below)
     large = sorted(
         (item for item in distributions if item.size_bytes >= OWN_LAYER_BYTES),
         key=lambda item: (-item.size_bytes, item.name),
@@ -133,7 +139,18 @@ def group(distributions: list[Distribution], *, layers_below: int = 0) -> list[G
                 sum(item.size_bytes for item in members),
             )
         )
+    asked: dict[int, list[Distribution]] = {}
+    for item in distributions:
+        if (item.name, item.version) in own and item.is_asked:
+            asked.setdefault(bucket(item.name), []).append(item)
+    for _, members in sorted(asked.items()):
+        made.append(Group(notes_name(members), tuple(path for item in members for path in item.notes), 0))
     return made
+
+
+def notes_name(members: Sequence[object]) -> str:
+    """What the layer of the notes of *members* (each shown as `pandas 2.2.2`) is called."""
+    return f"RECORD of {', '.join(str(item) for item in members)}"
 
 
 def bucket(name: str) -> int:

@@ -156,3 +156,20 @@ def test_a_layer_does_not_depend_on_its_neighbours(tmp_path):
         )
 
     assert digests[0] == digests[1]
+
+
+def test_asking_for_one_more_sends_no_other_record_again():
+    def asked(number):
+        notes = (f"p{number}.dist-info/RECORD", f"p{number}.dist-info/REQUESTED")
+        return split.Distribution(f"p{number}", "1", (f"p{number}.py",), split.OWN_LAYER_BYTES, notes, True)
+
+    before = [asked(number) for number in (1, 2)]
+    groups, more = split.group(before), split.group([*before, asked(3)])
+
+    assert [item.name for item in set(more) - set(groups)] and len(set(more) - set(groups)) == 2
+    assert [path for item in more for path in item.files if path.endswith("REQUESTED")] == [
+        path for item in more[3:] for path in item.files if path.endswith("REQUESTED")
+    ]
+    assert sorted(path for item in more[3:] for path in item.files) == sorted(
+        path for item in [*before, asked(3)] for path in item.notes
+    )
