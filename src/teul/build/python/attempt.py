@@ -179,12 +179,16 @@ def _ask_pip(
     asked = [item.name for item in wanted.wanted if item.name]
     indexes = indexes_of(install, wanted)
 
-    def take(path: str, sha256: str) -> bool:
+    taken: list[str] = []
+
+    def take(path: str, sha256: str) -> str:
         content = read(path)
-        if content is None or hashlib.sha256(content).hexdigest() != sha256:
-            return False
-        keep(stage, Digest.from_hex(sha256), content)
-        return True
+        found = hashlib.sha256(content).hexdigest() if content is not None else ""
+        if content is None or found != (sha256 or found):
+            return ""
+        keep(stage, Digest.from_hex(found), content)
+        taken.append(path)
+        return found
 
     def build(name: str, version: str, url: str, sha256: str, is_asked: bool) -> Wheel | None:
         return built_wheel(
@@ -192,7 +196,7 @@ def _ask_pip(
         )
 
     found = read_report(data, install, python, asked=asked, lent=lent, take=take, build=build)
-    if not isinstance(found, Doubt):
+    if not isinstance(found, Doubt) and not taken:  # a wheel in the stage may be another one next time
         installs.append(locked(install, wanted, found, host, _command(stage)))
     return found
 

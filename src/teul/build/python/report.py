@@ -30,13 +30,13 @@ def read_report(
     *,
     asked: Sequence[str] = (),
     lent: tuple[str, ...] = (),
-    take: Callable[[str, str], bool] = lambda path, sha256: False,
+    take: Callable[[str, str], str] = lambda path, sha256: "",
     build: Callable[[str, str, str, str, bool], Wheel | None] = lambda name, version, url, sha256, is_asked: None,
 ) -> Resolution | Doubt:
     """What *data* says would be installed; a doubt where something would be replaced, or is not from an index.
 
     Args:
-        take: brings a wheel of the stage (path, sha256) into the store; False where it cannot.
+        take: brings a wheel of the stage (path, sha256 or "") into the store, and gives its sha256; "" where it cannot.
         build: gives the wheel of a source archive (name, version, address, sha256, whether it was asked for).
         asked: the names that the command asks for; those that are installed below count as kept, with what they need.
         lent: the folders of this host that the stage sees, each with a slash at its end; a `file:` address anywhere
@@ -56,7 +56,10 @@ def read_report(
             filename = unquote(urlsplit(url).path).rpartition("/")[2]
             sha256 = str(item["download_info"].get("archive_info", {}).get("hashes", {}).get("sha256", ""))
             path = unquote(urlsplit(url).path) if url.startswith("file:") else ""
-            is_lent = path.startswith(lent) and "/../" not in path
+            if path and not (path.startswith(lent) and "/../" not in path) and filename.endswith(".whl"):
+                sha256 = take(path, sha256)
+                if not sha256:
+                    return Doubt(text("packages from `{path}` of the stage", path=path))
             if item["is_direct"] or not _SHA256.fullmatch(sha256):
                 return Doubt(text("`{name}` is not a wheel of an index", name=name))
             if name in below:
@@ -68,8 +71,6 @@ def read_report(
                     return Doubt(text("`{name}` {version} cannot be built apart", name=name, version=version))
                 wheels.append(built)
                 continue
-            if path and not is_lent and not take(path, sha256):
-                return Doubt(text("packages from `{path}` of the stage", path=path))
             wheels.append(
                 Wheel(
                     name=name,

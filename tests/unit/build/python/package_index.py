@@ -12,9 +12,15 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 def make_wheel(
-    name: str, version: str, *, requires: tuple[str, ...] = (), tag: str = "py3-none-any", code: str = ""
+    name: str,
+    version: str,
+    *,
+    requires: tuple[str, ...] = (),
+    tag: str = "py3-none-any",
+    code: str = "",
+    native: bool = False,
 ) -> tuple[str, bytes]:
-    """(file name, content)."""
+    """(file name, content); *native*: with what looks like an extension module."""
     module = name.replace("-", "_")
     info = f"{module}-{version}.dist-info"
     files = {
@@ -23,6 +29,8 @@ def make_wheel(
         + "".join(f"Requires-Dist: {item}\n" for item in requires),
         f"{info}/WHEEL": f"Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: {tag}\n",
     }
+    if native:
+        files[f"{module}/_native.so"] = ""
     listed = "".join(f"{path},,\n" for path in [*files, f"{info}/RECORD"])
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
@@ -57,6 +65,12 @@ class PackageIndex:
         self.has_times = has_times
         self.files: dict[str, dict[str, tuple[bytes, str, str]]] = {}
         self.asked: list[str] = []
+        self.lies: set[str] = set()
+        """Files whose page names another digest than theirs."""
+        self.cuts: set[str] = set()
+        """Files of which only half comes before the connection ends."""
+        self.waits: dict[str, threading.Event] = {}
+        """Files that come only when the event is set."""
         index = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -100,13 +114,16 @@ class PackageIndex:
         request.send_header("Content-Type", kind)
         request.send_header("Content-Length", str(len(body)))
         request.end_headers()
+        filename = parts[-1]
+        if filename in self.waits:
+            self.waits[filename].wait(30)
         if request.command == "GET":
-            request.wfile.write(body)
+            request.wfile.write(body[: len(body) // 2] if filename in self.cuts else body)
 
     def page(self, name: str) -> tuple[str, bytes]:
         rows = []
         for filename, (content, uploaded, python) in self.files[name].items():
-            digest = hashlib.sha256(content).hexdigest()
+            digest = hashlib.sha256(content + (b"!" if filename in self.lies else b"")).hexdigest()
             row: dict[str, object] = {
                 "filename": filename, "url": f"../../files/{name}/{filename}", "hashes": {"sha256": digest},
                 "size": len(content),
