@@ -1,5 +1,5 @@
 # What people and CI type. `make demo` and `make test` work in a fresh clone on a fresh machine.
-.PHONY: help install demo test check lint types contracts spelling docs docs-check bench compare-mlflow lock clean
+.PHONY: help install demo test check lint types contracts spelling docs docs-check corpus bench compare-mlflow lock clean
 .DEFAULT_GOAL := help
 
 PYTHON := .venv/bin/python
@@ -36,6 +36,9 @@ docs: .dev ## Write the pages that are made from the code
 
 docs-check: .dev
 	@$(PYTHON) scripts/reference.py --check
+
+corpus: ## Ask a Docker 26 anew what it makes of tests/corpus; DOCKER="docker" CASES="copy-link …"
+	@DOCKER="$(or $(DOCKER),docker)" $(PYTHON) tests/corpus/record.py $(CASES)
 
 bench: ## Measure against Docker and Podman and write docs/benchmarks.md (as root, ten minutes)
 	@scripts/install use

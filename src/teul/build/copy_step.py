@@ -144,13 +144,18 @@ def copy(worker: BuildWorker, op: ops.Copy, inputs: Sequence[Result], rootfs: st
                     )
                 )
         for name, path in chosen:
-            _place(op, copier, tree, name, path, destination, owner)
+            _place(op, copier, tree, name, path, destination)
         for remote in op.remotes:
             assert worker.remote is not None
             place = f"{scratch_folder(worker.settings)}/{os.path.basename(os.path.dirname(rootfs))}"
-            worker.remote.place(remote, op, copier, owner=owner, folder=place, should_stop=task.should_stop)
+            worker.remote.place(remote, op, copier, folder=place, should_stop=task.should_stop)
         for name, content in op.inlines:
-            copier.write(name, content.encode("utf-8", "surrogateescape"), destination, mtime_ns=op.epoch * 10**9)
+            copier.write(
+                name,
+                content.encode("utf-8", "surrogateescape"),
+                destination,
+                mtime_ns=op.epoch * 10**9 if op.normalise else time.time_ns(),
+            )
         if copier.copied.size_bytes > LARGE_COPY_BYTES:
             task.events(
                 Warn(
@@ -172,7 +177,6 @@ def _place(
     name: str,
     path: str,
     destination: str,
-    owner: tuple[int, int] | None,
 ) -> None:
     if op.unpack and os.path.isfile(tree.absolute(path)):
         from teul.build.unpacking import open_archive, unpack
@@ -180,7 +184,7 @@ def _place(
         archive = open_archive(tree.absolute(path))
         if archive is not None:
             with archive:
-                unpack(archive, copier, destination, owner=owner)
+                unpack(archive, copier, destination)
             return
     copier.place(tree, path, name, destination)
 

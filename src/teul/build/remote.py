@@ -92,7 +92,6 @@ class RemoteSources:
         op: ops.Copy,
         copier: Copier,
         *,
-        owner: tuple[int, int] | None,
         folder: str,
         should_stop: Callable[[], bool],
     ) -> None:
@@ -101,7 +100,7 @@ class RemoteSources:
 
         os.makedirs(folder, mode=0o700, exist_ok=True)
         try:
-            self._place(remote, op, copier, owner, folder, should_stop)
+            self._place(remote, op, copier, folder, should_stop)
         finally:
             remove_tree(folder)
 
@@ -110,7 +109,6 @@ class RemoteSources:
         remote: HttpSource | GitSource,
         op: ops.Copy,
         copier: Copier,
-        owner: tuple[int, int] | None,
         folder: str,
         should_stop: Callable[[], bool],
     ) -> None:
@@ -121,7 +119,7 @@ class RemoteSources:
             copier.place(tree, "", "", op.destination)
             return
         found = self._fetcher.fetch(remote, should_stop=should_stop)
-        if op.unpack and self._unpack(remote, found, op, copier, owner, folder):
+        if op.unpack and self._unpack(remote, found, op, copier, folder):
             return
         copier.write_chunks(remote.name, self.chunks(found), op.destination, mode=0o600, mtime_ns=found.mtime_s * 10**9)
 
@@ -149,7 +147,6 @@ class RemoteSources:
         found: Fetched,
         op: ops.Copy,
         copier: Copier,
-        owner: tuple[int, int] | None,
         folder: str,
     ) -> bool:
         """Extract an archive; False when it is none."""
@@ -163,5 +160,5 @@ class RemoteSources:
         if archive is None:
             return False
         with archive:
-            unpack(archive, copier, op.destination, owner=owner)
+            unpack(archive, copier, op.destination)
         return True

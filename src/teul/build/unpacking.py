@@ -10,7 +10,8 @@ import stat
 import tarfile
 from posixpath import normpath
 
-from teul.errors import Corrupt, InvalidInput, text
+from teul.errors import Corrupt, text
+from teul.host.fs import remove_tree
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -59,8 +60,9 @@ def _is_old_tar(head: bytes) -> bool:
 def unpack(archive: tarfile.TarFile, copier: Copier, destination: str, *, owner: tuple[int, int] | None = None) -> None:
     """Extract into the folder *destination*, which is made; *owner* None keeps the archive's.
 
+    As in Docker, modes are the archive's whatever `--chmod` says, and what is in the way of a member is replaced.
+
     Raises:
-        InvalidInput: something is in the way.
         Corrupt: the archive is damaged.
     """
     root = copier.tree.resolve(destination)
@@ -77,12 +79,17 @@ def unpack(archive: tarfile.TarFile, copier: Copier, destination: str, *, owner:
                 continue
             target = _target(copier, root, name)
             if member.isdir():
-                if not copier.make_folder(target) and not os.path.isdir(copier.tree.absolute(target)):
-                    raise InvalidInput(text("cannot copy to non-directory: `{path}`", path="/" + target))
+                full = copier.tree.absolute(target)
+                if os.path.lexists(full) and (os.path.islink(full) or not os.path.isdir(full)):
+                    os.unlink(full)
+                copier.make_folder(target)
                 folders.append((target, member))
                 continue
             copier.make_folder(target.rpartition("/")[0])
-            full = copier.free(target)
+            full = copier.tree.absolute(target)
+            if os.path.isdir(full) and not os.path.islink(full):
+                remove_tree(full)
+            copier.free(target)
             if member.islnk():
                 linked = _target(copier, root, normpath("/" + member.linkname).lstrip("/"))
                 os.link(copier.tree.absolute(linked), full, follow_symlinks=False)
@@ -97,13 +104,13 @@ def unpack(archive: tarfile.TarFile, copier: Copier, destination: str, *, owner:
                 os.mknod(full, kind | 0o600, os.makedev(member.devmajor, member.devminor))
             else:
                 continue
-            _finish(copier, full, member, owner)
+            _finish(full, member, owner)
             copier.copied.files += 1
             copier.copied.size_bytes += member.size
     except (tarfile.TarError, EOFError) as error:
         raise Corrupt(text("archive `{path}`: {problem}", path=archive.name or "", problem=error)) from error
     for target, member in reversed(folders):
-        _finish(copier, copier.tree.absolute(target), member, owner)
+        _finish(copier.tree.absolute(target), member, owner)
 
 
 def _target(copier: Copier, root: str, name: str) -> str:
@@ -124,12 +131,9 @@ def _write(archive: tarfile.TarFile, member: tarfile.TarInfo, full: str) -> None
             made.write(data)
 
 
-def _finish(copier: Copier, full: str, member: tarfile.TarInfo, owner: tuple[int, int] | None) -> None:
-    from teul.build.modes import apply_mode
-
+def _finish(full: str, member: tarfile.TarInfo, owner: tuple[int, int] | None) -> None:
     os.chown(full, *(owner or (member.uid, member.gid)), follow_symlinks=False)
     if not member.issym():
-        mode = member.mode & 0o7777
-        os.chmod(full, apply_mode(copier.chmod, mode, is_folder=member.isdir()) if copier.chmod else mode)
+        os.chmod(full, member.mode & 0o7777)
     mtime_ns = int(member.mtime * 10**9)
     os.utime(full, ns=(mtime_ns, mtime_ns), follow_symlinks=False)

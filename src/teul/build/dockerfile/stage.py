@@ -152,17 +152,15 @@ class StageBody:
     def lower_arg(self, instruction: ins.Arg, is_trigger: bool) -> None:
         texts: list[str] = []
         for name, default in instruction.names:
-            value: str | None
-            if name in self.options.build_args:
-                value = self.options.build_args[name]
-            elif default is not None:
-                value = self.word(default, instruction.node)
-            else:
+            written = None if default is None else self.word(default, instruction.node)
+            value = self.options.build_args.get(name, written)
+            if value is None:
                 value = self.all.globals.get(name)
             if value is not None:
                 self.state.env[name] = value
             self.state.arguments[name] = value or ""
-            texts.append(name if value is None else f"{name}={value}")
+            # Only what the file says, never what the command line gave.
+            texts.append(name if written is None else f"{name}={written}")
         self.remember("ARG " + " ".join(texts))
 
     def lower_env(self, instruction: ins.Env, is_trigger: bool) -> None:
@@ -199,15 +197,17 @@ class StageBody:
             )
             self.all.findings.add("WorkdirRelativePath", message, instruction.node.span())
         path = _join(self.state.settings.working_dir or "/", given)
-        self._set(working_dir=path)
+        # Docker keeps an absolute one as it is written, and cleans a relative one.
+        shown = given if given.startswith("/") else path
+        self._set(working_dir=shown)
         if path == "/":
             self.done += 1
-            self.remember("WORKDIR /")
+            self.remember(f"WORKDIR {shown}")
             return
         op = ops.MakeFolder(
             path=path, user=self.state.settings.user, normalise=self.options.normalise, epoch=self.options.epoch
         )
-        self.remember(f"WORKDIR {path}", self.add(op, instruction, is_trigger=is_trigger))
+        self.remember(f"WORKDIR {shown}", self.add(op, instruction, is_trigger=is_trigger))
 
     def lower_user(self, instruction: ins.User, is_trigger: bool) -> None:
         user = self.word(instruction.user, instruction.node)
@@ -259,13 +259,13 @@ class StageBody:
 
     def lower_cmd(self, instruction: ins.Cmd, is_trigger: bool) -> None:
         words = self.with_shell(instruction)
-        self._set(command=words, args_escaped=True)
+        self._set(command=words or None, args_escaped=True)
         self.state.command_set = True
         self.remember(f"CMD {quoted_list(words)}")
 
     def lower_entrypoint(self, instruction: ins.Entrypoint, is_trigger: bool) -> None:
         words = self.with_shell(instruction)
-        self._set(entrypoint=words)
+        self._set(entrypoint=words or None)
         if not self.state.command_set:
             self._set(command=None)
         self.remember(f"ENTRYPOINT {quoted_list(words)}")
@@ -313,15 +313,19 @@ class StageBody:
                 mount = replace(mount, identity=MAIN_CONTEXT)
             mounts.append(mount)
         network = instruction.network if instruction.network not in ("", "default") else self.options.network
+        # One spelling is given, both are set: programs look for either.
+        given = self.options.build_args
         proxy = tuple(
-            f"{name}={value}"
-            for name, value in self.options.build_args.items()
-            if name.upper() in PROXIES and name not in self.state.arguments
+            f"{spelling}={given.get(spelling, value)}"
+            for name, value in given.items()
+            if name.upper() in PROXIES
+            for spelling in (name.upper(), name.lower())
+            if spelling not in self.state.arguments and (spelling == name or spelling not in given)
         )
         op = ops.Run(
             args=words,
             env=tuple(f"{name}={value}" for name, value in self.state.env.items()),
-            cwd=self.state.settings.working_dir or "/",
+            cwd=_join("/", self.state.settings.working_dir),
             user=self.state.settings.user,
             network=network,
             mounts=tuple(mounts),
@@ -354,7 +358,7 @@ class StageBody:
             body = heredocs[0].text
             if body.startswith("#!"):
                 path = f"/dev/pipes/{heredocs[0].name}"
-                return (path,), body, path
+                return (*(self.state.settings.shell or DEFAULT_SHELL), path), body, path
             line = body
         else:
             # The shell reads them by itself.

@@ -90,7 +90,10 @@ def test_a_proxy_argument_reaches_run_and_neither_history_nor_key() -> None:
 
     assert plain.vertex.digest == made.vertex.digest
     assert "secret" not in str(made)
-    assert made.vertex.op.proxy == ("HTTP_PROXY=http://user:secret@p",)  # type: ignore[attr-defined]
+    assert made.vertex.op.proxy == (  # type: ignore[attr-defined]
+        "HTTP_PROXY=http://user:secret@p",
+        "http_proxy=http://user:secret@p",
+    )
 
 
 def test_equal_stages_are_one_vertex() -> None:
@@ -157,7 +160,12 @@ def test_what_means_nothing_is_named_with_its_line(source: str, message: str) ->
 
 
 @pytest.mark.parametrize(
-    ("line", "allow"), [("RUN --security=insecure x", "security.insecure"), ("RUN --network=host x", "network.host"), ("RUN --device=a.b/c=0 x", "device")]
+    ("line", "allow"),
+    [
+        ("RUN --security=insecure x", "security.insecure"),
+        ("RUN --network=host x", "network.host"),
+        ("RUN --device=a.b/c=0 x", "device"),
+    ],
 )
 def test_what_leaves_the_sandbox_has_to_be_allowed(line: str, allow: str) -> None:
     with pytest.raises(DockerfileError, match="is not allowed") as caught:

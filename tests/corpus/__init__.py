@@ -1,0 +1,1 @@
+"""Dockerfiles, and what Docker 26 makes of each: `tests/integration/test_corpus.py` compares, `record.py` asks Docker."""
