@@ -214,11 +214,12 @@ def parse_tmpfs(value: str) -> MountPoint:
 
 
 def tmpfs(target: str, options: tuple[str, ...] = (), *, readonly: bool = False) -> MountPoint:
-    """A tmpfs with Docker's defaults (`noexec`, `nosuid`, `nodev`, mode 1777) unless *options* say otherwise."""
+    """A tmpfs with Docker's defaults (`noexec`, `nosuid`, `nodev`) unless *options* say otherwise.
+
+    Without a mode it has that of the folder that it covers, and 1777 where there is none.
+    """
     made = [word for word in ("noexec", "nosuid", "nodev") if word.removeprefix("no") not in options]
     made += [option for option in options if option not in made]
-    if not any(option.startswith("mode=") for option in made):
-        made.append("mode=1777")
     return MountPoint(kind="tmpfs", target=target, readonly=readonly, options=tuple(made))
 
 

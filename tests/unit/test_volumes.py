@@ -91,8 +91,8 @@ def test_an_image_is_mounted_read_only():
 
 
 def test_a_tmpfs_has_dockers_defaults():
-    assert parse_tmpfs("/t").options == ("noexec", "nosuid", "nodev", "mode=1777")
-    assert parse_tmpfs("/t:exec,size=64k").options == ("nosuid", "nodev", "exec", "size=65536", "mode=1777")
+    assert parse_tmpfs("/t").options == ("noexec", "nosuid", "nodev")
+    assert parse_tmpfs("/t:exec,size=64k").options == ("nosuid", "nodev", "exec", "size=65536")
     assert parse_tmpfs("/t:ro").readonly
 
 

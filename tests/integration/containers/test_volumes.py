@@ -121,3 +121,14 @@ def test_shared_memory_is_large_enough_for_a_data_loader(box):
 
     assert abs(size - half) < 4 << 20
     assert "65536" in box.say("df -k /dev/shm | tail -1", shm_size_bytes=64 << 20)
+
+
+def test_memory_has_the_mode_that_was_asked_for_and_else_that_of_the_folder_it_covers(box):
+    said = box.say(
+        "stat -c %a /etc /new /proc/../zero /other",
+        tmpfs=("/etc:mode=1711", "/new", "/zero:mode=0"),
+        mounts=("type=tmpfs,target=/other,tmpfs-mode=0750",),
+    )
+
+    assert said.split() == ["1711", "1777", "0", "750"]
+    assert box.say("stat -c %a /etc", tmpfs=("/etc",)) == "755\n"

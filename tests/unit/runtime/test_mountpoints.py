@@ -38,3 +38,12 @@ def test_a_rootfs_that_is_no_overlay_is_left_as_it_is(tmp_path):
     bind = Mount("bind", "/x", "", ("rbind",))
 
     assert (bind,) == with_mountpoints([bind], [Mount("tmpfs", "tmpfs", "/cache")], str(tmp_path))
+
+
+def test_a_missing_mount_point_of_memory_has_its_mode(tmp_path):
+    mounts = [Mount("tmpfs", "tmpfs", "/cache"), Mount("tmpfs", "tmpfs", "/mine", ("nodev", "mode=0700"))]
+
+    (made,) = with_mountpoints([OVERLAY], mounts, str(tmp_path))
+
+    layer = made.options[0].rpartition(":")[2]
+    assert [os.stat(f"{layer}/{name}").st_mode & 0o7777 for name in ("cache", "mine", "proc")] == [0o1777, 0o700, 0o755]

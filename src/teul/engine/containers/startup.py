@@ -28,12 +28,12 @@ from teul.errors import (
     TeulError,
     text,
 )
-from teul.host.fs import FolderLock, crash_point
+from teul.host.fs import FolderLock, crash_point, open_in_root
 from teul.host.launch import Stage, deferred_interrupts, wait
 from teul.oci.runtime import Mount
 from teul.plain_json import dumps
 from teul.runtime import host_trust, monitor, names
-from teul.runtime.mountpoints import with_mountpoints
+from teul.runtime.mountpoints import mode_of, with_mountpoints
 from teul.runtime.spec import Host, Process, Sandbox, to_spec
 from teul.state import containers as rows
 from teul.state.leases import process_start
@@ -234,6 +234,7 @@ class Started:
                 container = replace(container, places=self._joined.places)
                 self._joined.close_sockets()
             process = channel.wait_created(f"{engine.driver.root}/{container.id}/exec.fifo")
+        _set_memory_modes(container, process)
         crash_point("container-created")
         watcher = self.monitor
         if not self._is_attended:
@@ -514,6 +515,25 @@ def _device_rules(container: Container) -> tuple[DeviceRule, ...]:
     from teul.runtime.security import parse_device_rule
 
     return tuple(parse_device_rule(word) for word in container.device_rules)
+
+
+def _set_memory_modes(container: Container, process: int) -> None:
+    """Give each tmpfs the mode that it was asked for: runc before 1.1.6 gives it that of the folder that it covers.
+
+    Nothing of the container has run yet, so its first process has the mounts as they were described.
+    """
+    for point in container.mounts:
+        if point.kind != "tmpfs" or point.readonly:
+            continue
+        mode = mode_of(point.options, -1)
+        if mode == -1:
+            continue
+        descriptor = open_in_root(f"/proc/{process}/root", point.target, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            if os.fstat(descriptor).st_mode & 0o7777 != mode:
+                os.chmod(descriptor, mode)
+        finally:
+            os.close(descriptor)
 
 
 def _check_rootfs(container: Container, rootfs: str) -> None:
