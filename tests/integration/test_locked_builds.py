@@ -18,10 +18,15 @@ from pathlib import Path
 import pytest
 
 from tests.integration import host_python
+from teul.build.python.uv import uv_program
 from teul.cli.main import main
 from teul.config import Settings
 from teul.engine import Engine
 from teul.engine.build import BuildOptions, build
+from teul.errors import BrokenEnvironment
+from teul.ml.stages import build_options
+from teul.ml.up import read_project
+from teul.values import replace
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "unit" / "build" / "python"))
 from package_index import PackageIndex, make_wheel
@@ -55,7 +60,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         "COPY --chmod=755 pip.sh /opt/venv/bin/pip\n"
         'RUN ["python3", "-c", "import os; os.symlink(\'/usr/bin/python3\', \'/opt/venv/bin/python\')"]\n'
     )
-    build(engine, BuildOptions(context=str(folder), tags=(BASE,)))
+    build(engine, BuildOptions(context=str(folder), tags=(BASE, "python:{}.{}-slim".format(*sys.version_info[:2]))))
     engine.close()
     yield settings.root
     shutil.rmtree(settings.run_root, ignore_errors=True)
@@ -325,3 +330,56 @@ def test_what_cannot_be_imported_is_said_with_the_day_that_helps(teul: Run, proj
     assert "checking that boosting, drawing can be imported" in said
     assert "checking that" not in again
     assert "cannot be imported" not in then
+
+
+def test_a_project_that_init_wrote_builds_as_of_its_day_and_refuses_what_does_not_fit(
+    teul: Run, tmp_path: Path, index: PackageIndex, environ: dict[str, str]
+) -> None:
+    add_second_versions(index)
+    index.add(*make_wheel("numpy", "2.4", native=True))
+    complaint = "numpy.dtype size changed, may indicate binary incompatibility. Expected 96 from C header, got 88"
+    index.add(*make_wheel("boosting", "1.2", requires=("numpy",), code=f"raise ValueError({complaint!r})", native=True))
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    (folder / "train.py").write_text("import alpha\nimport json\n")
+    teul("init", "--as-of", "2024-06-01", "--python", "{}.{}".format(*sys.version_info[:2]), str(folder))
+    said = (folder / "teul.toml").read_text()
+
+    assert 'as_of = "2024-06-01"' in said
+    assert (folder / "requirements.txt").read_text() == "alpha\n"
+
+    # The small base has no useradd.
+    (folder / "teul.toml").write_text(said.replace("[image]\n", '[image]\nuser = "root"\n'))
+    engine = Engine.open(Settings.from_environ(environ))
+    options = build_options(str(folder), read_project(str(folder)))
+    first = build(engine, options).image
+    add_third = make_wheel("alpha", "1.5", requires=("beta",))
+    index.add(*add_third)
+
+    assert locked(folder) == {"alpha": "1.0", "beta": "1.0"}
+    assert build(engine, replace(options, no_cache=True)).image.id == first.id
+
+    (folder / "requirements.txt").write_text("alpha\nboosting\n")
+    with pytest.raises(BrokenEnvironment) as caught:
+        build(engine, options)
+    engine.close()
+    assert "`boosting 1.2` cannot be imported with `numpy 2.4`" in str(caught.value)
+
+
+def test_a_project_may_name_a_lock_of_another_tool(teul: Run, tmp_path: Path, environ: dict[str, str]) -> None:
+    python = "{}.{}".format(*sys.version_info[:2])
+    (tmp_path / "pyproject.toml").write_text(
+        f'[project]\nname = "mine"\nversion = "0"\nrequires-python = ">={python}"\ndependencies = ["alpha"]\n'
+    )
+    uv = {"UV_DEFAULT_INDEX": environ["PIP_INDEX_URL"], "UV_CACHE_DIR": str(tmp_path / "uv")}
+    subprocess.run([uv_program(), "lock", "-q", "--python", sys.executable], cwd=tmp_path, env=environ | uv, check=True)
+    (tmp_path / "teul.toml").write_text(
+        f'[project]\nname = "mine"\n[image]\npython = "{python}"\nuser = "root"\nrequirements = "uv.lock"\n'
+    )
+    engine = Engine.open(Settings.from_environ(environ))
+    events: list[object] = []
+    build(engine, build_options(str(tmp_path), read_project(str(tmp_path))), events=events.append)
+    engine.close()
+
+    assert any("installed without running the command: 2 packages" in str(getattr(item, "name", "")) for item in events)
+    assert locked(tmp_path) == {"alpha": "1.0", "beta": "1.0"}

@@ -16,6 +16,7 @@ USAGE = "[OPTIONS] [FOLDER]"
 FLAGS = (
     Flag("name", kind="string", help="Name of the project (default: the folder's)"),
     Flag("python", kind="string", help="Version of Python (default: what the folder asks for, else 3.11)"),
+    Flag("as-of", help="Resolve Python packages as their index was on this day (2024-05-15)", metavar="date"),
     Flag("dockerfile", kind="bool", help="Write a Dockerfile, instead of `[image]` with Python and requirements"),
     Flag("dry-run", kind="bool", help="Print what would be written, and write nothing"),
 )
@@ -48,12 +49,18 @@ def run(arguments: Arguments, context: Context) -> int:
             ),
             hint="teul init --help",
         )
+    as_of = arguments.string("as-of")
+    if as_of:
+        from teul.build.python.as_of import parse_as_of
+
+        parse_as_of(as_of)
     is_dry = arguments.flag("dry-run")
     made = start(
         arguments.rest[0] if arguments.rest else ".",
         say=context.translate,
         name=name,
         python=python,
+        as_of=as_of,
         with_dockerfile=arguments.flag("dockerfile"),
         dry_run=is_dry,
         environ=os.environ,

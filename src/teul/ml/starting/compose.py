@@ -66,6 +66,8 @@ class Found:
     packages: tuple[str, ...] = ()
     """Debian packages that the requirements need."""
     gpu: bool = False
+    as_of: str = ""
+    """The day whose Python packages are meant, "" for the present."""
     has_dockerfile: bool = False
     local: frozenset[str] = frozenset()
     """Modules of the project's own."""
@@ -231,7 +233,12 @@ def project_file(found: Found, say: Callable[[Text], str]) -> str:
     training = training_of(found)
     lines = ["[project]", f"name = {_toml(found.name)}", ""]
     if found.has_dockerfile:
-        lines += ["[image]", 'dockerfile = "Dockerfile"', ""]
+        lines += [
+            "[image]",
+            'dockerfile = "Dockerfile"',
+            *([f"as_of = {_toml(found.as_of)}"] if found.as_of else []),
+            "",
+        ]
     else:
         lines += ["[image]", f"python = {_toml(found.python)}"]
         if found.requirements:
@@ -239,6 +246,7 @@ def project_file(found: Found, say: Callable[[Text], str]) -> str:
         if found.packages:
             lines.append(f"packages = {_toml(list(found.packages))}")
         lines += ["gpu = true"] if found.gpu else []
+        lines += [f"as_of = {_toml(found.as_of)}"] if found.as_of else []
         lines.append("")
     if training and training.params:
         lines += ["[params]", *(f"{name} = {_toml(value)}" for name, value in training.params.items()), ""]

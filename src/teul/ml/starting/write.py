@@ -61,6 +61,7 @@ def start(
     say: Callable[[Text], str],
     name: str = "",
     python: str = "",
+    as_of: str = "",
     with_dockerfile: bool = False,
     dry_run: bool = False,
     environ: Mapping[str, str] | None = None,
@@ -70,6 +71,8 @@ def start(
 
     Args:
         say: translates the comments in what is written.
+        as_of: the day (`2024-05-15`) whose Python packages the image gets; the versions of the user's environment do not
+            count then.
         environ: whose VIRTUAL_ENV or CONDA_PREFIX names the active environment.
     Raises:
         InvalidInput: the folder has a `teul.toml`, or is none.
@@ -91,12 +94,13 @@ def start(
         files=files,
         scanned=scanned,
         requirements=next((file for file in REQUIREMENT_FILES if file in files), ""),
+        as_of=as_of,
         has_dockerfile="Dockerfile" in files,
         local=frozenset(_local_modules(files)),
     )
     lines: tuple[str, ...] = ()
     if not found.requirements and not found.has_dockerfile:
-        lines = tuple(find_requirements(folder, found, environ or {}))
+        lines = tuple(find_requirements(folder, found, environ or {}, with_versions=not as_of))
         if lines:
             found = replace(found, requirements="requirements.txt")
             texts["requirements.txt"] = "".join(f"{line}\n" for line in lines)
@@ -127,7 +131,9 @@ def start(
     return Made(folder, found.name, tuple(written), kept, lines, training.run if training else "")
 
 
-def find_requirements(folder: str, found: compose.Found, environ: Mapping[str, str]) -> Iterator[str]:
+def find_requirements(
+    folder: str, found: compose.Found, environ: Mapping[str, str], *, with_versions: bool = True
+) -> Iterator[str]:
     """The distributions that the files import, with the versions of the user's environment where it has them."""
     installed = distributions.read_environment(distributions.find_environment(folder, environ))
     made: dict[str, str] = {}
@@ -139,7 +145,9 @@ def find_requirements(folder: str, found: compose.Found, environ: Mapping[str, s
             if distributions.is_stdlib(module) or module.partition(".")[0] in found.local:
                 continue
             name, version = distributions.distribution_of(module, installed)
-            made.setdefault(distributions.normalised(name), distributions.requirement(name, version))
+            made.setdefault(
+                distributions.normalised(name), distributions.requirement(name, version if with_versions else "")
+            )
     yield from (made[key] for key in sorted(made))
 
 
