@@ -33,6 +33,8 @@ def run(arguments: Arguments, context: Context) -> int:
         ("Server Version", "ServerVersion"),
         ("Storage Driver", "Driver"),
         ("Cgroup Version", "CgroupVersion"),
+        ("Logging Driver", "LoggingDriver"),
+        ("Runtimes", "Runtimes"),
         ("Default Runtime", "DefaultRuntime"),
         ("Kernel Version", "KernelVersion"),
         ("Operating System", "OperatingSystem"),
@@ -40,7 +42,8 @@ def run(arguments: Arguments, context: Context) -> int:
         ("Architecture", "Architecture"),
         ("CPUs", "NCPU"),
     ):
-        context.print(f"{label}: {facts[name]}")
+        value = facts[name]
+        context.print(f"{label}: {' '.join(value) if isinstance(value, dict) else value}")
     memory = facts["MemTotal"]
     assert isinstance(memory, int)
     context.print(f"Total Memory: {human_memory(memory)}")
@@ -52,28 +55,41 @@ def run(arguments: Arguments, context: Context) -> int:
 def collect(context: Context) -> dict[str, object]:
     """The fields of Docker's `GET /info` that teul has."""
     import teul
+    from teul.cli.templates import Anything
     from teul.engine.containers import list_containers
     from teul.errors import TeulError
+    from teul.gpu.nvidia import detect
     from teul.host.probe import cgroup_mode
 
     engine = context.engine
     containers = list_containers(engine, all=True)
-    running = sum(container.status == "running" for container in containers)
+    paused = sum(container.paused for container in containers if container.is_running)
+    running = sum(container.is_running for container in containers)
+    runtimes = Anything()
     try:
         runtime = engine.driver.name
+        runtimes[runtime] = {"path": engine.driver.path}
     except TeulError:
         runtime = ""
+    if runtime and detect(context.settings.driver_root) is not None:
+        # What scripts look for before they say `--gpus`; the cards come into containers without a runtime of their own.
+        runtimes["nvidia"] = {"path": engine.driver.path}
     kernel = os.uname()
     return {
         "Containers": len(containers),
-        "ContainersRunning": running,
-        "ContainersPaused": 0,
+        "ContainersRunning": running - paused,
+        "ContainersPaused": paused,
         "ContainersStopped": len(containers) - running,
         "Images": len(engine.images.list()),
         "ServerVersion": teul.__version__,
         "Driver": engine.snapshots.kind,
         "CgroupVersion": {"v2": "2", "v1": "1"}.get(cgroup_mode(), cgroup_mode()),
+        "Runtimes": runtimes,
         "DefaultRuntime": runtime,
+        "LoggingDriver": "json-file",
+        "CgroupDriver": "cgroupfs",
+        "SecurityOptions": ["name=seccomp,profile=builtin"],
+        "Plugins": {"Volume": ["local"], "Network": ["bridge", "host", "null"], "Log": ["json-file", "local", "none"]},
         "KernelVersion": kernel.release,
         "OperatingSystem": _operating_system(),
         "OSType": "linux",

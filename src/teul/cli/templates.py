@@ -57,6 +57,10 @@ def render_template(template: str, value: object) -> str:
     return _execute_all(parse_template(template), value, template)
 
 
+class Anything(dict[str, object]):
+    """A map whose keys are data: one that is not there is `<no value>`, as in Go, and no mistake in the template."""
+
+
 def show(value: object) -> str:
     """*value* as Go prints it: `true`, `[a b]`, `map[k:v]`, `<no value>`."""
     if value is None:
@@ -361,6 +365,9 @@ def _operand(operand: Any, dot: object, variables: dict[str, object], template: 
 
 def _fields(value: object, path: str, template: str) -> object:
     for name in path.split(".")[1:]:
+        if isinstance(value, Anything):
+            value = value.get(name)
+            continue
         if not isinstance(value, dict) or name not in value:
             known = ", ".join(sorted(value)) if isinstance(value, dict) else ""
             raise InvalidInput(

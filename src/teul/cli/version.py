@@ -14,19 +14,9 @@ FLAGS = (Flag("format", "f", help="Output format: json, or a Go template such as
 
 
 def run(arguments: Arguments, context: Context) -> int:
-    import os
-    import platform
-
     import teul
 
-    facts = {
-        "Version": teul.__version__,
-        "Python": platform.python_version(),
-        "Os": "linux",
-        "Arch": {"x86_64": "amd64", "aarch64": "arm64"}.get(os.uname().machine, os.uname().machine),
-        "KernelVersion": os.uname().release,
-        "Root": context.settings.root,
-    }
+    facts = collect(context)
     template = arguments.string("format")
     if template:
         from teul.cli.templates import render_template
@@ -40,3 +30,27 @@ def run(arguments: Arguments, context: Context) -> int:
         context.print(f" Kernel:   {facts['KernelVersion']}")
         context.print(f" State:    {facts['Root']}")
     return 0
+
+
+def collect(context: Context) -> dict[str, object]:
+    """Docker's `Client` and `Server`, which are one program here, and the same facts without either before them."""
+    import os
+    import platform
+
+    import teul
+
+    common: dict[str, object] = {
+        "Version": teul.__version__,
+        "Os": "linux",
+        "Arch": {"x86_64": "amd64", "aarch64": "arm64"}.get(os.uname().machine, os.uname().machine),
+    }
+    kernel, python = os.uname().release, platform.python_version()
+    engine = {"Name": "Engine", "Version": teul.__version__, "Details": {"KernelVersion": kernel, "Python": python}}
+    return {
+        "Client": {**common, "Context": "default"},
+        "Server": {"Platform": {"Name": "teul"}, "Components": [engine], **common, "KernelVersion": kernel},
+        **common,
+        "Python": python,
+        "KernelVersion": kernel,
+        "Root": context.settings.root,
+    }

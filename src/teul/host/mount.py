@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from teul.oci.runtime import Mount
 
 MS_REMOUNT, MS_BIND, MS_REC = 0x20, 0x1000, 0x4000
+SYS_OPEN_TREE, SYS_MOVE_MOUNT = 428, 429
 MNT_DETACH, UMOUNT_NOFOLLOW = 2, 8
 CLONE_NEWNS = 0x00020000
 _FLAGS = {
@@ -116,10 +117,14 @@ def mount(mount: Mount, target: str) -> None:
 
 
 def _bind(source: str, target: str, flags: int, words: Sequence[str]) -> None:
-    """Two words of our own: `x-teul.below=PATH` binds what PATH is for a process that has *source* for its root;
+    """Three words of our own: `x-teul.of=PID` takes *source* from where that process sees it; `x-teul.below=PATH` binds
+    what PATH is for a process that has *source* for its root;
     `x-teul.owners=UID:UID:GID:GID` exchanges owners (inside:outside) on the mount.
     """
     given = dict(word.partition("=")[::2] for word in words)
+    if "x-teul.of" in given:
+        _bind_of_process(int(given["x-teul.of"]), source, target)
+        return
     held = -1
     try:
         if "x-teul.below" in given:
@@ -138,6 +143,46 @@ def _bind(source: str, target: str, flags: int, words: Sequence[str]) -> None:
     finally:
         if held != -1:
             os.close(held)
+
+
+def _bind_of_process(pid: int, source: str, target: str) -> None:
+    """Bind what *source* is for process *pid*: a copy of its mount is made in its namespace and put up in ours.
+
+    Spec: open_tree(2), OPEN_TREE_CLONE; setns(2): a process of its own, because its root and working folder change.
+    """
+    import ctypes
+
+    libc = _libc()
+    own = os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        other = os.open(f"/proc/{pid}/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        os.close(own)
+        raise _failed("bind", target, error.errno or 0) from error
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            if libc.setns(other, CLONE_NEWNS) == 0:
+                tree = libc.syscall(
+                    ctypes.c_long(SYS_OPEN_TREE), ctypes.c_int(-100), ctypes.c_char_p(os.fsencode(source)),
+                    ctypes.c_uint(1 | os.O_CLOEXEC),
+                )  # fmt: skip
+                if tree >= 0 and libc.setns(own, CLONE_NEWNS) == 0:
+                    moved = libc.syscall(
+                        ctypes.c_long(SYS_MOVE_MOUNT), ctypes.c_int(tree), ctypes.c_char_p(b""), ctypes.c_int(-100),
+                        ctypes.c_char_p(os.fsencode(target)), ctypes.c_uint(4),
+                    )  # fmt: skip
+                    code = 0 if moved == 0 else ctypes.get_errno()
+                else:
+                    code = ctypes.get_errno()
+        finally:
+            os._exit(code)
+    os.close(own)
+    os.close(other)
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    if code:
+        raise _failed("bind", target, code)
 
 
 def mount_inside(mounts: Sequence[Mount], root: str) -> None:

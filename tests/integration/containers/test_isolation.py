@@ -5,7 +5,7 @@ import os
 import pytest
 
 from teul.engine import containers
-from teul.errors import InvalidInput
+from teul.errors import Conflict, InvalidInput
 from teul.runtime.spec import Limits, Rlimit
 
 pytestmark = [pytest.mark.needs_runc, pytest.mark.slow]
@@ -204,6 +204,17 @@ def test_namespaces_can_be_shared(box):
     assert "sleep 60" in box.say("ps", pid="container:other")
     assert box.say("hostname", uts="host").strip() == os.uname().nodename
     assert box.say("readlink /proc/self/ns/ipc", ipc="host").strip() == os.readlink("/proc/self/ns/ipc")
+
+
+def test_shared_memory_is_shared_with_who_asks_where_it_is_offered(box):
+    box.start("sh", "-c", "echo one > /dev/shm/said; sleep 60", name="giver", ipc="shareable")
+    box.start("sleep", "60", name="other")
+
+    assert box.say("cat /dev/shm/said; echo two > /dev/shm/answer", ipc="container:giver") == "one\n"
+    assert box.say("cat /dev/shm/answer", ipc="container:giver") == "two\n"
+    assert box.say("ls /dev/shm") == ""
+    with pytest.raises(Conflict, match="non-shareable IPC"):
+        box.run("true", ipc="container:other")
 
 
 def test_other_users_of_the_host_see_no_environment(box):

@@ -78,7 +78,10 @@ def test_what_a_container_changed_is_told_committed_and_exported(box, tmp_path):
     assert len(image.config.diff_ids) == 2
     assert box.run(image="made:1") == 0
     assert box.out == b"a\n"
-    assert box.say("stat -c '%u %g' /new/sub/f; ls /root/.x; ls data/owned 2>&- || true", image="made:1") == "1000 4\n/root/.x\n"
+    assert (
+        box.say("stat -c '%u %g' /new/sub/f; ls /root/.x; ls data/owned 2>&- || true", image="made:1")
+        == "1000 4\n/root/.x\n"
+    )
 
     whole = io.BytesIO()
     containers.export(engine, "writer", whole.write)
@@ -89,7 +92,9 @@ def test_what_a_container_changed_is_told_committed_and_exported(box, tmp_path):
     assert not any(".wh." in name or name == "data/owned" for name in names)
 
     whole.seek(0)
-    flat = images.import_(engine, whole, "flat:1", message="imported", changes=['CMD ["cat", "/new/sub/f"]', "ENV PATH=/bin"])
+    flat = images.import_(
+        engine, whole, "flat:1", message="imported", changes=['CMD ["cat", "/new/sub/f"]', "ENV PATH=/bin"]
+    )
     assert len(flat.config.diff_ids) == 1
     assert box.run(image="flat:1") == 0
     assert box.out == b"a\n"
@@ -142,7 +147,9 @@ def test_no_link_of_a_container_leads_a_copy_out(box, tmp_path):
     secret.write_text("host")
     victim = tmp_path / "victim"
     victim.mkdir()
-    box.start("sh", "-c", f"ln -s {secret} /leak; ln -s {victim} /away; ln -s ../../../../../.. /up; sleep 100", name="bad")
+    box.start(
+        "sh", "-c", f"ln -s {secret} /leak; ln -s {victim} /away; ln -s ../../../../../.. /up; sleep 100", name="bad"
+    )
     said(engine, "bad", "until test -L /up; do :; done", tmp_path)
 
     # A link is read as a link, or inside the container, where it leads nowhere.

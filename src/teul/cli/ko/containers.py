@@ -155,4 +155,8 @@ MESSAGES = {
         "사용자 {user}을(를) 찾을 수 없습니다: passwd 파일에 없습니다"
     ),
     "database `{path}` is locked by another process": "데이터베이스 `{path}`을(를) 다른 프로세스가 잠그고 있습니다",
+    "failed to join IPC namespace: container {id}: non-shareable IPC": (
+        "IPC 네임스페이스에 들어갈 수 없습니다: 컨테이너 {id}은(는) IPC를 공유하지 않습니다"
+    ),
+    "make the other container with --ipc shareable": "상대 컨테이너를 --ipc shareable로 만드십시오",
 }

@@ -346,6 +346,9 @@ def _renamed(container: Container) -> Container:
 
 
 def _namespace(engine: Engine, kind: str, value: str, same: tuple[str, ...]) -> str:
+    if value == "shareable" and value in same:
+        # Others may join it; for the container itself it is as private as any.
+        return value
     if value in ("", *same):
         return ""
     if value.startswith("container:"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from teul.errors import InvalidInput, text
+from teul.errors import Conflict, ContainerNotRunning, InvalidInput, text
 from teul.oci.runtime import Mount
 
 TYPE_CHECKING = False
@@ -67,7 +67,31 @@ def mounting_of(engine: Engine, container: Container, bundle: str) -> Mounting:
             staged.append(Mount("bind", source, place, ("rbind", *hidden)))
             source = place
         made.append(Mount("bind", source, point.target, ("rbind", *(point.options or ("rprivate",)), *access)))
+    if container.ipc.startswith("container:") and not any(mount.target == "/dev/shm" for mount in made):
+        place = f"{bundle}/mounts/shm"
+        os.makedirs(place, mode=0o755, exist_ok=True)
+        staged.append(Mount("bind", "/dev/shm", place, ("bind", f"x-teul.of={donor_of(engine, container).pid}")))
+        made.append(Mount("bind", place, "/dev/shm", ("bind", "rprivate", "nosuid", "noexec", "nodev")))
     return Mounting(tuple(made), tuple(staged))
+
+
+def donor_of(engine: Engine, container: Container) -> Container:
+    """The container whose shared memory *container* has (`--ipc container:NAME`).
+
+    Raises:
+        ContainerNotFound, ContainerNotRunning. Conflict: it does not share.
+    """
+    from teul.engine.containers.lookup import get, true
+
+    found = true(engine, get(engine, container.ipc.removeprefix("container:")))
+    if not found.is_running:
+        raise ContainerNotRunning(found.name)
+    if found.ipc not in ("shareable", "host"):
+        raise Conflict(
+            text("failed to join IPC namespace: container {id}: non-shareable IPC", id=found.id),
+            hint=text("make the other container with --ipc shareable"),
+        )
+    return found
 
 
 def _make_source(point: MountPoint) -> None:

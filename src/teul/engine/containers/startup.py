@@ -564,7 +564,7 @@ def _security(container: Container) -> tuple[str, tuple[str, ...], tuple[str, ..
 
 def _shared(engine: Engine, kind: str, value: str) -> str:
     """A namespace as the sandbox takes it: "private", "host", or the path of another container's."""
-    if not value:
+    if value in ("", "shareable"):
         return "private"
     if not value.startswith("container:"):
         return value

@@ -125,7 +125,9 @@ def leftovers(engine: Engine) -> list[str]:
 
 def clean_up(engine: Engine) -> list[str]:
     """Take away the bridges that `leftovers` finds, with what claims and rules they had; their names."""
-    found = leftovers(engine)
+    with claims.lock(claims_folder(engine)):
+        # Who makes a network holds this until its row is there; what has none now is nobody's.
+        found = leftovers(engine)
     for name in found:
         claim = next((each for each in claims.read(claims_folder(engine)) if each.network.get("bridge") == name), None)
         network = Network.from_json(claim.network) if claim is not None else _unknown(name)

@@ -63,7 +63,7 @@ def create(
         AlreadyExists, InvalidInput. Conflict: the subnet is routed elsewhere on this host, or is another network's.
         OptionUnsupported: an option that would not be honoured.
     """
-    from teul.engine.networks.bridges import claim, claims_folder, sweep_claims
+    from teul.engine.networks.bridges import claim, claims_folder, clean_up, sweep_claims
 
     if driver not in ("bridge", "default", ""):
         raise OptionUnsupported(f"--driver {driver}")
@@ -74,6 +74,7 @@ def create(
     settings = _driver_options(options or {})
     network_id = new_id()
     sweep_claims(engine)
+    clean_up(engine)
     with claims.lock(claims_folder(engine)), engine.db:
         known_ones = known(engine)
         if any(item.name == name for item in known_ones):
@@ -177,10 +178,12 @@ def remove(engine: Engine, name: str) -> Network:
     Raises:
         NetworkNotFound. Conflict: containers are on it, or it is one that always exists.
     """
+    from teul.engine.networks.bridges import clean_up
     from teul.engine.networks.joining import sweep
 
     if name in PREDEFINED:
         raise Conflict(text("{name} is a pre-defined network and cannot be removed", name=name))
+    clean_up(engine)
     network = get(engine, name)
     sweep(engine)
     users = rows.endpoints(engine.db, network=network.id)
