@@ -90,7 +90,7 @@ def _build(filename: str) -> tuple[int, str]:
 def uv_platform(python: Interpreter) -> str:
     """Uv's name of a stage's platform, "" for one that uv does not know.
 
-    A glibc that uv has no name for counts as the newest older one that it has: no wheel names those in between.
+    A glibc that uv has no name for counts as the newest older one that it has (see `is_known_to_uv`).
     """
     if python.libc == "musl" and python.machine in ("x86_64", "aarch64"):
         return f"{python.machine}-unknown-linux-musl" if python.libc_version >= (1, 2) else ""
@@ -98,3 +98,10 @@ def uv_platform(python: Interpreter) -> str:
         return ""
     minor = max((known for known in UV_GLIBC if known <= python.libc_version[1]), default=None)
     return f"{python.machine}-manylinux_2_{minor}" if minor is not None else ""
+
+
+def is_known_to_uv(python: Interpreter) -> bool:
+    """Whether uv's platform is the stage's own; otherwise uv passes over wheels that are made for a newer glibc than
+    it has a name for, and pip takes them.
+    """
+    return python.libc != "glibc" or python.libc_version[1] in UV_GLIBC

@@ -15,7 +15,7 @@ import sys
 from teul.build.python.as_of import as_day
 from teul.build.python.indexes import Indexes, configuration, remote
 from teul.build.python.requirements import normalise_name
-from teul.build.python.tags import uv_platform
+from teul.build.python.tags import is_known_to_uv, uv_platform
 from teul.build.python.values import Doubt
 from teul.errors import NoUploadTimes, text
 from teul.host import process
@@ -156,7 +156,27 @@ class Question:
                 return Doubt(text("uv builds no source archives: {problem}", problem=problem), is_of_choice=True)
             return Doubt(text("uv found no answer: {problem}", problem=problem))
         with open(output, "rb") as file:
-            return _read_answer(file.read(), said, dateless)
+            answer = _read_answer(file.read(), said, dateless)
+        return answer if is_known_to_uv(self.interpreter) else self._with_all_files(answer)
+
+    def _with_all_files(self, answer: Answer) -> Answer | Doubt:
+        """*answer* with the files for every platform, for which uv is asked once more, for these versions alone."""
+        from teul.values import replace
+
+        pins = [f"{package.name}=={package.version}" for package in answer.packages if not package.is_direct]
+        if not pins:
+            return answer
+        self._write("pinned.in", "\n".join(pins) + "\n")
+        output = f"{self.folder}/pylock.pinned.toml"
+        more = ("--universal", "--no-deps", "--quiet", "--prerelease", "allow", "--output-file", output)
+        done = self._run(["pinned.in", *more], is_alone=True)
+        if done.exit_code != 0:
+            return Doubt(text("uv found no answer: {problem}", problem=_problem(done.stderr.decode(errors="replace"))))
+        with open(output, "rb") as file:
+            every = {package.name: package.files for package in _read_answer(file.read(), "", ()).packages}
+        packages = tuple(replace(item, files=every.get(item.name, item.files)) for item in answer.packages)
+        made: Answer = replace(answer, packages=packages)
+        return made
 
     def _run(
         self, arguments: Sequence[str], *, config: str = "uv.toml", has_sources: bool = False, is_alone: bool = False
@@ -164,10 +184,12 @@ class Question:
         version = ".".join(str(part) for part in self.interpreter.version)
         argv = [
             uv_program(), "pip", "compile", *arguments, "--format", "pylock.toml", "--config-file", config,
-            "--python", sys.executable, "--python-version", version, "--python-platform", uv_platform(self.interpreter),
+            "--python", sys.executable, "--python-version", version,
             "--cache-dir", self.host.cache_folder, "--no-header", "--no-annotate", "--color", "never", "--no-progress",
             "--no-python-downloads",
         ]  # fmt: skip
+        if "--universal" not in arguments:
+            argv += ["--python-platform", uv_platform(self.interpreter)]
         if not has_sources:
             argv.append("--no-build")
         if (self.install.no_deps or has_sources) and not is_alone:
@@ -280,17 +302,27 @@ class Question:
         """
         # uv looks at older ones too, to fetch ahead.
         versions = sorted({version for version in versions if version_key(version) > version_key(chosen)})
-        asked = [name, chosen, versions, self.indexes.all, self.interpreter.version, uv_platform(self.interpreter)]
+        asked = [
+            name,
+            chosen,
+            versions,
+            self.indexes.all,
+            self.interpreter.version,
+            uv_platform(self.interpreter),
+            list(self.interpreter.libc_version),
+        ]
         key = hashlib.sha256(json.dumps([*asked, self.host.as_of, uv_version()]).encode()).hexdigest()
         path = f"{self.host.cache_folder}/teul-passed-over/{key}"
         if os.path.exists(path):
             return False
+        is_known = is_known_to_uv(self.interpreter)
+        reasons = _REASONS if is_known else tuple(item for item in _REASONS if item != "matching platform")
         for version in versions:
             # With `==` a yanked version would be taken.
             self._write("why.in", f"{name}>={version},<={version}\n")
             done = self._run(["why.in", "--offline", "--quiet"], config="remote.toml", has_sources=True)
             said = " ".join(done.stderr.decode(errors="replace").split())
-            if done.exit_code == 0 or not any(reason in said for reason in _REASONS):
+            if done.exit_code == 0 or not any(reason in said for reason in reasons):
                 return True
         os.makedirs(os.path.dirname(path), exist_ok=True)
         with open(path, "w"):

@@ -265,3 +265,24 @@ def test_versions_are_ordered_as_pep_440_says() -> None:
 
     assert sorted(set(ordered), key=version_key) == ordered
     assert version_key("1.0") == version_key("1.0.0")
+
+
+def test_a_glibc_that_uv_has_no_name_for_gets_what_is_named_after_it_or_pip_is_asked(stage: Stage) -> None:
+    stage.python = replace(PYTHON, libc_version=(2, 41))
+    for tag in ("cp311-cp311-manylinux_2_28_x86_64", "cp311-cp311-manylinux_2_41_x86_64"):
+        stage.index.add(*make_wheel("native", "1.0", tag=tag))
+    found = stage.resolve("pip install native")
+    assert isinstance(found, Resolution), found
+    assert "manylinux_2_41" in found.wheels[0].filename
+
+    stage.index.add(*make_wheel("later", "1.0", tag="cp311-cp311-manylinux_2_28_x86_64"))
+    stage.index.add(*make_wheel("later", "2.0", tag="cp311-cp311-manylinux_2_41_x86_64"))
+    found = stage.resolve("pip install later")
+    assert isinstance(found, Doubt), found.wheels
+    assert found.is_of_choice
+
+    stage.index.add(*make_wheel("plain", "1.0"))
+    stage.index.add(*make_wheel("plain", "2.0"))
+    found = stage.resolve("pip install plain")
+    assert isinstance(found, Resolution)
+    assert found.wheels[0].version == "2.0"
