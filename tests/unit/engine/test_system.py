@@ -355,3 +355,23 @@ def test_usage_of_the_cache_is_what_no_image_has(engine):
     usage = disk_usage(engine)[3]
 
     assert (usage.total, usage.active, usage.size_bytes, usage.reclaimable_bytes) == (2, 1, 110, 110)
+
+
+def test_what_package_indexes_said_counts_as_build_cache_and_goes_with_it(engine):
+    from teul.engine.build.keeping import list_kept, prune_kept
+
+    place = f"{engine.settings.root}/uv"
+    os.makedirs(f"{place}/wheels")
+    with open(f"{place}/wheels/metadata", "wb") as file:
+        file.write(b"x" * 50_000)
+    kept = [item for item in list_kept(engine) if item.id == "uv"]
+    usage = next(item for item in system.disk_usage(engine) if item.kind == "Build Cache")
+
+    assert [item.name for item in kept] == ["what package indexes said"]
+    assert usage.size_bytes >= 50_000
+
+    removed, _, freed = prune_kept(engine)
+
+    assert [item.id for item in removed] == ["uv"]
+    assert freed >= 50_000
+    assert not os.path.exists(place)

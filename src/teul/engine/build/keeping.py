@@ -36,6 +36,10 @@ class Kept:
     is_shared: bool
 
 
+RESOLVER = "uv"
+"""The folder (of the state folder) in which uv keeps wheels' metadata."""
+
+
 def list_kept(engine: Engine) -> list[Kept]:
     """All results and cache mounts, last used first. A layer that an image has too is shared, and not counted."""
     from teul.engine.system import image_layers
@@ -96,6 +100,21 @@ def list_mounts(engine: Engine) -> list[Kept]:
                     is_shared=False,
                 )
             )
+    place = f"{engine.settings.root}/{RESOLVER}"
+    if os.path.isdir(place):
+        status = os.stat(place)
+        made.append(
+            Kept(
+                RESOLVER,
+                "mount",
+                "what package indexes said",
+                disk_bytes(place),
+                status.st_ctime,
+                status.st_mtime,
+                is_reclaimable=True,
+                is_shared=False,
+            )
+        )
     return made
 
 
@@ -115,6 +134,16 @@ def prune_mounts(engine: Engine, chosen: Sequence[Kept]) -> tuple[list[Kept], in
     removed: list[Kept] = []
     freed = 0
     for item in chosen:
+        if item.id == RESOLVER:
+            # A build that resolves right now asks again, or runs its command.
+            scratch = f"{engine.settings.root}/scratch"
+            os.makedirs(scratch, exist_ok=True)
+            doomed = f"{scratch}/build-uv-{os.urandom(4).hex()}"
+            os.rename(f"{engine.settings.root}/{RESOLVER}", doomed)
+            remove_tree(doomed)
+            removed.append(item)
+            freed += item.size_bytes
+            continue
         path = f"{engine.settings.root}/cache/{item.id}"
         lock = FolderLock.take(f"{path}.lock", wait=False, make=True)
         if lock is None:
