@@ -45,6 +45,11 @@ FILTERS = (
     *("id", "name", "label", "status", "exited", "ancestor", "network", "volume", "publish", "expose"),
     *("before", "since", "health", "is-task", "isolation"),
 )
+WORDS = {
+    "status": ("created", "running", "paused", "restarting", "removing", "exited", "dead"),
+    "health": ("starting", "healthy", "unhealthy", "none"),
+}
+"""What the value of a filter may be, where it is one of a few words."""
 
 
 def run(arguments: Arguments, context: Context) -> int:
@@ -150,7 +155,7 @@ def to_filter(engine: Engine, words: Sequence[str], known: Sequence[Container]) 
     """What `--filter` words ask for: all keys must fit, of several words with one key any.
 
     Raises:
-        InvalidInput: an unknown key.
+        InvalidInput: an unknown key, or a value that it cannot have.
     """
     groups: dict[str, list[str]] = {}
     for word in words:
@@ -161,6 +166,8 @@ def to_filter(engine: Engine, words: Sequence[str], known: Sequence[Container]) 
             )
         if key not in FILTERS:
             raise InvalidInput(text("invalid filter '{key}'", key=key))
+        if (key in WORDS and value not in WORDS[key]) or (key == "exited" and not value.removeprefix("-").isdigit()):
+            raise InvalidInput(text("invalid filter '{key}'", key=word))
         groups.setdefault(key, []).append(value)
 
     def keep(container: Container) -> bool:
@@ -197,8 +204,6 @@ def _fits(engine: Engine, container: Container, key: str, value: str, known: Seq
     if key == "exited":
         return container.status == "exited" and str(container.exit_code) == value
     if key == "health":
-        if value not in ("starting", "healthy", "unhealthy", "none"):
-            raise InvalidInput(text("invalid filter 'health={value}'", value=value))
         return health_of(engine, container) == value
     if key == "ancestor":
         found = engine.images.find(value)

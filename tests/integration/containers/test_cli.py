@@ -285,6 +285,30 @@ def test_networks_by_name(teul):
     assert "pre-defined" in teul("network", "rm", "bridge", code=1).stderr
 
 
+def test_a_gateway_alone_is_told_what_it_needs(teul):
+    said = teul("network", "create", "--gateway", "192.168.100.1", "mine", code=1).stderr
+
+    assert "every ip-range or gateway must have a corresponding subnet" in said
+    assert "hint: --subnet 192.168.100.0/24" in said
+
+
+def test_an_image_with_a_volume_in_place_of_its_root_is_refused(teul):
+    teul("create", "--name", "base", *NONE, "busybox", "true")
+    teul("commit", "-c", 'VOLUME ["/"]', "base", "rootless")
+
+    assert "destination can't be '/'" in teul("run", "--rm", *NONE, "rootless", "true", code=125).stderr
+    assert teul("volume", "ls", "-q").stdout == ""
+
+
+def test_the_version_is_where_scripts_look_for_it(teul):
+    version = teul("version", "--format", "{{.Version}}").stdout
+
+    assert version
+    assert teul("version", "--format", "{{.Server.Version}}").stdout == version
+    assert teul("version", "--format", "{{.Client.Version}}").stdout == version
+    assert teul("info", "-f", "{{.ServerVersion}}").stdout == version
+
+
 def test_a_pip_of_the_images_sees_the_hosts_settings(teul, tmp_path):
     teul.env |= {"PIP_FIND_LINKS": str(tmp_path), "PIP_INDEX_URL": "https://index.example/simple"}
     (tmp_path / "wheel").write_text("here")

@@ -79,7 +79,13 @@ def test_filters(engine, words, names):
     assert names == [container.name for container in known if keep(container)]
 
 
-@pytest.mark.parametrize("word", ["nothing", "colour=red", "before=nobody"])
+@pytest.mark.parametrize("word", ["nothing", "colour=red", "before=nobody", "status=up", "health=good", "exited=many"])
 def test_wrong_filters_are_refused(engine, word):
     with pytest.raises(InvalidInput):
         list(filter(to_filter(engine, [word], [WEB]), [WEB]))
+
+
+@pytest.mark.parametrize("word", ["colour=red", "status=up", "health=good", "exited=many"])
+def test_wrong_filters_are_refused_where_nothing_is_to_be_filtered(engine, word):
+    with pytest.raises(InvalidInput):
+        to_filter(engine, [word], [])

@@ -9,6 +9,7 @@ MESSAGES = {
     "invalid subnet {subnet}: invalid CIDR block notation": "서브넷 {subnet}이(가) 잘못되었습니다: CIDR 표기가 아닙니다",
     "subnet {subnet} is of IPv6": "서브넷 {subnet}은(는) IPv6입니다",
     "--ipv6": "--ipv6",
+    "--subnet {subnet}": "--subnet {subnet}",
     "bridge driver doesn't support multiple subnets": "bridge 드라이버는 서브넷을 여러 개 받지 않습니다",
     "every ip-range or gateway must have a corresponding subnet": "ip-range와 gateway에는 그에 맞는 서브넷이 있어야 합니다",
     "no matching subnet for gateway {gateway}": "게이트웨이 {gateway}에 맞는 서브넷이 없습니다",

@@ -18,7 +18,6 @@ MESSAGES = {
     'invalid argument "{value}" for "--{name}" flag: time: invalid duration "{value}"': (
         '"--{name}" 플래그의 값 "{value}"이(가) 잘못되었습니다: "{value}"은(는) 시간이 아닙니다'
     ),
-    "invalid filter 'health={value}'": "필터 'health={value}'이(가) 잘못되었습니다",
     "Conflicting options: --restart and --rm": "함께 쓸 수 없는 옵션: --restart와 --rm",
     "{name} in Healthcheck cannot be less than 1ms": "Healthcheck의 {name}은(는) 1ms보다 짧을 수 없습니다",
     ("invalid restart policy: unknown policy '{name}'; use one of 'no', 'always', 'on-failure', or 'unless-stopped'"): (

@@ -278,6 +278,8 @@ def _mount_points(engine: Engine, options: ContainerOptions, config: ExecutionCo
         made.setdefault(mount.target, mount)
     for target in config.volumes:
         path = os.path.normpath("/" + target.lstrip("/"))
+        if path == "/":
+            raise InvalidInput(text("invalid volume specification: '{value}': destination can't be '/'", value=target))
         made.setdefault(path, MountPoint(kind="volume", target=path, anonymous=True))
     return tuple(made.values())
 

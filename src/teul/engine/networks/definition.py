@@ -290,7 +290,10 @@ class _Ranges:
             else:
                 self.six = block
         if not parsed and (gateways or ranges):
-            raise InvalidInput(text("every ip-range or gateway must have a corresponding subnet"))
+            raise InvalidInput(
+                text("every ip-range or gateway must have a corresponding subnet"),
+                hint=text("--subnet {subnet}", subnet=_likely_subnet((*gateways, *ranges)[0])),
+            )
         for word in gateways:
             self._check(parsed, [word], text("no matching subnet for gateway {gateway}", gateway=word))
         for word in reserved.values():
@@ -320,6 +323,14 @@ class _Ranges:
         for word in words:
             if not any(word in block for block in blocks):
                 raise InvalidInput(message)
+
+
+def _likely_subnet(word: str) -> str:
+    """The network of 256 addresses (of 2**64, in IPv6) that an address or a range most likely means."""
+    address = word.partition("/")[0]
+    if ":" in address:
+        return f"{address.partition('::')[0]}::/64"
+    return f"{address.rpartition('.')[0]}.0/24"
 
 
 def _choose(
