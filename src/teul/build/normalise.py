@@ -15,7 +15,7 @@ import fnmatch
 import os
 import stat
 
-from teul.layers.lower import Lower, is_whiteout
+from teul.layers.lower import Lower, is_opaque, is_whiteout
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -77,9 +77,12 @@ class _Normaliser:
                 self.remove_empty(pattern.removesuffix("/pip/**"))
         changed: list[bytes] = []
         compiled: list[tuple[bytes, os.stat_result]] = []
+        folders: list[bytes] = []
         for path, status in self.walk():
             if is_whiteout(status):
                 continue
+            if stat.S_ISDIR(status.st_mode):
+                folders.append(path)
             if not self.keeps_time(path, status):
                 changed.append(path)
             if path.endswith(b".pyc") and stat.S_ISREG(status.st_mode) and status.st_size >= PYC_HEADER_BYTES:
@@ -91,6 +94,22 @@ class _Normaliser:
         utime, folder = os.utime, self.folder + b"/"
         for path in changed:
             utime(folder + path, ns=times, follow_symlinks=False)
+        if self.is_upper:
+            for path in sorted(folders, key=len, reverse=True):
+                self.forget(path)
+
+    def forget(self, path: bytes) -> None:
+        """Take a folder out of the layer that says nothing: it is as it is below, and nothing in it is new. A temporary
+        file that came and went leaves one, by chance of the tool that was used.
+        """
+        folder = self.folder + b"/" + path
+        found = self.lower.find(path)
+        if found is None or os.listdir(folder) or is_opaque(folder):
+            return
+        here, below = os.lstat(folder), found[1]
+        same = (here.st_mode, here.st_uid, here.st_gid) == (below.st_mode, below.st_uid, below.st_gid)
+        if same and attributes(folder) == attributes(found[0]):
+            os.rmdir(folder)
 
     def walk(self) -> Iterator[tuple[bytes, os.stat_result]]:
         """Relative paths and their status, without the root; a stack of our own, since trees may be deep."""
@@ -290,6 +309,15 @@ class _Normaliser:
             with open(full, "r+b") as file:
                 file.write(made)
                 file.truncate()
+
+
+def attributes(path: bytes) -> dict[str, bytes]:
+    """Extended attributes that are not overlay's own notes."""
+    return {
+        name: os.getxattr(path, name, follow_symlinks=False)
+        for name in os.listxattr(path, follow_symlinks=False)
+        if not name.startswith(("trusted.overlay.", "user.overlay."))
+    }
 
 
 def _with_day(line: bytes, day: bytes) -> bytes:

@@ -1,5 +1,10 @@
 """Bytecode as pip makes it, by the stage's own interpreter, on all processors, while other wheels are still fetched.
 
+CPython marks a constant in a `.pyc` when something else in the process that writes it holds the same object, so two
+processes write two files for one source. Both ways of installing therefore end in the same form: read and written once
+more by the interpreter in a fresh process that runs `SCRIPT`, and nothing but it (`canonicalise`; Python's
+marshal.c, `w_ref`).
+
 One sandbox a build: it sees the unpacked wheels read-only and writes into a folder of its own, from which what is
 plain and fresh is taken. A wheel's bytecode is kept with its layer for every later build with the same interpreter, so
 an interpreter must not be able to change the sources that it compiles.
@@ -28,14 +33,32 @@ FILE_LIMIT_BYTES = 64 << 20
 # What `py_compile` does, from the parts of the interpreter that are built in; a failure leaves no file, as with pip.
 SCRIPT = r"""
 import sys, os, warnings
-import importlib._bootstrap_external as external
+import marshal, importlib._bootstrap_external as external
 sources, made, tag, checked, count = sys.argv[1], sys.argv[2], sys.argv[3], sys.argv[4] == "hash", int(sys.argv[5])
 warnings.filterwarnings("ignore")
+numbers = [0]
+# The interpreter keeps these for ever, and remembers whether anybody has interned one: now all are.
+for number in range(256):
+    sys.intern(chr(number))
+def again(path):
+    with open(sources + path, "rb") as file:
+        header, body = file.read(16), file.read()
+    if header[:4] != external.MAGIC_NUMBER:
+        return
+    code = marshal.loads(body)
+    code = marshal.dumps(code)
+    if code != body:
+        numbers[0] += 1
+        with open(made + "/%d-%d" % (os.getpid(), numbers[0]), "wb") as file:
+            file.write(path.encode("utf-8", "surrogateescape") + b"\0" + header + code)
 def one(job, path):
+    if sys.argv[4] == "again":
+        return again(path)
     place = sources + "/" + job + "/" + path
     loader = external.SourceFileLoader("<py_compile>", place)
     data = loader.get_data(place)
-    code = loader.source_to_code(data, "/" + path)
+    code = marshal.dumps(loader.source_to_code(data, "/" + path))
+    code = marshal.loads(code)
     if checked:
         import _imp
         code = external._code_to_hash_pyc(code, _imp.source_hash(external._RAW_MAGIC_NUMBER, data), True)
