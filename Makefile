@@ -1,5 +1,5 @@
 # What people and CI type. `make demo` and `make test` work in a fresh clone on a fresh machine.
-.PHONY: help install demo test check lint types contracts spelling docs docs-check corpus bench compare-mlflow lock clean
+.PHONY: help install demo test check lint types contracts spelling docs docs-check corpus installs bench compare-mlflow lock clean
 .DEFAULT_GOAL := help
 
 PYTHON := .venv/bin/python
@@ -39,6 +39,10 @@ docs-check: .dev
 
 corpus: ## Ask a Docker 26 anew what it makes of tests/corpus; DOCKER="docker" CASES="copy-link …"
 	@DOCKER="$(or $(DOCKER),docker)" $(PYTHON) tests/corpus/record.py $(CASES)
+
+installs: ## Compare installs of large real packages with what pip itself makes (as root, minutes)
+	@scripts/install use test
+	@TEUL_CORPUS=wide $(PYTHON) -m pytest tests/integration/test_install_corpus.py $(ARGS) </dev/null
 
 bench: ## Measure against Docker and Podman and write docs/benchmarks.md (as root, ten minutes)
 	@scripts/install use

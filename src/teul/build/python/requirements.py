@@ -48,6 +48,8 @@ class Requirement:
     hashes: tuple[str, ...] = ()
     """`sha256:…`."""
     specifier: str = ""
+    marker: str = ""
+    """What must hold of the interpreter for the line to count."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -256,6 +258,7 @@ def _requirement(word: str, folder: str, hashes: tuple[str, ...]) -> Requirement
             extras=_extras(match["extras"]),
             hashes=hashes,
             specifier=match["rest"].strip().strip("()"),
+            marker=marker.strip(),
         )
     place = address.strip()
     path = place.partition("#")[0]
@@ -269,6 +272,7 @@ def _requirement(word: str, folder: str, hashes: tuple[str, ...]) -> Requirement
             extras=extras,
             url=place,
             hashes=hashes,
+            marker=marker.strip(),
         )
     if "://" in place or semicolon:
         raise refusal

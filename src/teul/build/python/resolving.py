@@ -25,6 +25,7 @@ from urllib.parse import unquote, urldefrag
 
 from teul.build.python.indexes import Indexes, indexes_of, other_files, sha256_of
 from teul.build.python.lock import LockedInstall, LockedWheel, preferred
+from teul.build.python.markers import holds
 from teul.build.python.requirements import read_requirements
 from teul.build.python.tags import best_wheel, uv_platform
 from teul.build.python.uv import Host, Package, Question
@@ -149,13 +150,15 @@ def _resolve_one(
     indexes = indexes_of(install, wanted)
     for place in _own_places(indexes, host):
         return Doubt(text("packages from `{path}` of the stage", path=place), is_of_choice=True)
-    hashes = {item.name: item.hashes for item in wanted.wanted if item.hashes}
+    counts = {item: holds(item.marker, interpreter) for item in wanted.wanted}
+    hashes = {item.name: item.hashes for item in wanted.wanted if item.hashes and counts[item] is not False}
     needs_hashes = install.require_hashes or wanted.require_hashes or bool(hashes)
     if needs_hashes and install.tool == "pip" and any(not item.name for item in wanted.wanted):
         return Doubt(text("hashes of a wheel that has no name"))
     installed = {item.name: item for item in interpreter.installed}
     earlier = {wheel.name: wheel.version for wheel in before.wheels} if before else {}
-    asked = {item.name for item in wanted.wanted}
+    asked = {item.name for item in wanted.wanted if counts[item]}
+    perhaps_asked = {item.name for item in wanted.wanted if counts[item] is None} - asked
     with tempfile.TemporaryDirectory(prefix="teul-resolve-") as folder:
         local = _fetch_local(wanted, folder, read)
         if isinstance(local, Doubt):
@@ -197,6 +200,8 @@ def _resolve_one(
             replaced = here or Installed(name=name, version=version, place="")
             removed.append(replaced)
             return Doubt(text("`{name}` {old} below would become {new}", name=name, old=version, new=package.version))
+        if name in perhaps_asked and install.tool != "uv":
+            return Doubt(text("the condition under which `{name}` is asked for", name=name), is_of_choice=True)
         wheel = _wheel(
             package,
             interpreter,

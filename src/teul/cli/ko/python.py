@@ -1,6 +1,7 @@
 """Python layers: which installs teul makes itself, and why the others run as written."""
 
 MESSAGES = {
+    "the condition under which `{name}` is asked for": "`{name}`을(를) 요구하는 조건",
     "the shell operator `{operator}`": "셸 연산자 `{operator}`",
     "the shell expands `{word}`": "셸이 `{word}`을(를) 펼칩니다",
     "the shell's own arguments": "셸 자체의 인자",

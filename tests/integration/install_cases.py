@@ -1,0 +1,178 @@
+"""The corpus of installs: Dockerfiles on a small index, each with the path that it is to take. Data for a test."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+
+DIRECT, RUN = "direct", "run"
+SITE = "/usr/local/lib/python3.11/site-packages"
+FILES = {
+    "requirements.txt": "alpha>=1.0  # the first\nspace-one==1.0\n\n--prefer-binary\n",
+    "nested.txt": "-r requirements.txt\ndataful\n",
+    "constraints.txt": "alpha<2\nbeta==1.0\n",
+    "markers.txt": 'alpha ; python_version >= "3.8"\nbeta==9 ; python_version < "3"\nspace-two; sys_platform == "linux"\n',
+    "editable/pyproject.toml": '[project]\nname = "mine"\nversion = "1"\n',
+    "editable/mine.py": "x = 1\n",
+}
+WITH_VENV = "with-venv"
+"""A base with an environment of root's and one of another user's, made once: making one takes seconds."""
+VENVS = "RUN useradd -m me && python -m venv /opt/venv && python -m venv /home/me/v && chown -R me /home/me"
+VENV = f"FROM {WITH_VENV}\nENV PATH=/opt/venv/bin:$PATH\n"
+UV = "COPY uv /usr/local/bin/uv\n"
+"""Name → (what stands below FROM, which path its last install takes)."""
+CASES: dict[str, tuple[str, str]] = {
+    "pip": ("RUN pip install alpha", DIRECT),
+    "pip3 pinned": ("RUN pip3 install alpha==1.0", DIRECT),
+    "pip3.11 range": ("RUN pip3.11 install 'alpha>=1,<2'", DIRECT),
+    "python -m pip": ("RUN python -m pip install --no-cache-dir alpha", DIRECT),
+    "several names": ("RUN python3 -m pip install -q alpha beta==1.0", DIRECT),
+    "requirement file": ("COPY requirements.txt .\nRUN pip install --no-cache-dir -r requirements.txt", DIRECT),
+    "constraints": ("COPY *.txt /app/\nWORKDIR /app\nRUN pip install -r requirements.txt -c constraints.txt", DIRECT),
+    "nested file": ("COPY *.txt /app/\nWORKDIR /app\nRUN pip install -r nested.txt", DIRECT),
+    "hashes": ("COPY hashed.txt .\nRUN pip install --require-hashes -r hashed.txt", DIRECT),
+    "extras": ("RUN pip install 'gamma[more]'", DIRECT),
+    "no extras": ("RUN pip install gamma", DIRECT),
+    "markers": ("COPY markers.txt .\nRUN pip install -r markers.txt", DIRECT),
+    "hashes by marker": ("COPY universal.txt .\nRUN pip install -r universal.txt", DIRECT),
+    "console scripts": ("RUN pip install scripts", DIRECT),
+    "data folders": ("RUN pip install dataful", DIRECT),
+    "namespace": ("RUN pip install space-one space-two", DIRECT),
+    "namespace in two steps": ("RUN pip install space-one\nRUN pip install space-two", DIRECT),
+    "wheel for this machine": ("RUN pip install plat", DIRECT),
+    "own layer": ("RUN pip install large beta", DIRECT),
+    "no bytecode": ("RUN pip install --no-compile alpha", DIRECT),
+    "no dependencies": ("RUN pip install --no-deps alpha", DIRECT),
+    "pre-release": ("RUN pip install --pre early", DIRECT),
+    "no pre-release": ("RUN pip install early", DIRECT),
+    "only wheels": ("RUN pip install --only-binary=:all: alpha", DIRECT),
+    "cache removed": ("RUN pip install alpha && rm -rf /root/.cache/pip", DIRECT),
+    "set -eux": ("RUN set -eux; pip install alpha", DIRECT),
+    "two installs in one": ("RUN pip install alpha && pip install space-one", DIRECT),
+    "heredoc": ("RUN <<EOF\npip install alpha\nEOF", DIRECT),
+    "exec form": ('RUN ["pip", "install", "alpha"]', DIRECT),
+    "cd before": ("COPY requirements.txt /srv/\nRUN cd /srv && pip install -r requirements.txt", DIRECT),
+    "satisfied below": ("RUN pip install beta==1.0\nRUN pip install alpha", DIRECT),
+    "nothing to do": ("RUN pip install beta==1.0\nRUN pip install beta", DIRECT),
+    "argument": ('ARG VERSION=1.0\nRUN pip install "alpha==$VERSION"', DIRECT),
+    "variables of pip": ("ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1\nRUN pip install alpha", DIRECT),
+    "find-links": ("COPY wheels /wheels\nRUN pip install --no-index --find-links=/wheels alpha", DIRECT),
+    "wheel of the tree": ("COPY wheels /wheels\nRUN pip install /wheels/beta-1.5-py3-none-any.whl", DIRECT),
+    "environment on PATH": (f"{VENV}RUN pip install alpha scripts", DIRECT),
+    "environment by path": (f"FROM {WITH_VENV}\nRUN /opt/venv/bin/pip install large dataful", DIRECT),
+    "cache mount": ("RUN --mount=type=cache,target=/root/.cache/pip pip install alpha", DIRECT),
+    "mounted requirements": (
+        "RUN --mount=type=bind,source=requirements.txt,target=/tmp/r.txt pip install -r /tmp/r.txt", RUN,
+    ),
+    "sharp names": ("RUN pip install sharp", DIRECT),
+    "does not compile": ("RUN pip install broken", DIRECT),
+    "date in bytecode": ("ARG SOURCE_DATE_EPOCH=1\nENV SOURCE_DATE_EPOCH=1\nRUN pip install alpha", DIRECT),
+    "uv": (f"{UV}RUN uv pip install --system alpha", DIRECT),
+    "uv with bytecode": (
+        f"{UV}COPY requirements.txt .\nRUN uv pip install --system --no-cache --compile-bytecode -r requirements.txt", RUN,
+    ),
+    "uv in an environment": (f"{VENV}COPY uv /usr/local/bin/uv\nRUN uv pip install --python /opt/venv/bin/python scripts space-one", DIRECT),
+    "upgrade of what is below": ("RUN pip install beta==1.0\nRUN pip install -U beta", RUN),
+    "downgrade": ("RUN pip install beta==1.5\nRUN pip install beta==1.0", RUN),
+    "forced again": ("RUN pip install beta==1.0\nRUN pip install --force-reinstall beta==1.0", RUN),
+    "of one user": ("RUN pip install --user scripts", RUN),
+    "target": ("RUN pip install --target /packages large dataful", RUN),
+    "another owner": (
+        f"FROM {WITH_VENV}\nUSER me\nRUN /home/me/v/bin/pip install --no-cache-dir large scripts", RUN,
+    ),
+    "taken away again": ("RUN pip install alpha && pip uninstall -y beta", RUN),
+    "taken away below": ("RUN pip install alpha\nRUN pip uninstall -y alpha", DIRECT),
+    "two own one file": ("RUN pip install alpha thief", RUN),
+    "umask": ("RUN umask 027 && pip install large scripts", RUN),
+    "redirected": ("RUN pip install large > /log; sed -i 's/^/-/' /log; true", RUN),
+    "changed after": (f"RUN pip install large space-one && chmod 700 {SITE}/large && ln -s large {SITE}/again", RUN),
+    "editable": ("COPY editable /src\nRUN pip install --no-build-isolation -e /src", RUN),
+    "from source": ("COPY editable /src\nRUN pip install --no-build-isolation /src", RUN),
+}  # fmt: skip
+
+
+def wheels() -> dict[str, bytes]:
+    """The small index: file name → wheel."""
+    made: dict[str, bytes] = {}
+
+    def add(name: str, version: str, files: dict[str, bytes], *, tag: str = "py3-none-any", more: str = "") -> None:
+        filename, content = wheel(name, version, files, tag=tag, more=more)
+        made[filename] = content
+
+    for version in ("1.0", "2.0"):
+        code = {"alpha/__init__.py": f"import beta\nversion = '{version}'\n".encode(), "alpha/deep/one.py": b"x = 1\n"}
+        add("alpha", version, code, more="Requires-Dist: beta>=1\n")
+    for version in ("1.0", "1.5"):
+        add("beta", version, {"beta.py": f"version = '{version}'\n".encode(), "beta.txt": b"data"})
+    add("gamma", "1", {"gamma.py": b""}, more="Provides-Extra: more\nRequires-Dist: scripts; extra == 'more'\n")
+    add(
+        "scripts",
+        "1.0",
+        {
+            "scripts/__init__.py": b"def main():\n    print('runs')\n",
+            "scripts-1.0.dist-info/entry_points.txt": b"[console_scripts]\nrun-it = scripts:main\n",
+            "scripts-1.0.data/scripts/tool": b"#!python\nprint('tool')\n",
+        },
+    )
+    add(
+        "dataful",
+        "1.0",
+        {
+            "dataful.py": b"x = 1\n",
+            "dataful-1.0.data/data/share/dataful/conf": b"[x]\n",
+            "dataful-1.0.data/data/etc/dataful.ini": b"[y]\n",
+            "dataful-1.0.data/purelib/pure.py": b"p = 1\n",
+            "dataful-1.0.data/platlib/plat_part.py": b"p = 2\n",
+            "dataful-1.0.data/headers/dataful.h": b"#define X\n",
+        },
+    )
+    add("space_one", "1.0", {"space/one/__init__.py": b"one = 1\n"})
+    add("space_two", "1.0", {"space/two/__init__.py": b"two = 2\n"})
+    for tag in (
+        "cp311-cp311-manylinux_2_17_x86_64",
+        "cp311-cp311-manylinux_2_17_aarch64",
+        "cp311-cp311-musllinux_1_2_x86_64",
+        "cp312-cp312-manylinux_2_17_x86_64",
+        "py3-none-any",
+    ):
+        add("plat", "1.0", {"plat.py": f"tag = {tag!r}\n".encode()}, tag=tag)
+    add("large", "1.0", {"large/data.bin": os.urandom(60_000), "large/__init__.py": b"x = 1\n", "large/a/b/c.txt": b""})
+    add("early", "1.0", {"early.py": b"v = 1\n"})
+    add("early", "2.0rc1", {"early.py": b"v = 2\n"})
+    add(
+        "sharp",
+        "1.0",
+        {"sharp/한글, a.py": b"x = 1\n", 'sharp/qu"ote.txt': b"x", "sharp/__init__.py": b"", "sharp/ .txt": b""},
+    )
+    add("broken", "1.0", {"broken/__init__.py": b"", "broken/two.py": b"print 'old'\n", "broken/null.py": b"x\0\n"})
+    add("thief", "1.0", {"beta.py": b"stolen = True\n", "thief.py": b""})
+    return made
+
+
+def wheel(
+    name: str, version: str, files: dict[str, bytes], *, tag: str = "py3-none-any", more: str = ""
+) -> tuple[str, bytes]:
+    """One wheel, with a true RECORD."""
+    import base64
+    import csv
+    import io
+    import zipfile
+
+    info = f"{name}-{version}.dist-info"
+    files = files | {
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name.replace('_', '-')}\nVersion: {version}\n{more}".encode(),
+        f"{info}/WHEEL": f"Wheel-Version: 1.0\nGenerator: corpus\nRoot-Is-Purelib: true\nTag: {tag}\n".encode(),
+    }
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    for path, data in files.items():
+        digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).decode().rstrip("=")
+        writer.writerow((path, f"sha256={digest}", len(data)))
+    writer.writerow((f"{info}/RECORD", "", ""))
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path, data in [*files.items(), (f"{info}/RECORD", out.getvalue().encode())]:
+            item = zipfile.ZipInfo(path, (2020, 1, 1, 0, 0, 0))
+            item.external_attr = (0o100755 if ".data/scripts/" in path else 0o100644) << 16
+            archive.writestr(item, data)
+    return f"{name}-{version}-{tag}.whl", buffer.getvalue()
