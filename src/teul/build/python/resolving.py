@@ -179,7 +179,7 @@ def _resolve_one(
             if known is not None:
                 raise LockError(
                     text("the lock cannot be obeyed: {problem}", problem=answer.reason),
-                    hint=text("--lock resolves anew"),
+                    hint=text("remove the lock, and build with --lock"),
                 )
             return answer
         doubt = question.doubt_of(answer) if known is None else None
@@ -252,7 +252,7 @@ def _locked_wheel(package: Package, pin: LockedWheel | None, found: Wheel) -> Wh
                 "the index has no `{filename}` of that hash", filename=pin.filename if pin else found.filename
             ),
         ),
-        hint=text("--lock resolves anew"),
+        hint=text("remove the lock, and build with --lock"),
     )
 
 

@@ -55,7 +55,7 @@ MESSAGES = {
     "remove it, and build with --lock": "지운 뒤 --lock으로 빌드하세요",
     "the lock cannot be obeyed: {problem}": "잠금 파일대로 할 수 없습니다: {problem}",
     "the index has no `{filename}` of that hash": "인덱스에 그 해시의 `{filename}`이(가) 없습니다",
-    "--lock resolves anew": "--lock은 다시 해결합니다",
+    "remove the lock, and build with --lock": "잠금 파일을 지우고 --lock으로 빌드하세요",
     "as of `{value}`: expected a date such as 2024-05-15": "기준일 `{value}`: 2024-05-15 같은 날짜여야 합니다",
     "a wheel that the build needs is not on this machine": "빌드에 필요한 wheel이 이 기기에 없습니다",
     "build once without --offline": "--offline 없이 한 번 빌드하세요",
