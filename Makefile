@@ -1,5 +1,5 @@
 # What people and CI type. `make demo` and `make test` work in a fresh clone on a fresh machine.
-.PHONY: help install demo test check lint types contracts spelling docs docs-check corpus installs bench compare-mlflow lock clean
+.PHONY: help install demo test check lint types contracts spelling docs docs-check corpus installs bench bench-tracking compare-mlflow lock clean
 .DEFAULT_GOAL := help
 
 PYTHON := .venv/bin/python
@@ -47,6 +47,10 @@ installs: ## Compare installs of large real packages with what pip itself makes 
 bench: ## Measure against Docker and Podman and write docs/benchmarks.md (as root, ten minutes)
 	@scripts/install use
 	@$(PYTHON) benchmarks/bench.py --write
+
+bench-tracking: ## Measure the tracking server against MLflow's and write docs/benchmarks-tracking.md (two minutes)
+	@scripts/install use test
+	@$(PYTHON) benchmarks/tracking.py --write
 
 compare-mlflow: ## Ask real MLflow servers and ours the same, and write their answers down for the tests
 	@scripts/install use test

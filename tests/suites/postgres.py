@@ -27,9 +27,10 @@ def why_not():
 
 
 class Cluster:
-    """`close` ends it and removes its folder. Nothing is flushed: it is fast, and no test pulls the plug."""
+    """`close` ends it and removes its folder. Nothing is flushed, unless asked: no test pulls the plug."""
 
-    def __init__(self):
+    def __init__(self, *, flushes=False):
+        self._options = "" if flushes else " -c fsync=off -c full_page_writes=off -c shared_buffers=16MB"
         # Not in the test's folder: a socket's path may have 107 bytes, and the user postgres must get there.
         self.folder = tempfile.mkdtemp(prefix="pg-", dir="/tmp")
         self._count = 0
@@ -43,7 +44,7 @@ class Cluster:
         self.start()
 
     def start(self):
-        options = f"-k {self.folder} -c listen_addresses= -c fsync=off -c full_page_writes=off -c shared_buffers=16MB"
+        options = f"-k {self.folder} -c listen_addresses={self._options}"
         self._run("pg_ctl", "start", "-w", "-D", f"{self.folder}/data", "-l", f"{self.folder}/log", "-o", options)
 
     def stop(self, mode="immediate"):

@@ -457,6 +457,29 @@ class TrackerSuite:
         with pytest.raises(NotFound):
             tracker.get_registered_model(model)
 
+    def test_steps_out_of_order_and_clocks_that_jump_leave_the_latest_step(self, tracker, run):
+        for step, timestamp in ((5, 9_000), (1, 20_000), (9, 10), (3, 4_102_444_800_000)):
+            tracker.log_metric(run, "m", float(step), step=step, timestamp=timestamp)
+
+        assert tracker.get_run(run).metric("m") == 9.0
+        assert [point.timestamp for point in tracker.metric_history(run, "m")] == [10, 9_000, 20_000, 4_102_444_800_000]
+
+    def test_infinities_come_back_as_they_were(self, tracker, run):
+        for step, value in enumerate((math.inf, 0.0, -math.inf)):
+            tracker.log_metric(run, "무한", value, step=step, timestamp=1)
+
+        assert [point.value for point in tracker.metric_history(run, "무한")] == [math.inf, 0.0, -math.inf]
+        assert tracker.get_run(run).metric("무한") == -math.inf
+
+    def test_a_key_may_have_250_letters_of_any_script(self, tracker, run):
+        key = "가" * 250
+        tracker.log_metric(run, key, 1.0, step=0, timestamp=1)
+        tracker.log_param(run, key, "값")
+
+        assert tracker.get_run(run).metric(key) == 1.0
+        with pytest.raises(InvalidInput):
+            tracker.log_metric(run, key + "가", 1.0, step=0, timestamp=1)
+
 
 def _point(key, value):
     from teul.ml.tracking.values import Metric
