@@ -17,10 +17,12 @@ import pytest
 from teul.build.contexts import from_address, from_archive, from_stream, scratch
 from teul.build.execute import scratch_folder
 from teul.build.sources import parse_http
+from teul.build.tree import Tree
 from teul.engine import Engine
 from teul.engine.build import BuildOptions, BuildResult, Secret, build
+from teul.engine.build.attributes import read_output
 from teul.engine.build.inputs import open_remote_context
-from teul.errors import Cancelled, DigestMismatch, DockerfileError, InvalidInput, SourceUnavailable
+from teul.errors import Cancelled, DigestMismatch, DockerfileError, InvalidInput, SourceUnavailable, TeulError
 from teul.events import Event, Step
 from teul.layers.lower import Lower
 
@@ -434,3 +436,81 @@ def test_an_interrupt_does_not_wait_for_a_server_that_dawdles(engine: Engine) ->
     listener.close()
 
     assert list(engine.store.walk()) == []
+
+
+def hostile(*members: tuple[str, bytes, str]) -> io.BytesIO:
+    """A tar of (name, type, link target); a file without a target is a Dockerfile that copies all."""
+    data = io.BytesIO()
+    with tarfile.open(fileobj=data, mode="w") as archive:
+        for name, kind, target in members:
+            member = tarfile.TarInfo(name)
+            member.type, member.linkname = kind, target
+            content = b"FROM scratch\nCOPY . /c/\n" if kind == tarfile.REGTYPE else b""
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    data.seek(0)
+    return data
+
+
+@pytest.mark.parametrize(
+    ("members", "message"),
+    [
+        ([("Dockerfile", tarfile.FIFOTYPE, "")], "`Dockerfile`: expected a file"),
+        (
+            [("Dockerfile", tarfile.REGTYPE, ""), (".dockerignore", tarfile.FIFOTYPE, "")],
+            "`.dockerignore`: expected a file",
+        ),
+        ([("Dockerfile", tarfile.SYMTYPE, "/etc/passwd")], "`etc/passwd` not found"),
+        (
+            [("Dockerfile", tarfile.REGTYPE, ""), ("hard", tarfile.LNKTYPE, "/etc/passwd")],
+            "the hard link `hard` leads to `/etc/passwd`",
+        ),
+        ([("Dockerfile", tarfile.REGTYPE, ""), ("gone", tarfile.CHRTYPE, "")], "device `gone` (0:0) cannot be made"),
+    ],
+)
+def test_a_hostile_context_is_an_error_that_names_no_folder_of_ours(
+    engine: Engine, members: list[tuple[str, bytes, str]], message: str
+) -> None:
+    with scratch(engine.settings) as folder, pytest.raises(TeulError) as caught:
+        opened = from_stream(hostile(*members), folder)
+        dockerfile = f"{opened.folder}/{Tree(opened.folder).resolve('Dockerfile')}"
+        build(engine, BuildOptions(context=opened.folder, context_name=opened.name, dockerfile=dockerfile))
+
+    assert message in str(caught.value)
+    assert engine.settings.root not in str(caught.value)
+
+
+def test_the_ignore_file_of_a_context_from_elsewhere_is_no_file_of_this_machine(engine: Engine, tmp_path: Path) -> None:
+    (tmp_path / "private").write_text("*\n")
+    members = (("Dockerfile", tarfile.REGTYPE, ""), (".dockerignore", tarfile.SYMTYPE, str(tmp_path / "private")))
+    with scratch(engine.settings) as folder:
+        opened = from_stream(hostile(*members), folder)
+        result = build(engine, BuildOptions(context=opened.folder, context_name=opened.name))
+
+    assert "c/Dockerfile" in files(engine, result)
+
+
+def test_what_is_in_the_context_is_named_by_what_was_asked_for(engine: Engine) -> None:
+    with scratch(engine.settings) as folder, pytest.raises(DockerfileError) as caught:
+        opened = from_stream(hostile(("other", tarfile.REGTYPE, "")), folder)
+        options = BuildOptions(
+            context=opened.folder, context_name=opened.name, dockerfile_text="FROM scratch\nCOPY missing /\n"
+        )
+        build(engine, options)
+
+    assert "`missing` not found in the context -" in str(caught.value)
+
+
+def test_bytes_that_are_no_utf8_are_a_sign_in_the_image_and_kept_in_a_file(engine: Engine, make: Make) -> None:
+    context = str(engine.settings.root)
+    text = b"FROM scratch\n# Jos\xe9\nLABEL by=Jos\xe9\nCOPY <<E /x\nJos\xe9\nE\n".decode("utf-8", "surrogateescape")
+    result = build(engine, BuildOptions(context=context, dockerfile_text=text))
+
+    assert result.image.config.config.labels["by"] == "Jos\ufffd"
+    assert files_of(engine, result)["x"] == b"Jos\xe9\n"
+
+
+def test_the_cache_alone_may_be_the_output(engine: Engine, make: Make) -> None:
+    result = make("COPY <<E /x\na\nE\n", outputs=(read_output("type=cacheonly"),), tags=("kept",))
+
+    assert not result.is_kept

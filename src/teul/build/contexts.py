@@ -123,6 +123,7 @@ def _from_file(path: str, folder: str, *, name: str) -> OpenedContext:
     archive = open_archive(path)
     if archive is not None:
         with archive:
+            archive.name = name
             unpack(archive, Copier(tree), "/", owner=(os.geteuid(), os.getegid()))
         return OpenedContext(folder=tree, name=name)
     if os.path.getsize(path) > DOCKERFILE_LIMIT_BYTES:

@@ -40,7 +40,7 @@ def find_sources(worker: BuildWorker, vertex: Vertex, op: ops.Copy, tree: Tree) 
         found = tree.select_parents(source) if op.parents else tree.select(source)
         if not found and not _is_pattern(source):
             where = (
-                text("the context {path}", path=tree.root)
+                text("the context {path}", path=tree.name)
                 if op.context
                 else f"`{vertex.roles[1].removeprefix('from ')}`"
             )

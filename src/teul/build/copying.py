@@ -210,7 +210,7 @@ class Copier:
         elif entry.is_link:
             os.symlink(os.readlink(tree.absolute(entry.path)), full)
         else:
-            os.mknod(full, stat.S_IFMT(status.st_mode) | 0o600, status.st_rdev)
+            make_special(full, stat.S_IFMT(status.st_mode), status.st_rdev, shown(entry.path))
         self._finish(full, tree, entry)
 
     def free(self, target: str) -> str:
@@ -253,6 +253,26 @@ class Copier:
             if tree.owners and entry.is_file:
                 _copy_attributes(tree.absolute(entry.path), full)
         os.utime(full, ns=(status.st_mtime_ns, status.st_mtime_ns), follow_symlinks=False)
+
+
+def make_special(full: str, kind: int, device: int, name: str) -> None:
+    """A pipe, a socket or a device at *full*; *name* is what messages call it.
+
+    Raises:
+        InvalidInput: the filesystem does not take it; an overlay says "removed" by the character device 0:0.
+    """
+    try:
+        os.mknod(full, kind | 0o600, device)
+    except PermissionError as error:
+        raise InvalidInput(
+            text(
+                "device `{path}` ({major}:{minor}) cannot be made here",
+                path=name,
+                major=os.major(device),
+                minor=os.minor(device),
+            ),
+            hint=text("leave it out by a line in .dockerignore"),
+        ) from error
 
 
 def entry_at(tree: Tree, path: str) -> Entry:

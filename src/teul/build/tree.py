@@ -67,6 +67,8 @@ class Tree:
         *umask*: mode bits that a copy does not take; see `mode_of`.
         """
         self.root = root
+        self.name = root
+        """What messages call it: a folder that was made for a tar or a repository is gone when they are read."""
         self.ignore = ignore if ignore else None
         self.owners = owners
         self.umask = umask

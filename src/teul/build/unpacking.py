@@ -65,6 +65,9 @@ def unpack(archive: tarfile.TarFile, copier: Copier, destination: str, *, owner:
     Raises:
         Corrupt: the archive is damaged.
     """
+    from teul.build.copying import make_special
+    from teul.build.tree import shown
+
     root = copier.tree.resolve(destination)
     copier.make_folder(root)
     folders: list[tuple[str, tarfile.TarInfo]] = []
@@ -92,7 +95,17 @@ def unpack(archive: tarfile.TarFile, copier: Copier, destination: str, *, owner:
             copier.free(target)
             if member.islnk():
                 linked = _target(copier, root, normpath("/" + member.linkname).lstrip("/"))
-                os.link(copier.tree.absolute(linked), full, follow_symlinks=False)
+                try:
+                    os.link(copier.tree.absolute(linked), full, follow_symlinks=False)
+                except (FileNotFoundError, PermissionError) as error:
+                    raise Corrupt(
+                        text(
+                            "archive `{path}`: the hard link `{link}` leads to `{target}`, which is no file before it",
+                            path=archive.name or "",
+                            link=shown(member.name),
+                            target=shown(member.linkname),
+                        )
+                    ) from error
                 continue
             if member.issym():
                 os.symlink(member.linkname, full)
@@ -101,7 +114,7 @@ def unpack(archive: tarfile.TarFile, copier: Copier, destination: str, *, owner:
                 copier.on_file(member.size)
             elif member.isfifo() or member.ischr() or member.isblk():
                 kind = stat.S_IFIFO if member.isfifo() else stat.S_IFCHR if member.ischr() else stat.S_IFBLK
-                os.mknod(full, kind | 0o600, os.makedev(member.devmajor, member.devminor))
+                make_special(full, kind, os.makedev(member.devmajor, member.devminor), shown(member.name))
             else:
                 continue
             _finish(full, member, owner)

@@ -54,8 +54,14 @@ def lease(db: Database) -> Iterator[Lease]:
     )
     try:
         yield Lease(db, lease_id)
-    finally:
-        release(db, lease_id)
+    except BaseException:
+        try:
+            release(db, lease_id)
+        except OSError:
+            # On a full disk; what was raised first is the news, and a lease ends with its process.
+            pass
+        raise
+    release(db, lease_id)
 
 
 def release(db: Database, lease_id: str) -> None:

@@ -20,6 +20,7 @@ else:
 SIZE_LIMIT = 16 << 20
 """No Dockerfile above this many characters is read."""
 DIRECTIVES = frozenset({"syntax", "escape", "check"})
+_BROKEN = re.compile("[\ud800-\udfff]")
 HEREDOC_KEYWORDS = frozenset({"ADD", "COPY", "RUN"})
 BUILT_IN_SYNTAX = ("docker/dockerfile", "docker/dockerfile-upstream")
 
@@ -111,13 +112,18 @@ def parse(source: str, path: str = "Dockerfile") -> Dockerfile:
     lines = source.removeprefix("\ufeff").split("\n")
     if lines[-1] == "":
         lines.pop()
-    reader = _Reader(path, [line.removesuffix("\r") for line in lines], lines)
+    reader = _Reader(path, [valid(line.removesuffix("\r")) for line in lines], lines)
     reader.read_directives()
     nodes = tuple(reader.nodes())
     if not nodes:
         raise DockerfileError(text("file with no instructions"), span=Span(path, max(1, len(lines))))
     top = tuple(reader.lines[: len(reader.directives)])
     return Dockerfile(path, nodes, reader.escape, reader.directives, top, tuple(reader.empty_continuations))
+
+
+def valid(line: str) -> str:
+    """*line* with U+FFFD for each byte that is no UTF-8: what Docker's images say, since JSON cannot say the byte."""
+    return line if line.isascii() else _BROKEN.sub("\ufffd", line)
 
 
 class _Reader:
@@ -208,7 +214,9 @@ class _Reader:
                         position += 1
                         if (line.lstrip("\t") if chomp else line) == name:
                             break
-                        content.append(self.kept[position - 1] + "\n")
+                        kept = self.kept[position - 1] + "\n"
+                        # A file may hold any bytes; a script is an argument, which the image's history tells.
+                        content.append(valid(kept) if keyword == "RUN" else kept)
                     heredocs.append(Heredoc(name, "".join(content), expand, chomp))
             yield Node(
                 keyword,

@@ -275,6 +275,8 @@ class _Lexer:
         if null_is_unset:
             modifier = self.next()
             spelled += modifier
+        if not modifier:
+            raise WordError(text("unexpected end of statement while looking for matching {char}", char="}"))
         if modifier not in ("-", "+", "?", "#", "%") or (null_is_unset and modifier in "#%"):
             raise WordError(text("unsupported modifier ({modifier}) in substitution", modifier=spelled))
         word = self.until("}", modifier in "#%", "}")

@@ -28,7 +28,7 @@ MESSAGES = {
     "cache mount `{path}` is not exported: {problem}": "캐시 마운트 `{path}`을(를) 내보내지 않습니다: {problem}",
     "cache not exported: {problem}": "캐시를 내보내지 못했습니다: {problem}",
     "dest is required for local exporter": "local 출력에는 dest가 있어야 합니다",
-    "type=local, tar, oci, docker, image or registry": "type=local, tar, oci, docker, image, registry 중 하나",
+    "type=local, tar, oci, docker, image, registry or cacheonly": "type=local, tar, oci, docker, image, registry, cacheonly 중 하나",
     "type=oci,tar=false,dest=FOLDER": "type=oci,tar=false,dest=폴더",
     "compression=gzip or zstd": "compression=gzip 또는 zstd",
     "type=provenance or type=sbom": "type=provenance 또는 type=sbom",

@@ -54,4 +54,10 @@ MESSAGES = {
     "unable to prepare context: `{path}` is neither a folder nor a tar": (
         "컨텍스트를 준비할 수 없습니다: `{path}`은(는) 폴더도 tar도 아닙니다"
     ),
+    "archive `{path}`: the hard link `{link}` leads to `{target}`, which is no file before it": (
+        "아카이브 `{path}`: 하드 링크 `{link}`이(가) 가리키는 `{target}`은(는) 그 앞에 있는 파일이 아닙니다"
+    ),
+    "device `{path}` ({major}:{minor}) cannot be made here": "장치 `{path}`({major}:{minor})은(는) 여기서 만들 수 없습니다",
+    "leave it out by a line in .dockerignore": ".dockerignore에 한 줄을 적어 빼십시오",
+    "`{path}`: expected a file": "`{path}`: 파일이어야 합니다",
 }

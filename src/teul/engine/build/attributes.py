@@ -134,7 +134,7 @@ def _refuse_unknown(fields: Mapping[str, str], known: set[str], flag: str) -> No
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Output:
     """Where what was built goes. *kind*: "image" (this machine's store), "registry", "local" (a folder), "tar", "oci",
-    "docker" (an archive as `docker save` writes it).
+    "docker" (an archive as `docker save` writes it), "cacheonly" (nowhere: the steps are in the cache).
 
     *dest* is a path, "-" stdout; *names* are more names for the image; *is_tar* is False for a layout in a folder.
     """
@@ -166,13 +166,16 @@ def read_output(word: str) -> Output:
     kind = fields.pop("type", "")
     if not kind:
         raise InvalidInput(text("`{flag} {value}`: expected {name}=…", flag=flag, value=word, name="type"))
-    if kind not in ("local", "tar", "oci", "docker", "image", "registry"):
-        raise OptionUnsupported(f"--output type={kind}", hint=text("type=local, tar, oci, docker, image or registry"))
+    if kind not in ("local", "tar", "oci", "docker", "image", "registry", "cacheonly"):
+        raise OptionUnsupported(
+            f"--output type={kind}", hint=text("type=local, tar, oci, docker, image, registry or cacheonly")
+        )
     known = {
         "local": {"dest", "platform-split"},
         "tar": {"dest", "platform-split"},
         "oci": {"dest", "tar", "name", "compression"},
         "docker": {"dest", "tar", "name"},
+        "cacheonly": set(),
     }.get(kind, {"name", "push", "compression", "unpack", "store"})
     _refuse_unknown(fields, known | IGNORED_CACHE_KEYS | {"force-compression", "attestation-manifest"}, flag)
     dest = fields.get("dest", "")

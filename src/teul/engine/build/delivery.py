@@ -78,7 +78,7 @@ class Delivery:
         described = None
         for output in options.outputs:
             described = outputs.write(output, built) or described
-        if not options.outputs or any(output.kind not in ("local", "tar") for output in options.outputs):
+        if not options.outputs or any(output.kind not in ("local", "tar", "cacheonly") for output in options.outputs):
             metadata["containerimage.config.digest"] = built.id
             metadata["containerimage.digest"] = built.id
             if described is not None:

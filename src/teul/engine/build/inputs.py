@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from contextlib import contextmanager
 
 from teul.build.dockerfile.lower import NamedContext
@@ -61,7 +62,9 @@ def read_dockerfile(options: BuildOptions) -> tuple[Dockerfile, IgnoreMatcher, s
     """The Dockerfile; what the context hides: `<Dockerfile>.dockerignore` first, then `.dockerignore`; and its text."""
     path, shown, source = read_source(options)
     context = os.path.abspath(options.context)
-    return parse(source, shown), _ignore(path, context, (*options.exclude, *_own_files(options, context))), source
+    more = (*options.exclude, *_own_files(options, context))
+    hidden = _ignore(path, context, more, is_foreign=bool(options.context_name))
+    return parse(source, shown), hidden, source
 
 
 def _own_files(options: BuildOptions, context: str) -> tuple[str, ...]:
@@ -82,28 +85,48 @@ def read_source(options: BuildOptions) -> tuple[str, str, str]:
     source = options.dockerfile_text
     if source is None:
         try:
+            _expect_file(path, context)
             with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
                 source = file.read()
         except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
-            raise _no_dockerfile(path, context) from error
+            name = path.removeprefix(f"{context}/") if options.context_name else path
+            raise _no_dockerfile(path, name) from error
+    if options.context_name:
+        # The folder is gone when the message is read.
+        return path, path.removeprefix(f"{context}/"), source
     shown = os.path.relpath(path) if path.startswith(os.getcwd() + "/") else path
     return path, shown, source
 
 
-def _no_dockerfile(path: str, context: str) -> DockerfileError:
+def _expect_file(path: str, context: str) -> None:
+    """Refuse a pipe or a device that came with the context: reading one may never end. `-f <(command)` is a pipe too.
+
+    Raises:
+        InvalidInput. FileNotFoundError, NotADirectoryError: nothing is there.
+    """
+    if path.startswith(f"{context}/") and stat.S_IFMT(os.stat(path).st_mode) not in (stat.S_IFREG, stat.S_IFDIR):
+        raise InvalidInput(text("`{path}`: expected a file", path=path.removeprefix(f"{context}/")))
+
+
+def _no_dockerfile(path: str, name: str) -> DockerfileError:
     hint = None
     try:
         near = [name for name in sorted(os.listdir(os.path.dirname(path) or ".")) if "dockerfile" in name.lower()]
     except OSError:
         near = []
     if near:
-        hint = text("-f {path}", path=os.path.join(os.path.dirname(path), near[0]))
-    return DockerfileError(text("failed to read dockerfile: `{path}` not found", path=path), span=None, hint=hint)
+        hint = text("-f {path}", path=os.path.join(os.path.dirname(name), near[0]))
+    return DockerfileError(text("failed to read dockerfile: `{path}` not found", path=name), span=None, hint=hint)
 
 
-def _ignore(dockerfile: str, context: str, more: tuple[str, ...] = ()) -> IgnoreMatcher:
+def _ignore(dockerfile: str, context: str, more: tuple[str, ...] = (), *, is_foreign: bool = False) -> IgnoreMatcher:
     for path in (f"{dockerfile}.dockerignore", f"{context}/.dockerignore"):
+        if is_foreign:
+            # Links of a context that came from elsewhere end inside of it.
+            tree = Tree(context)
+            path = tree.absolute(tree.resolve(path.removeprefix(f"{context}/")))
         try:
+            _expect_file(path, context)
             with open(path, encoding="utf-8", errors="surrogateescape") as file:
                 source = file.read()
         except (FileNotFoundError, NotADirectoryError):
@@ -133,6 +156,8 @@ def open_trees(
 ) -> dict[str, Tree]:
     umask = CONTEXT_UMASK if options.normalise else 0
     made = {"context": Tree(os.path.realpath(options.context), ignore, umask=umask)}
+    if options.context_name:
+        made["context"].name = options.context_name
     for name, context in contexts.items():
         if context.kind == "folder":
             made[name] = Tree(os.path.realpath(context.value), _ignore("", context.value), umask=umask)

@@ -74,6 +74,8 @@ class Outputs:
 
     def write(self, output: Output, built: Built) -> Descriptor | None:
         """Write one output; what a registry or a layout knows the image by, where there is such a thing."""
+        if output.kind == "cacheonly":
+            return None
         where = ", ".join(str(name.familiar) for name in built.names) if output.is_pushed else output.dest
         step, name = f"output-{output.kind}-{where}", text("exporting to {kind} {place}", kind=output.kind, place=where)
         self._events(Step(step, name, "started"))

@@ -67,7 +67,7 @@ def test_a_word_expands_as_docker_does(word: str, expected: str) -> None:
     ("word", "message"),
     [
         ("${", "missing '}'"),
-        ("${PWD", "unsupported modifier"),
+        ("${PWD", "looking for matching }"),
         ("${}", "bad substitution"),
         ("${:-x}", "bad substitution"),
         ("${PWD:-x", "missing '}'"),
