@@ -160,9 +160,9 @@ def run_and_remove(at_once: int) -> Callable[[Bench], Row]:
         manner = "in a row" if at_once == 1 else f"{at_once} at a time"
         return Row(
             f"`run -d` and `rm -f` of {count} containers, {manner}",
-            bench.race(subjects, rounds=3, warm=False),
+            bench.race(subjects, rounds=2, warm=False),
             target=0.7,
-            note="3 rounds, on the default network",
+            note="2 rounds, on the default network",
         )
 
     row.__name__ = f"churn_{at_once}"
