@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import time
+import traceback
 
 import pytest
 
@@ -61,8 +62,8 @@ class World:
                 code = main(line.split())
                 sys.stdout.flush()
                 sys.stderr.flush()
-            except BaseException as error:
-                os.write(2, repr(error).encode())
+            except BaseException:
+                os.write(2, traceback.format_exc().encode())
             os._exit(code)
         return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
@@ -138,7 +139,7 @@ def test_a_kill_between_any_two_steps(busybox, tmp_path):
                 world.clear()
                 continue
             kills += 1
-            world.do("ps -a")
+            assert world.run("ps -a") == 0, f"{what}, then: {world.words()}"
             found = containers.list_containers(busybox, all=True)
             # A `run --rm` leaves a container that runs, or none.
             assert [item.name for item in found if item.remove and not item.is_running] == [], what
