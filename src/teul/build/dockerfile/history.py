@@ -7,7 +7,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from teul.oci.image import Healthcheck
 
@@ -23,9 +23,9 @@ def command_text(keyword: str, words: Sequence[str]) -> str:
     return " ".join([keyword, *words]) + " # buildkit"
 
 
-def run_text(words: Sequence[str], arguments: Mapping[str, str]) -> str:
-    """`RUN |1 A=b /bin/sh -c … # buildkit`: the ARGs that were declared before it, then the words."""
-    given = [f"{name}={value}" for name, value in arguments.items()]
+def run_text(words: Sequence[str], arguments: Sequence[tuple[str, str]]) -> str:
+    """`RUN |1 A=b /bin/sh -c … # buildkit`: the ARGs as often as they were declared before it, then the words."""
+    given = [f"{name}={value}" for name, value in arguments]
     return command_text("RUN", [f"|{len(given)}", *given, *words] if given else words)
 
 

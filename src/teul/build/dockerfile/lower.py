@@ -220,7 +220,7 @@ class Lowering:
         return found
 
     def expand(self, word: str, variables: Mapping[str, str], node: Node, *, raw: bool = False) -> str:
-        """One word. *raw*: quotes are characters, as in the paths of COPY and the bodies of heredocs."""
+        """One word. *raw*: quotes are characters, as in the bodies of heredocs."""
         try:
             return expand(word, variables, escape="\\" if raw else self.escape, skip_quotes=raw).text
         except WordError as error:

@@ -146,6 +146,8 @@ class State:
         self.env: dict[str, str] = {}
         self.lines: list[Line] = []
         self.arguments: dict[str, str] = {}
+        self.declared: list[str] = []
+        """The names of ARG, as often as they were declared."""
         self.on_build: tuple[str, ...] = ()
         """What the stages below want to be done when they are built upon."""
         self.command_set = False

@@ -159,6 +159,7 @@ class StageBody:
             if value is not None:
                 self.state.env[name] = value
             self.state.arguments[name] = value or ""
+            self.state.declared.append(name)
             # Only what the file says, never what the command line gave.
             texts.append(name if written is None else f"{name}={written}")
         self.remember("ARG " + " ".join(texts))
@@ -342,7 +343,7 @@ class StageBody:
             epoch=self.options.epoch,
         )
         created_by = run_text(
-            words, {name: self.state.env.get(name, value) for name, value in self.state.arguments.items()}
+            words, [(name, self.state.env.get(name, self.state.arguments[name])) for name in self.state.declared]
         )
         self.remember(created_by, self.add(op, instruction, more, is_trigger=is_trigger))
 
@@ -419,7 +420,7 @@ class StageBody:
 
     def lower_copy(self, instruction: ins.Copy, is_trigger: bool) -> None:
         node = instruction.node
-        given = [self.raw(source, node) for source in instruction.sources]
+        given = [self.word(source, node) for source in instruction.sources]
         remotes = tuple(self.remote(source, instruction, len(given)) for source in given if is_remote(source))
         sources = [source for source in given if not is_remote(source)]
         if instruction.checksum and not remotes:
@@ -435,7 +436,7 @@ class StageBody:
                         path=source,
                     )
                     self.all.findings.add("CopyIgnoredFile", message, node.span(source))
-        destination = self.raw(instruction.destination, node)
+        destination = self.word(instruction.destination, node)
         chown = self.word(instruction.chown, node)
         chmod = self.word(instruction.chmod, node)
         if chmod:

@@ -48,7 +48,7 @@ def expand(
     """Replace variables, and take quotes and escapes away.
 
     Args:
-        skip_quotes: quotes are characters like others (paths of COPY, bodies of heredocs).
+        skip_quotes: quotes are characters like others (bodies of heredocs).
         keep_quotes: quotes work, and stay in the text.
         keep_unset: a variable that is not set stays as it is written.
 
