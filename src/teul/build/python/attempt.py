@@ -398,7 +398,8 @@ class Stage:
         from teul.runtime.spec import Process, Sandbox
 
         stop = should_stop or self.task.should_stop
-        env = [f"{name}={self.env[name]}" for name in _KEPT_VARIABLES if self.env.get(name)]
+        # Sets of constants are written in the order of their hashes.
+        env = ["PYTHONHASHSEED=0", *(f"{name}={self.env[name]}" for name in _KEPT_VARIABLES if self.env.get(name))]
         if not self.env.get("PATH"):
             env.append("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
         with self.worker.active(self.below) as active:

@@ -16,6 +16,7 @@ import os
 import stat
 import threading
 
+from teul.build.python.marks import PLAIN
 from teul.build.python.wheel import compiled_path
 from teul.errors import Cancelled, CommandFailed, text
 
@@ -31,22 +32,20 @@ HEADER_BYTES = 16
 FILE_LIMIT_BYTES = 64 << 20
 
 # What `py_compile` does, from the parts of the interpreter that are built in; a failure leaves no file, as with pip.
-SCRIPT = r"""
+SCRIPT = (
+    PLAIN
+    + r"""
 import sys, os, warnings
 import marshal, importlib._bootstrap_external as external
 sources, made, tag, checked, count = sys.argv[1], sys.argv[2], sys.argv[3], sys.argv[4] == "hash", int(sys.argv[5])
 warnings.filterwarnings("ignore")
 numbers = [0]
-# The interpreter keeps these for ever, and remembers whether anybody has interned one: now all are.
-for number in range(256):
-    sys.intern(chr(number))
 def again(path):
     with open(sources + path, "rb") as file:
         header, body = file.read(16), file.read()
     if header[:4] != external.MAGIC_NUMBER:
         return
-    code = marshal.loads(body)
-    code = marshal.dumps(code)
+    code = plain(marshal.loads(body))
     if code != body:
         numbers[0] += 1
         with open(made + "/%d-%d" % (os.getpid(), numbers[0]), "wb") as file:
@@ -57,19 +56,19 @@ def one(job, path):
     place = sources + "/" + job + "/" + path
     loader = external.SourceFileLoader("<py_compile>", place)
     data = loader.get_data(place)
-    code = marshal.dumps(loader.source_to_code(data, "/" + path))
-    code = marshal.loads(code)
+    code = loader.source_to_code(data, "/" + path)
+    body = plain(code)
     if checked:
         import _imp
-        code = external._code_to_hash_pyc(code, _imp.source_hash(external._RAW_MAGIC_NUMBER, data), True)
+        head = external._code_to_hash_pyc(code, _imp.source_hash(external._RAW_MAGIC_NUMBER, data), True)[:16]
     else:
         status = os.stat(place)
-        code = external._code_to_timestamp_pyc(code, int(status.st_mtime), status.st_size)
+        head = external._code_to_timestamp_pyc(code, int(status.st_mtime), status.st_size)[:16]
     folder, name = path.rsplit("/", 1)
     folder = made + "/" + job + "/" + folder + "/__pycache__"
     os.makedirs(folder, exist_ok=True)
     with open(folder + "/" + name[:-3] + "." + tag + ".pyc", "wb") as file:
-        file.write(code)
+        file.write(head + body)
 def work(stream):
     for line in stream:
         job, *paths = os.fsdecode(line[:-1]).split("\t")
@@ -102,6 +101,7 @@ for pipe in pipes:
 for pipe in pipes:
     os.wait()
 """
+)
 
 
 class Compiler:
