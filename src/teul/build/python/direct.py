@@ -68,7 +68,7 @@ if TYPE_CHECKING:
         ) -> int: ...
 
 
-FORM = 4
+FORM = 3
 """Raised when a wheel's layer is made in another way, so that no older one is taken for it."""
 THREADS = 6
 POLL_S = 0.2
