@@ -588,6 +588,21 @@ def test_a_secret_is_seen_and_kept_nowhere(make: Make, based: Engine, tmp_path: 
     assert found.stdout == ""
 
 
+def test_a_secret_that_a_step_prints_is_starred(make: Make, tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("HUNTER2-4711\n")
+    heard: list[Event] = []
+
+    with pytest.raises(BuildStepFailed) as caught:
+        make(
+            "FROM BASE\nRUN --mount=type=secret,id=token echo got $(cat /run/secrets/token); exit 3\n",
+            heard,
+            secrets={"token": Secret(path=str(tmp_path / "token"))},
+        )
+
+    assert b"got ***" in b"".join(event.data for event in heard if isinstance(event, Line))
+    assert "HUNTER2" not in f"{heard}{caught.value}{vars(caught.value)}"
+
+
 def test_a_secret_that_is_required_and_not_given_is_an_error(make: Make) -> None:
     with pytest.raises(DockerfileError) as caught:
         make("FROM BASE\nRUN --mount=type=secret,id=token,required true\n")

@@ -402,6 +402,13 @@ class BuildWorker:
         tail: list[bytes] = []
 
         def on_output(stream: str, data: bytes) -> None:
+            if mounts.mask is not None:
+                data = mounts.mask.feed(stream, data)
+            show(stream, data)
+
+        def show(stream: str, data: bytes) -> None:
+            if not data:
+                return
             tail.append(data)
             if len(tail) > 200:
                 del tail[:100]
@@ -458,6 +465,9 @@ class BuildWorker:
                 if error.exit_code not in (126, 127):
                     raise
                 raise self._failed(vertex, command, op, error.exit_code, str(error)) from error
+            finally:
+                for stream, data in mounts.mask.rest() if mounts.mask is not None else ():
+                    show(stream, data)
         if code != 0:
             raise self._failed(vertex, command, op, code, last_lines(b"".join(tail)))
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from teul.build.dockerfile.mounts import RunMount
     from teul.build.execute import BuildWorker
+    from teul.build.masking import Mask
     from teul.build.tree import Tree
     from teul.config import Settings
     from teul.runtime.spec import Device, Hook
@@ -46,7 +47,7 @@ class StepDevices:
 class RunMounts:
     """The mounts of one RUN, made in the order they are written; *stack* undoes them.
 
-    `mounts` are for the sandbox, `env` are the secrets that were asked for as variables.
+    `mounts` are for the sandbox, `env` are the secrets that were asked for as variables, `mask` stars them in the output.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class RunMounts:
         self._folder = folder
         self._stack = stack
         self.env: list[str] = []
+        self._given: list[bytes] = []
         made: list[Mount] = []
         origins = dict(zip(ops.origins(op.mounts), inputs[1:], strict=True))
         for number, mount in enumerate(op.mounts):
@@ -88,6 +90,11 @@ class RunMounts:
                 os.fchmod(file.fileno(), 0o644)
             made.append(Mount("bind", path, "/etc/hosts", (*BIND, "ro")))
         self.mounts = tuple(made)
+        self.mask: Mask | None = None
+        if self._given:
+            from teul.build.masking import Mask
+
+            self.mask = Mask(self._given)
 
     def _bind(self, mount: RunMount, number: int, origin: Result | None) -> Mount:
         """Files of a context or another tree. Writes to a writable one are lost."""
@@ -102,7 +109,7 @@ class RunMounts:
                     text(
                         "`{source}` not found in {where}",
                         source=mount.source,
-                        where=text("the context {path}", path=tree.root),
+                        where=text("the context {path}", path=tree.name),
                     )
                 )
             source = self._without_ignored(tree, paths[0][1], number)
@@ -256,6 +263,7 @@ class RunMounts:
                     hint=text("--secret id={id},src=FILE", id=mount.identity),
                 )
             return []
+        self._given.append(value)
         if mount.env:
             self.env.append(f"{mount.env}={value.decode('utf-8', 'surrogateescape')}")
         if not mount.target:
