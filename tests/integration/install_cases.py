@@ -71,7 +71,7 @@ CASES: dict[str, tuple[str, str]] = {
     "uv with bytecode": (
         f"{UV}COPY requirements.txt .\nRUN uv pip install --system --no-cache --compile-bytecode -r requirements.txt", RUN,
     ),
-    "uv in an environment": (f"{VENV}COPY uv /usr/local/bin/uv\nRUN uv pip install --python /opt/venv/bin/python scripts space-one", DIRECT),
+    "uv in an environment": (f"{VENV}COPY uv /usr/local/bin/uv\nRUN uv pip install --python /opt/venv/bin/python scripts space-one", RUN),
     "upgrade of what is below": ("RUN pip install beta==1.0\nRUN pip install -U beta", RUN),
     "downgrade": ("RUN pip install beta==1.5\nRUN pip install beta==1.0", RUN),
     "forced again": ("RUN pip install beta==1.0\nRUN pip install --force-reinstall beta==1.0", RUN),

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from integration.install_cases import CASES, DIRECT, FILES, VENVS, WITH_VENV, wheels
+from integration.install_cases import CASES, DIRECT, FILES, VENVS, WITH_VENV, wheel, wheels
 from teul.build.python import attempt, cut, direct, split
 from teul.config import Settings
 from teul.engine import Engine
@@ -204,3 +204,31 @@ def test_what_was_installed_is_in_order(engine: Engine, context: Path) -> None:
         "cp311-cp311-manylinux_2_17_x86_64 1 /usr/local/lib/python3.11/site-packages/__pycache__/dataful.cpython-311.pyc",
     ):  # fmt: skip
         assert line in output
+
+
+def test_two_hundred_packages_stay_within_the_budget(engine: Engine, context: Path, tmp_path: Path) -> None:
+    """As many as a serving stack has, a third of them large; one more then changes one layer of wheels."""
+    names = [f"many{number:03}" for number in range(201)]
+    for name in names:
+        size = 30_000 if int(name[4:]) % 3 == 0 else 100
+        filename, data = wheel(name, "1.0", {f"{name}.py": b"x = 1\n", f"{name}.bin": os.urandom(size)})
+        (tmp_path / filename).write_bytes(data)
+    shutil.copytree(tmp_path, context / "many", dirs_exist_ok=True)
+    links = "COPY many /many\nRUN pip install --no-index --find-links=/many"
+    first, _, _ = built(engine, context, f"{links} {' '.join(names[:200])}")
+    second, said, _ = built(engine, context, f"{links} {' '.join(names)}")
+    pieces = [
+        {line.comment: diff_id for line, diff_id in zip(lines, image.config.diff_ids, strict=True)}
+        for image in (first, second)
+        for lines in [[line for line in image.config.history if not line.empty_layer]]
+    ]
+    new = [name for name in pieces[1] if name.startswith("many") and name not in pieces[0]]
+
+    assert said[-1].startswith("installed without running the command: 201 packages")
+    assert len(second.config.diff_ids) <= 105
+    assert len(new) == 1
+    assert [
+        name
+        for name in pieces[0].keys() & pieces[1].keys()
+        if name and pieces[0][name] != pieces[1][name] and "many" in name
+    ] == []

@@ -132,7 +132,12 @@ class DirectInstall:
             TeulError: a wheel cannot be had, or is not what the index said.
         """
         is_uv = self.resolution.installer == "uv"
-        is_other = is_uv and (self.resolution.compiles or any(wheel.direct_url for wheel in self.resolution.wheels))
+        # In an environment uv leaves a lock file behind.
+        is_other = is_uv and (
+            self.resolution.compiles
+            or self.resolution.interpreter.is_virtual
+            or any(wheel.direct_url for wheel in self.resolution.wheels)
+        )
         if not self.form or is_other or self.resolution.installer not in ("pip", "uv"):
             raise UnusualWheel(text("what `{tool}` installs is not made without it", tool=self.resolution.installer))
         check_scheme(self.python, self.lower)
