@@ -308,6 +308,20 @@ def test_wheels_that_lie_in_the_stage_need_no_command(teul: Run, project: Path, 
     assert index.asked == []
 
 
+def test_a_requirements_file_may_be_lent_by_the_context(teul: Run, project: Path, index: PackageIndex) -> None:
+    (project / "Dockerfile").write_text(
+        f"FROM {BASE}\nWORKDIR /app\n"
+        "RUN --mount=type=bind,source=requirements.txt,target=requirements.txt pip install -r requirements.txt\n"
+        'RUN ["python", "-c", "import os, alpha, beta; assert os.listdir() == []"]\n'
+    )
+    said = teul("build", str(project))
+    (project / ".dockerignore").write_text("requirements.txt\n")
+    hidden = teul("build", "--no-cache", str(project), code=1)
+
+    assert "installed without running the command: 2 packages" in said
+    assert "`requirements.txt` not found in the context" in hidden
+
+
 def test_what_cannot_be_imported_is_said_with_the_day_that_helps(teul: Run, project: Path, index: PackageIndex) -> None:
     complaint = "numpy.dtype size changed, may indicate binary incompatibility. Expected 96 from C header, got 88"
     old = make_wheel("boosting", "1.2", requires=("numpy",), code=f"import numpy\nif numpy.version > '2': raise ValueError({complaint!r})\n", native=True)  # fmt: skip

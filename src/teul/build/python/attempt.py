@@ -105,6 +105,12 @@ def _attempt(stage: Stage, upper: str, installs: list[LockedInstall]) -> list[Pi
     with stage.worker.viewed(stage.below) as root:
         tree = Tree(root)
         python = stage.find_python(install, tree)
+        for mount in stage.op.mounts:
+            target = os.path.normpath(mount.target) + "/"
+            if mount.type == "bind" and (
+                f"{python.prefix}/".startswith(target) or target.startswith(f"{python.prefix}/")
+            ):
+                return Doubt(text("`--mount=type={type},target={target}`", type=mount.type, target=mount.target))
         host = _host(stage)
         resolution = _resolve(stage, install, python, tree, host, installs)
         if isinstance(resolution, Doubt):
@@ -170,7 +176,7 @@ def _ask_pip(
     if data is None:
         return doubt
     lent = tuple(f"{folder}/" for folder in stage.lent_folders())
-    read = reader(tree)
+    read = _reader(stage, tree)
     wanted = read_requirements(
         install.requirements, install.files, install.constraints, cwd=install.cwd, env=stage.env, read=read
     )
@@ -237,11 +243,29 @@ def _resolve(
         python,
         host,
         env=stage.env,
-        read=reader(tree),
+        read=_reader(stage, tree),
         list_folder=list_folder,
         command=_command(stage),
         learned=installs,
     )
+
+
+def _reader(stage: Stage, tree: Tree) -> Callable[[str], bytes | None]:
+    """As `reader`, with what the context lends to the RUN in its place."""
+    inside = reader(tree)
+    lent = [mount for mount in reversed(stage.op.mounts) if mount.type == "bind" and not mount.origin]
+
+    def read(path: str) -> bytes | None:
+        path = os.path.normpath(path)
+        for mount in lent:
+            target = os.path.normpath(mount.target)
+            if path == target or path.startswith(f"{target}/"):
+                context = stage.worker.contexts[mount.identity]
+                source = os.path.normpath("/" + mount.source + path[len(target) :])
+                return reader(context)(source) if context.is_visible(source.strip("/")) else None
+        return inside(path)
+
+    return read
 
 
 def reader(tree: Tree) -> Callable[[str], bytes | None]:

@@ -109,7 +109,12 @@ def _doubt_of_surroundings(op: ops.Run, env: Mapping[str, str]) -> Doubt | None:
 
 
 def _is_harmless(mount: RunMount) -> bool:
-    """A cache where pip and uv keep theirs: what is in it changes the time it takes and nothing else."""
+    """A cache where pip and uv keep theirs: what is in it changes the time it takes and nothing else. And what the
+    context lends to be read (a requirements file), as long as it is not where packages go.
+    """
+    if mount.type == "bind":
+        is_apart = "-packages" not in mount.target and not mount.target.startswith(("/usr/", "/etc/", "/lib"))
+        return not mount.origin and mount.is_readonly and mount.target.startswith("/") and is_apart
     return mount.type == "cache" and any(mount.target.rstrip("/").startswith(cache) for cache in CACHES)
 
 

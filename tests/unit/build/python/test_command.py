@@ -213,7 +213,14 @@ def test_what_surrounds_the_process_counts() -> None:
     cache = RunMount(type="cache", target="/root/.cache/pip")
     bind = RunMount(type="bind", target="/app/requirements.txt")
     assert isinstance(recognise(shell("pip install x", mounts=(cache,))), Install)
-    assert isinstance(recognise(shell("pip install x", mounts=(bind,))), Doubt)
+    assert isinstance(recognise(shell("pip install x", mounts=(bind,))), Install)
+    for other in (
+        RunMount(type="bind", target="/app/r.txt", origin="builder"),
+        RunMount(type="bind", target="/app/r.txt", is_readonly=False),
+        RunMount(type="bind", target="/usr/local/lib/python3.11/site-packages"),
+        RunMount(type="secret", target="/root/.netrc"),
+    ):
+        assert isinstance(recognise(shell("pip install x", mounts=(other,))), Doubt)
     assert isinstance(recognise(shell("pip install x", user="app")), Doubt)
     assert isinstance(recognise(shell("pip install x", network="none")), Doubt)
     assert isinstance(recognise(shell("pip install x", user="0:0", network="host")), Install)
