@@ -48,7 +48,7 @@ bench: ## Measure against Docker and Podman and write docs/benchmarks.md (as roo
 	@scripts/install use
 	@$(PYTHON) benchmarks/bench.py --write
 
-bench-tracking: ## Measure the tracking server against MLflow's and write docs/benchmarks-tracking.md (two minutes)
+bench-tracking: ## Measure the tracking server against MLflow's and write docs/benchmarks-tracking.md
 	@scripts/install use test
 	@$(PYTHON) benchmarks/tracking.py --write
 

@@ -1,8 +1,8 @@
 """Measure our tracking server against MLflow's, in one run on this machine; `--write` makes docs/benchmarks-tracking.md.
 
-    tracking.py [--write] [--quick]
+    tracking.py [--write] [--quick] [--postgresql]
 
-MLflow's server has one worker and SQLite; ours has SQLite, and where PostgreSQL is installed, that as well. The stock
+MLflow's server has one worker and SQLite; so has ours, and with `--postgresql` a second one of ours has that. The stock
 client is MLflow's own, in the environment of its server. Needs a package index the first time.
 """
 
@@ -270,7 +270,7 @@ def main() -> int:
         begin("teul", *our_server(folders[0]))
         from suites import postgres
 
-        if not postgres.why_not():
+        if "--postgresql" in words and not postgres.why_not():
             cluster = postgres.Cluster(flushes=True)
             stack.callback(cluster.close)
             url = cluster.new_database()
@@ -285,6 +285,8 @@ def main() -> int:
             else:
                 fill_ours(subject.location, folders[1 if subject.location else 0], experiment)
             search(subject, experiment)
+            told = ", ".join(f"{name} {value:,.0f}" for name, value in subject.figures.items())
+            print(f"  {told}", file=sys.stderr, flush=True)
     made = table(subjects)
     print(made)
     if "--write" in words:
