@@ -195,9 +195,11 @@ def write(figures: dict[str, object]) -> None:
         f"| rm -f, each | {figures['stop_and_remove_each_s']:.2f} s |",
         f"| network rm, each | {figures['network_rm_each_s']:.2f} s |",
         "",
-        f"While they ran the host had more: {held}. Memory for each: {figures['memory_each_bytes'] / 1e6:.1f} MB of the "  # type: ignore[operator]
-        f"machine's in all, the kernel's part and the container's own process with it; "
-        f"{figures['monitor_each_bytes'] / 1e6:.1f} MB of that is teul's (monitor and DNS server).",  # type: ignore[operator]
+        (
+            f"While they ran the host had more: {held}. Memory for each: {figures['memory_each_bytes'] / 1e6:.1f} MB of the "  # type: ignore[operator]
+            f"machine's in all, the kernel's part and the container's own process with it; "
+            f"{figures['monitor_each_bytes'] / 1e6:.1f} MB of that is teul's (monitor and DNS server)."
+        ),  # type: ignore[operator]
         f"Left behind afterwards: {'nothing' if not figures['left'] else json.dumps(figures['left'])}.",
         MARKS[1],
         "",
