@@ -82,7 +82,8 @@ class World:
         assert self.run(line, TEUL_CRASH_LOG=log) == 0, self.words()
         with open(log) as file:
             names = file.read().split()
-        return sorted({(name, count) for name in names for count in (1, names.count(name))})
+        # Before a transaction's end the database is as before it; what else is there has a point of its own.
+        return sorted({(name, n) for name in names if name != "transaction-done" for n in (1, names.count(name))})
 
     def clear(self):
         for name in ("box", "fast", "short"):
@@ -158,5 +159,5 @@ def test_a_kill_between_any_two_steps(busybox, tmp_path):
             assert system.fsck(busybox) == [], what
 
     assert declared("engine", "containers") | declared("engine", "networks") <= passed | {"container-deleted"}
-    assert kills > 80
+    assert kills > 40
     networks.sweep(busybox)
