@@ -109,7 +109,10 @@ class _Normaliser:
         here, below = os.lstat(folder), found[1]
         same = (here.st_mode, here.st_uid, here.st_gid) == (below.st_mode, below.st_uid, below.st_gid)
         if same and attributes(folder) == attributes(found[0]):
+            above = os.path.dirname(folder)
+            status = os.lstat(above)
             os.rmdir(folder)
+            os.utime(above, ns=(status.st_atime_ns, status.st_mtime_ns))
 
     def walk(self) -> Iterator[tuple[bytes, os.stat_result]]:
         """Relative paths and their status, without the root; a stack of our own, since trees may be deep."""

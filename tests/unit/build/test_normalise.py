@@ -19,3 +19,4 @@ def test_a_folder_that_says_nothing_is_no_part_of_the_layer(tmp_path):
     normalise(str(upper), Lower([str(lower)]), epoch=315532800, is_upper=True)
     assert sorted(os.listdir(upper)) == ["changed", "holds"]
     assert os.listdir(upper / "holds") == ["new"]
+    assert os.stat(upper / "holds").st_mtime == 315532800
