@@ -349,12 +349,13 @@ def test_every_migration_is_counted():
 
 
 def test_modules_stay_small():
-    """Near 400 lines a module becomes a package; a test that fails at 600 leaves room for judgement."""
+    """Near 400 lines a module becomes a package; a test that fails at 600 leaves room for judgement. Catalogues (words,
+    errors) are lists, and stay whole."""
     found = []
     for name, path, _ in sources():
         with open(path, encoding="utf-8") as file:
             count = sum(1 for _ in file)
-        if count > 600 and not name.startswith("teul.cli.ko."):
+        if count > 600 and not name.startswith(("teul.cli.ko.", "teul.errors")):
             found.append(f"{name}: {count} lines")
 
     assert found == []

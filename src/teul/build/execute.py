@@ -14,7 +14,7 @@ from contextlib import ExitStack, contextmanager
 
 from teul.build import ops
 from teul.build.copy_step import copy, find_sources, inspect_sources, inspect_tree, make_folder, missing
-from teul.build.runs import RunMounts, StepDevices, last_lines
+from teul.build.runs import RunMounts, StepDevices, cgroup_below, last_lines, parse_ulimit
 from teul.build.tree import Tree
 from teul.errors import BuildStepFailed, DockerfileError, InvalidInput, RuntimeFailed, TeulError, text
 from teul.events import Line
@@ -436,7 +436,7 @@ class BuildWorker:
                     args=op.args,
                     env=(*self._package_env(), *op.env, *op.proxy, *mounts.env, *added.env),
                     cwd=op.cwd,
-                    rlimits=tuple(Rlimit(*_ulimit(limit)) for limit in op.ulimits),
+                    rlimits=tuple(Rlimit(*parse_ulimit(limit)) for limit in op.ulimits),
                 ),
                 rootfs=f"{active.folder}/rootfs",
                 mounts=(*mounts.mounts, *added.mounts, *self.extra_mounts),
@@ -596,14 +596,3 @@ def build_folder(settings: Settings) -> str:
 def scratch_folder(settings: Settings) -> str:
     """As `build_folder`, on the state folder's disk: for what may be larger than memory."""
     return f"{settings.root}/scratch"
-
-
-def cgroup_below(parent: str, path: str) -> str:
-    """Where a step is counted: *path*, below `--cgroup-parent` when one is given."""
-    return f"/{parent.strip('/')}{path}" if parent.strip("/") else path
-
-
-def _ulimit(value: str) -> tuple[str, int, int]:
-    name, _, limits = value.partition("=")
-    soft, _, hard = limits.partition(":")
-    return name, int(soft), int(hard or soft)

@@ -287,3 +287,14 @@ def last_lines(data: bytes) -> str:
     """The end of a process's output."""
     lines = data[-TAIL_BYTES:].decode(errors="replace").replace("\r", "\n").strip().split("\n")
     return "\n".join(lines[-TAIL_LINES:])
+
+
+def cgroup_below(parent: str, path: str) -> str:
+    """Where a step is counted: *path*, below `--cgroup-parent` when one is given."""
+    return f"/{parent.strip('/')}{path}" if parent.strip("/") else path
+
+
+def parse_ulimit(value: str) -> tuple[str, int, int]:
+    name, _, limits = value.partition("=")
+    soft, _, hard = limits.partition(":")
+    return name, int(soft), int(hard or soft)

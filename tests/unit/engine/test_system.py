@@ -213,7 +213,7 @@ def test_dangling_images_go_and_named_ones_stay(engine):
 
     assert removed == ((dangling.id, ()),)
     assert {image.id for image in engine.images.list()} == {named.id, used.id}
-    assert system._prune_images(engine, is_all=True) == ((named.id, ("named:1",)),)
+    assert system._prune_images(engine, system._every, is_all=True) == ((named.id, ("named:1",)),)
 
 
 def test_cache_that_no_image_shares_goes(engine):

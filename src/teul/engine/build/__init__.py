@@ -8,13 +8,24 @@ import time
 from contextlib import ExitStack
 
 from teul.build import ops
-from teul.build.dockerfile.lower import BaseImage, LowerOptions, NamedContext, lower
+from teul.build.dockerfile.lower import BaseImage, lower
 from teul.engine.build.bases import fetch_together, find_base
 from teul.engine.build.cache import BuildCache
 from teul.engine.build.explaining import ExplainedStep, explain
 from teul.engine.build.inputs import named_contexts, open_remote, open_trees, read_dockerfile, read_secrets
 from teul.engine.build.locking import BuildLock
 from teul.engine.build.networks import BuildNetworks
+from teul.engine.build.options import (
+    BuildOptions,
+    BuildResult,
+    BuiltStep,
+    Secret,
+    find_epoch,
+    lower_options,
+    parse_tag,
+    rfc3339,
+    tags_of,
+)
 from teul.engine.build.sweeping import sweep
 from teul.errors import (
     Cancelled,
@@ -26,7 +37,6 @@ from teul.errors import (
     text,
 )
 from teul.events import Warn, silent
-from teul.host.platform import emulated_architectures, host_platform
 from teul.oci.descriptor import Platform
 from teul.oci.digest import Digest
 from teul.oci.reference import Reference
@@ -35,17 +45,13 @@ from teul.state.cache import SolverCache, put_file_digests
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from dataclasses import dataclass, field
-    from typing import Any
+    from collections.abc import Mapping
 
     from teul.build.dockerfile.lower import Lowered
     from teul.build.dockerfile.parser import Dockerfile
-    from teul.build.dockerignore import IgnoreMatcher
     from teul.build.execute import BuildWorker
     from teul.build.ssh import SshAgents
     from teul.engine import Engine
-    from teul.engine.build.attributes import CacheTarget, Output
     from teul.engine.build.cache_export import Known
     from teul.engine.build.delivery import Delivery
     from teul.events import Sink
@@ -54,8 +60,6 @@ if TYPE_CHECKING:
     from teul.registry import RegistryClient
     from teul.solver.graph import Vertex
     from teul.solver.solve import Planned, Solution
-else:
-    from teul.values import dataclass, field
 
 __all__ = [
     "BuildOptions",
@@ -69,97 +73,7 @@ __all__ = [
     "sweep",
 ]
 
-DEFAULT_EPOCH = 315532800
-"""1980-01-01T00:00:00Z (see `teul.build.normalise`)."""
 ATTEMPTS = 3
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Secret:
-    """Where a secret comes from: a file, or a variable of the environment."""
-
-    path: str = ""
-    env: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BuildOptions:
-    """What `docker build` takes. A build argument whose value is None is taken from the environment, if it is there."""
-
-    context: str
-    context_name: str = ""
-    """What the folder was made from (a URL, a repository, a tar), when it is gone after the build."""
-    dockerfile: str = ""
-    """Its path; "" is `Dockerfile` in the context."""
-    dockerfile_text: str | None = None
-    """The file itself, when it has no path (`-f -`); then *dockerfile* only names it."""
-    tags: tuple[str, ...] = ()
-    build_args: Mapping[str, str | None] = field(default_factory=dict)
-    build_contexts: Mapping[str, str] = field(default_factory=dict)
-    target: str = ""
-    no_cache: bool = False
-    pull: bool = False
-    labels: Mapping[str, str] = field(default_factory=dict)
-    normalise: bool = True
-    network: str = "default"
-    platform: str = ""
-    source_date_epoch: int | None = None
-    secrets: Mapping[str, Secret] = field(default_factory=dict)
-    exclude: tuple[str, ...] = ()
-    """Patterns that go on where `.dockerignore` ends."""
-    extra_hosts: tuple[str, ...] = ()
-    shm_size_bytes: int = 0
-    ulimits: tuple[str, ...] = ()
-    cache_from: tuple[CacheTarget, ...] = ()
-    cache_to: tuple[CacheTarget, ...] = ()
-    cgroup_parent: str = ""
-    allowed: tuple[str, ...] = ()
-    """`--allow`: see `LowerOptions.allowed`."""
-    ssh: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """Id → the socket of an agent, or files of keys."""
-    no_cache_filter: tuple[str, ...] = ()
-    """Stages that must run again."""
-    outputs: tuple[Output, ...] = ()
-    """None: the image becomes one of this machine's."""
-    write_output: Callable[[bytes], object] | None = None
-    """Takes an output whose destination is `-`."""
-    provenance: str = ""
-    """One of "", "min", "max"."""
-    sbom: bool = False
-    wants_metadata: bool = False
-    """Whether `BuildResult.metadata` is to be filled in."""
-    as_of: str = ""
-    """The day whose Python packages are meant; "" as the Dockerfile, the lock or the present say."""
-    writes_lock: bool = False
-    lock_path: str = ""
-    """"" is `teul.lock` beside the Dockerfile."""
-    is_project: bool = False
-    """It is the image of a project, whose steps run in it: packages that do not fit together are an error."""
-    is_offline: bool = False
-    """Nothing is asked of a network: bases and wheels are those that are here, and RUNs have none."""
-
-
-@dataclass(frozen=True, slots=True)
-class BuiltStep:
-    """One step of a build: what a person reads, whether the cache had it, how long it ran."""
-
-    name: str
-    cached: bool
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BuildResult:
-    """*cached*: nothing ran and nothing was written but, perhaps, a name."""
-
-    image: Image
-    cached: bool
-    steps: tuple[BuiltStep, ...]
-    scope: str
-    metadata: Mapping[str, Any] = field(default_factory=dict)
-    """What `--metadata-file` writes."""
-    is_kept: bool = True
-    """Whether the image is one of this machine's now; else it was only written elsewhere."""
 
 
 def build(engine: Engine, options: BuildOptions, *, events: Sink = silent) -> BuildResult:
@@ -418,7 +332,7 @@ class Session:
             if any(target.kind == "inline" for target in self.options.cache_to):
                 config = with_inline_cache(config, known)
         is_kept = not self.options.outputs or any(output.is_kept for output in self.options.outputs)
-        names = [*names, *(_tag(name) for output in self.options.outputs for name in output.names)]
+        names = [*names, *(parse_tag(name) for output in self.options.outputs for name in output.names)]
         found = self.engine.images.find(Digest.of(config))
         if is_kept:
             written = found is None or any(name not in found.names for name in names)
@@ -500,7 +414,7 @@ class Session:
             self._client,
             self.events,
             began=self._began,
-            created=_rfc3339(self.epoch if self.options.normalise else int(self._began)),
+            created=rfc3339(self.epoch if self.options.normalise else int(self._began)),
         )
 
     def _export_cache(self, known: Known) -> None:
@@ -534,10 +448,10 @@ class Session:
                     for piece in data.get("pieces") or ()
                 ]
             history.append(
-                line.history if line.history.created else replace(line.history, created=created or _rfc3339(self.epoch))
+                line.history if line.history.created else replace(line.history, created=created or rfc3339(self.epoch))
             )
         diff_ids = tuple(Digest(item) for item in solution.result(self.lowered.vertex).data["diff_ids"])
-        when = _rfc3339(self.epoch) if self.options.normalise else created or _rfc3339(self.epoch)
+        when = rfc3339(self.epoch) if self.options.normalise else created or rfc3339(self.epoch)
         return replace(config, diff_ids=diff_ids, history=tuple(history), created=when)
 
     def _describe(self, image: Image, names: list[Reference]) -> None:
@@ -578,51 +492,6 @@ class Session:
             self._held = None
 
 
-def lower_options(
-    engine: Engine, options: BuildOptions, contexts: Mapping[str, NamedContext], epoch: int, ignore: IgnoreMatcher
-) -> LowerOptions:
-    """What the frontend has to know of a build."""
-    environ = engine.settings.environ or {}
-    host = host_platform()
-    platform = Platform.parse(options.platform) if options.platform else host
-    given = {name: environ.get(name) if value is None else value for name, value in options.build_args.items()}
-    return LowerOptions(
-        platform=platform,
-        build_platform=host,
-        build_args={name: value for name, value in given.items() if value is not None},
-        contexts=contexts,
-        target=options.target,
-        labels=options.labels,
-        network=options.network,
-        normalise=options.normalise,
-        epoch=epoch,
-        ignore=ignore,
-        created=_rfc3339(epoch) if options.normalise else "",
-        extra_hosts=options.extra_hosts,
-        shm_size_bytes=options.shm_size_bytes,
-        ulimits=options.ulimits,
-        cgroup_parent=options.cgroup_parent,
-        allowed=frozenset(options.allowed),
-        runnable=emulated_architectures(),
-    )
-
-
-def find_epoch(engine: Engine, options: BuildOptions) -> int:
-    """Of the option, the build argument, the environment, in this order."""
-    if options.source_date_epoch is not None:
-        return options.source_date_epoch
-    given = options.build_args.get("SOURCE_DATE_EPOCH")
-    if given is not None:
-        if not given.isascii() or not given.isdigit():
-            raise InvalidInput(text("SOURCE_DATE_EPOCH: expected seconds since 1970, got `{value}`", value=given))
-        return int(given)
-    return engine.settings.source_date_epoch if engine.settings.source_date_epoch is not None else DEFAULT_EPOCH
-
-
-def _rfc3339(epoch: int) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(epoch))
-
-
 def _scope(dockerfile: Dockerfile, options: BuildOptions) -> str:
     """Names this build among all: what `why` compares with is the last build of the same scope."""
     context, path = os.path.abspath(options.context), os.path.abspath(dockerfile.path)
@@ -646,15 +515,3 @@ def _unkept(config: bytes) -> Image:
         created_at=time.time(),
         size_bytes=0,
     )
-
-
-def tags_of(options: BuildOptions) -> list[Reference]:
-    """Raises: InvalidInput, InvalidReference."""
-    return [_tag(name) for name in options.tags]
-
-
-def _tag(name: str) -> Reference:
-    reference = Reference.parse(name)
-    if reference.digest:
-        raise InvalidInput(text("invalid tag `{name}`: a name for an image has a tag and no digest", name=name))
-    return reference

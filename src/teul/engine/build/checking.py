@@ -37,7 +37,7 @@ def check(engine: Engine, options: BuildOptions) -> Checked:
 
     An image that is not on this machine is not fetched: what depends on its environment is not judged then.
     """
-    from teul.engine.build import find_epoch, lower_options
+    from teul.engine.build.options import find_epoch, lower_options
     from teul.values import replace
 
     _, path, source = read_source(options)

@@ -61,7 +61,8 @@ def check_reproducible(
     Raises:
         As `teul.engine.build.build`.
     """
-    from teul.engine.build import Session, tags_of
+    from teul.engine.build import Session
+    from teul.engine.build.options import tags_of
     from teul.engine.system import collect
 
     first = Session(engine, options, events)
