@@ -116,6 +116,16 @@ def test_a_layout_is_what_other_tools_read(make: Make, tmp_path: Path) -> None:
     assert json.loads(done.stdout)["config"]["Labels"] == {"a": "b"}
 
 
+def test_annotations_stand_in_the_manifest_and_change_no_image(make: Make, tmp_path: Path) -> None:
+    plain = make(f"type=oci,dest={tmp_path}/plain,tar=false")
+    noted = make(f"type=oci,dest={tmp_path}/noted,tar=false", annotations={"org.opencontainers.image.title": "한글"})
+
+    assert noted.image.id == plain.image.id
+    digest = str(noted.metadata["containerimage.digest"]).removeprefix("sha256:")
+    manifest = json.loads((tmp_path / "noted/blobs/sha256" / digest).read_text())
+    assert manifest["annotations"] == {"org.opencontainers.image.title": "한글"}
+
+
 def test_several_outputs_at_once(make: Make, engine: Engine, tmp_path: Path) -> None:
     result = make(f"type=tar,dest={tmp_path}/a.tar", "type=image,name=app:2")
 

@@ -60,6 +60,7 @@ FLAGS = (
     Flag("no-normalise", kind="bool", help="Keep times, logs and caches as the steps leave them, as Docker does"),
     Flag("call", help="Set method for evaluating build (check, outline, targets; with ,format=json)", default="build", metavar="string"),
     Flag("check", kind="bool", help="Shorthand for --call=check"),
+    Flag("annotation", kind="list", help="Add annotation to the image's manifest", metavar="stringArray"),
     Flag("as-of", help="Resolve Python packages as their index was on this day (2024-05-15)", metavar="date"),
     Flag("lock", kind="bool", help="Write what was resolved to teul.lock beside the Dockerfile"),
     Flag("offline", kind="bool", help="Ask no network: use the base images and wheels that are here"),
@@ -69,9 +70,9 @@ FLAGS = (
     Flag("rm", kind="bool", help="Accepted: nothing is ever left", hidden=True),
     Flag("force-rm", kind="bool", help="Accepted: nothing is ever left", hidden=True),
     *(
-        Flag(name, kind="list" if name == "annotation" else kind, hidden=True)
+        Flag(name, kind=kind, hidden=True)
         for name, kind in (
-            ("annotation", "string"), ("builder", "string"),
+            ("builder", "string"),
             ("compress", "bool"), ("cpu-period", "string"), ("cpu-quota", "string"),
             ("cpu-shares", "string"), ("cpuset-cpus", "string"), ("cpuset-mems", "string"),
             ("disable-content-trust", "bool"), ("isolation", "string"), ("memory", "string"),
@@ -81,7 +82,7 @@ FLAGS = (
     ),
 )  # fmt: skip
 REFUSED = {
-    "annotation": "", "builder": "",
+    "builder": "",
     "compress": "", "cpu-period": "", "cpu-quota": "",
     "cpu-shares": "", "cpuset-cpus": "", "cpuset-mems": "", "disable-content-trust": "", "isolation": "", "memory": "",
     "memory-swap": "",
@@ -283,6 +284,11 @@ def _output_options(arguments: Arguments) -> dict[str, Any]:
         raise InvalidInput(
             text("dest file is required for {kind} exporter. refusing to write to console", kind=on_stdout[0].kind)
         )
+    carried = any(output.is_pushed or output.kind == "oci" for output in outputs)
+    if arguments.strings("annotation") and not carried:
+        raise OptionUnsupported(
+            "--annotation", hint=text("--push, or --output type=oci,dest=FILE: a manifest carries it")
+        )
     provenance, sbom = read_attestations(
         arguments.optional("provenance"), arguments.optional("sbom"), arguments.strings("attest")
     )
@@ -294,8 +300,28 @@ def _output_options(arguments: Arguments) -> dict[str, Any]:
         ),
         "provenance": provenance,
         "sbom": sbom,
+        "annotations": _annotations(arguments.strings("annotation")),
         "wants_metadata": bool(arguments.string("metadata-file")),
     }
+
+
+def _annotations(given: list[str]) -> dict[str, str]:
+    """`[manifest:]KEY=VALUE`; what is on an index or on a descriptor has no place where an image is for one platform."""
+    made = {}
+    for word in given:
+        level, colon, rest = word.partition(":")
+        if colon and level.partition("[")[0] in ("index", "index-descriptor", "manifest-descriptor"):
+            raise OptionUnsupported(f"--annotation {level}:", hint=text("--annotation KEY=VALUE"))
+        name, equals, value = (rest if colon and level.partition("[")[0] == "manifest" else word).partition("=")
+        if not equals or not name:
+            raise UsageError(
+                text(
+                    "invalid argument `{value}` for `{flag}` flag: expected NAME=VALUE", value=word, flag="--annotation"
+                ),
+                hint="teul build --help",
+            )
+        made[name] = value
+    return made
 
 
 def _arguments(given: list[str]) -> dict[str, str | None]:

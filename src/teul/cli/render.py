@@ -27,7 +27,7 @@ __all__ = [
     "render_table",
 ]
 
-PROGRESS_KINDS = ("auto", "tty", "plain", "json", "quiet")
+PROGRESS_KINDS = ("auto", "tty", "plain", "json", "rawjson", "quiet")
 
 
 def progress_sink(context: Context, kind: str = "auto", *, title: str = "") -> LazyProgress:
@@ -35,12 +35,12 @@ def progress_sink(context: Context, kind: str = "auto", *, title: str = "") -> L
 
     Args:
         kind: "tty" redraws in place; "plain" writes numbered lines; "json" one object per line; "quiet" nothing;
-            "auto" is "tty" on a terminal and "plain" elsewhere. `rawjson` (BuildKit's word) is "json".
+            "rawjson" BuildKit's records; "auto" is "tty" on a terminal and "plain" elsewhere.
         title: the verb of the heading line on a terminal ("Building").
     Raises:
         UsageError: *kind* is none of these.
     """
-    kind = "json" if kind == "rawjson" else kind or "auto"
+    kind = kind or "auto"
     if kind not in PROGRESS_KINDS:
         raise UsageError(
             text("progress `{kind}`: expected {kinds}", kind=kind, kinds=", ".join(PROGRESS_KINDS)),

@@ -207,5 +207,5 @@ def test_a_line_of_data_clears_what_is_redrawn(tmp_path):
 
 
 def test_an_unknown_kind_of_progress_is_refused(tmp_path):
-    with pytest.raises(UsageError, match="expected auto, tty, plain, json, quiet"):
+    with pytest.raises(UsageError, match="expected auto, tty, plain, json, rawjson, quiet"):
         progress_sink(context(tmp_path, io.StringIO()), "fancy")

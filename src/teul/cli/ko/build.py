@@ -1,6 +1,10 @@
 """`teul build`, `teul why`: the Dockerfile frontend, contexts, steps."""
 
 MESSAGES = {
+    "--annotation KEY=VALUE": "--annotation KEY=VALUE",
+    "--push, or --output type=oci,dest=FILE: a manifest carries it": (
+        "--push나 --output type=oci,dest=FILE을 함께 쓰세요. 주석은 매니페스트에 담깁니다"
+    ),
     # Lines and words
     "expected a Dockerfile of at most {limit} characters, got {size}": (
         "Dockerfile은 최대 {limit}자여야 하는데 {size}자입니다"

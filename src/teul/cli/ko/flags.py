@@ -64,6 +64,7 @@ MESSAGES: dict[str, str] = {
     "Show the steps that were taken from the cache too": "캐시에서 온 단계도 보여 줍니다",
     "Size of /dev/shm": "/dev/shm의 크기",
     "Suppress the build output and print image ID on success": "빌드 출력을 숨기고, 성공하면 이미지 ID만 출력합니다",
+    "Add annotation to the image's manifest": "이미지 매니페스트에 주석을 답니다",
     "Type of progress output: auto, plain, tty, rawjson or quiet": "진행 표시: auto, plain, tty, rawjson 또는 quiet",
     "Ulimit options": "ulimit 설정",
     "Write the image ID to a file": "이미지 ID를 파일에 씁니다",

@@ -34,7 +34,7 @@ EVENT_LOG = "TEUL_EVENT_LOG"
 def open_progress(
     context: Context, kind: str, *, title: str = "", clock: Callable[[], float] = time.monotonic
 ) -> Progress:
-    """The sink for *kind* ("auto", "tty", "plain", "json", "quiet") on the context's stderr.
+    """The sink for *kind* ("auto", "tty", "plain", "json", "rawjson", "quiet") on the context's stderr.
 
     With `TEUL_EVENT_LOG` set, every event is appended to that file too, as a JSON line.
     """
@@ -66,6 +66,10 @@ def _shown(context: Context, kind: str, title: str, clock: Callable[[], float]) 
         from teul.cli.progress.jsonl import JsonLines
 
         return JsonLines(stream)
+    if kind == "rawjson":
+        from teul.cli.progress.rawjson import RawJson
+
+        return RawJson(stream)
     return _Quiet()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 from teul.engine.build.attestations import SLSA, SPDX, Attestations, provenance
 from teul.engine.build.outputs import Built, Outputs
@@ -68,7 +69,13 @@ class Delivery:
         """
         options = self._options
         tree = solution.result(self._lowered.vertex)
-        built = Built(config, tuple(Digest(item) for item in tree.data["diff_ids"]), tree, tuple(names))
+        built = Built(
+            config,
+            tuple(Digest(item) for item in tree.data["diff_ids"]),
+            tree,
+            tuple(names),
+            annotations=options.annotations,
+        )
         metadata: dict[str, Any] = {"buildx.build.ref": self.reference}
         if options.provenance or options.sbom:
             built, document = self._attested(built, solution)
@@ -98,8 +105,7 @@ class Delivery:
         attestations = Attestations(
             self._lowered.config.platform, tuple(str(name) for name in built.names), tuple(predicates)
         )
-        made = Built(built.config, built.diff_ids, built.tree, built.names, attestations)
-        return made, document
+        return replace(built, attestations=attestations), document
 
     def _bill(self, built: Built) -> dict[str, Any]:
         from teul.images.packages import Package, read_packages

@@ -79,6 +79,8 @@ class BuildOptions:
     provenance: str = ""
     """One of "", "min", "max"."""
     sbom: bool = False
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    """Of the manifest, wherever the image is sent."""
     wants_metadata: bool = False
     """Whether `BuildResult.metadata` is to be filled in."""
     as_of: str = ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 from teul.engine.images.compressing import compressed, find_own
@@ -19,7 +19,7 @@ from teul.oci.reference import Reference
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from teul.build.execute import BuildWorker
     from teul.engine import Engine
@@ -41,6 +41,7 @@ class Built:
     tree: Result
     names: tuple[Reference, ...] = ()
     attestations: Attestations | None = None
+    annotations: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def id(self) -> Digest:
@@ -195,7 +196,9 @@ class Outputs:
                 if not was_here:
                     store.remove(blob.digest)
             layers.append(blob)
-        manifest = Manifest(config=built.config_descriptor, layers=tuple(layers)).to_bytes()
+        manifest = Manifest(
+            config=built.config_descriptor, layers=tuple(layers), annotations=built.annotations
+        ).to_bytes()
         documents = [built.config, manifest]
         top = Descriptor(Manifest.parse(manifest).media_type, Digest.of(manifest), len(manifest))
         if built.attestations is not None:
@@ -224,7 +227,9 @@ class Outputs:
             raise InvalidInput(text("tag is needed when pushing to registry"), hint=text("teul build -t NAME --push"))
         made: Descriptor | None = None
         for name in built.names:
-            digest = push(self._engine, str(name), compression=output.codec, events=self._events)
+            digest = push(
+                self._engine, str(name), compression=output.codec, annotations=built.annotations, events=self._events
+            )
             image = self._engine.images.get(str(name))
             data = self._engine.store.read(image.manifest if image.manifest else digest)
             if Digest.of(data) != digest:

@@ -116,7 +116,14 @@ def ensure(
     return image
 
 
-def push(engine: Engine, reference: str, *, compression: str = "", events: Sink = silent) -> Digest:
+def push(
+    engine: Engine,
+    reference: str,
+    *,
+    compression: str = "",
+    annotations: Mapping[str, str] | None = None,
+    events: Sink = silent,
+) -> Digest:
     """Send an image to the registry that its name says; returns the digest of the manifest there.
 
     A blob that the registry has is not sent again; one that another of its repositories has is mounted. A layer whose
@@ -125,12 +132,13 @@ def push(engine: Engine, reference: str, *, compression: str = "", events: Sink 
     Args:
         compression: "gzip" or "zstd" for the layers; "" leaves a manifest that a registry gave as it is where the
             target can have its blobs, and is gzip otherwise.
+        annotations: added to the manifest (image-spec annotations.md).
     Raises:
         ImageNotFound, InvalidInput (a name that is no tag), RegistryUnavailable, Denied.
     """
     from teul.engine.images import pushing
 
-    digest = pushing.push(engine, reference, compression=compression, events=events)
+    digest = pushing.push(engine, reference, compression=compression, annotations=annotations, events=events)
     _announce(engine, "push", reference, {"name": reference})
     return digest
 

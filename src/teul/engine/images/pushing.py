@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from dataclasses import replace
 from typing import TypeVar
 
 from teul.engine.images.compressing import compressed, find_own
@@ -35,7 +36,14 @@ _Item = TypeVar("_Item")
 _Made = TypeVar("_Made")
 
 
-def push(engine: Engine, reference: str, *, compression: str = "", events: Sink = silent) -> Digest:
+def push(
+    engine: Engine,
+    reference: str,
+    *,
+    compression: str = "",
+    annotations: Mapping[str, str] | None = None,
+    events: Sink = silent,
+) -> Digest:
     """See `teul.engine.images.push`."""
     if compression not in CODECS:
         raise InvalidInput(text("compression `{name}`: expected gzip or zstd", name=compression))
@@ -47,7 +55,7 @@ def push(engine: Engine, reference: str, *, compression: str = "", events: Sink 
     with open_client(engine, stop) as client, lease(engine.db) as held:
         made = _Push(engine, client, image, target, held, stop, events)
         try:
-            return made.run(compression)
+            return made.run(compression, annotations or {})
         finally:
             made.clean_up()
 
@@ -82,7 +90,7 @@ class _Push:
         with self._lock:
             self._events(event)
 
-    def run(self, compression: str) -> Digest:
+    def run(self, compression: str, annotations: Mapping[str, str]) -> Digest:
         engine, image = self.engine, self.image
         manifest_bytes = b""
         if image.manifest and not compression:
@@ -93,6 +101,9 @@ class _Push:
         if not manifest_bytes:
             manifest_bytes = self._as_we_make_it(compression or "gzip")
         manifest = Manifest.parse(manifest_bytes)
+        if annotations:
+            manifest = replace(manifest, annotations={**manifest.annotations, **annotations})
+            manifest_bytes = manifest.to_bytes()
         self._send_config(manifest.config)
         digest = self.client.put_manifest(self.target, manifest_bytes, manifest.media_type)
         with engine.db:
