@@ -216,7 +216,6 @@ def test_outputs_are_read_as_docker_reads_them(word: str, expected: Output) -> N
     [
         ("type=local", InvalidInput),
         ("dest=x", InvalidInput),
-        ("type=cacheonly", OptionUnsupported),
         ("type=tar,squash=1", OptionUnsupported),
         ("type=oci,tar=perhaps", InvalidInput),
         ("type=oci,compression=estargz", OptionUnsupported),

@@ -263,9 +263,14 @@ def _options(
     )
 
 
+OUTPUT_FLAGS = {
+    "annotation", "attest", "metadata-file", "no-cache-filter", "output", "provenance", "push", "sbom",
+}  # fmt: skip
+
+
 def _output_options(arguments: Arguments) -> dict[str, Any]:
     """What becomes of the image; read only where one of these flags was given."""
-    if not arguments.given & {"output", "push", "no-cache-filter", "provenance", "sbom", "attest", "metadata-file"}:
+    if not arguments.given & OUTPUT_FLAGS:
         return {}
     from teul.engine.build.attributes import Output, read_attestations, read_output
 
