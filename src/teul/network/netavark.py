@@ -40,6 +40,9 @@ DNS_PORT = 53
 DNS_PID = "aardvark.pid"
 DNS_ATTEMPTS = 10
 DNS_PAUSE_MS = 50
+UNDER_WAY = "under-way"
+"""A folder with an empty file `PID.DESCRIPTOR` for each set-up that somebody waits for, or was killed waiting for."""
+ORPHAN_PATIENCE_MS = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -220,6 +223,10 @@ class Setup:
 
     def __init__(self, folder: str, options: Mapping[str, Any], descriptor: int) -> None:
         self._argv = _argv(folder, "setup", descriptor)
+        self._mark = f"{folder}/{UNDER_WAY}/{os.getpid()}.{descriptor}"
+        os.makedirs(f"{folder}/{UNDER_WAY}", mode=0o700, exist_ok=True)
+        with open(self._mark, "wb"):
+            pass
         self._files = [launch.memory_file(dumps(options).encode()), launch.memory_file(), launch.memory_file()]
         self._pid = launch.launch(
             self._argv, env=_environment(), stdin=self._files[0], stdout=self._files[1], stderr=self._files[2]
@@ -255,6 +262,57 @@ class Setup:
         for descriptor in self._files:
             os.close(descriptor)
         self._files = []
+        if self._mark:
+            os.unlink(self._mark)
+            self._mark = ""
+
+
+def wait_for_orphans(folder: str) -> None:
+    """Wait until the set-ups have ended whose starters were killed: they would write after whoever tidies up now.
+
+    Costs a look at an empty folder where no set-up is under way.
+    """
+    try:
+        marks = os.listdir(f"{folder}/{UNDER_WAY}")
+    except FileNotFoundError:
+        return
+    if not marks:
+        return
+    for name in os.listdir("/proc"):
+        if name.isdigit() and (orphan := _orphan(int(name), folder)) != -1:
+            try:
+                poll = select.poll()
+                poll.register(orphan, select.POLLIN)
+                poll.poll(ORPHAN_PATIENCE_MS)
+            finally:
+                os.close(orphan)
+    for mark in marks:
+        if not os.path.exists(f"/proc/{mark.partition('.')[0]}"):
+            try:
+                os.unlink(f"{folder}/{UNDER_WAY}/{mark}")
+            except FileNotFoundError:
+                continue
+
+
+def _orphan(pid: int, folder: str) -> int:
+    """A descriptor of the process when it is a set-up of *folder* and not its starter's child any more, else -1."""
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            words = file.read().split(b"\0")
+        if b"setup" not in words or os.fsencode(folder) not in words:
+            return -1
+        descriptor = os.pidfd_open(pid)
+    except OSError:
+        return -1
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            parent = file.read().rpartition(b")")[2].split()[1]
+    except OSError:
+        parent = b""
+    if not parent or b"/proc/%s/" % parent in b" ".join(words):
+        os.close(descriptor)
+        return -1
+    return descriptor
 
 
 def tear_down(folder: str, options: Mapping[str, Any], descriptor: int) -> str:
@@ -289,6 +347,17 @@ def end_idle_dns(folder: str) -> None:
             return
         finally:
             os.close(server)
+
+
+def forget_names(folder: str, network: str) -> None:
+    """Take away what the DNS server has of a network that is no more; a set-up whose starter was killed may have
+    written it after the last tear-down.
+    """
+    try:
+        os.unlink(f"{folder}/aardvark-dns/{network}")
+    except FileNotFoundError:
+        return
+    end_idle_dns(folder)
 
 
 def _is_dns(pid: int, names: str) -> bool:

@@ -31,6 +31,8 @@ else:
 MONITOR_GRACE_S = 5.0
 """How long a monitor may take to write down how its container ended."""
 CREATION_GRACE_S = 60.0
+STATE_FILES = ("state.json", "status")
+"""What a runtime writes (runc, crun) once it can end what it creates."""
 ATTENDED = "attended"
 """A file in the container's bundle, locked by a `teul` that cleans up itself when the container ends."""
 ENDED_FIELDS = (
@@ -192,7 +194,9 @@ def end_leftovers(engine: Engine, container: str) -> None:
     deadline = time.monotonic() + MONITOR_GRACE_S
     # A monitor whose `teul` was killed goes on to create the container; that takes a moment, and can be undone then.
     while monitor.is_there(bundle, container) and time.monotonic() < deadline:
-        if os.path.exists(f"{state}/exec.fifo"):
+        # Not its `exec.fifo`: that comes first, and a `delete` before the state is written takes the folder away from
+        # under a `create`, which goes on.
+        if any(os.path.exists(f"{state}/{name}") for name in STATE_FILES):
             break
         time.sleep(0.005)
     if os.path.isdir(state):

@@ -26,6 +26,8 @@ else:
     from teul.values import replace
 
 IDLE_TIMEOUT_S = 5.0
+PASSING = "passing"
+"""Marks the endpoint of nobody, there for the moment in which somebody makes a bridge or takes it away."""
 
 
 def bring_up(engine: Engine, network: Network) -> None:
@@ -87,7 +89,11 @@ def take_down(engine: Engine) -> None:
     sweep(engine)
     for network in known(engine):
         if not rows.endpoints(engine.db, network=network.id):
-            take_down_one(engine, network)
+            try:
+                take_down_one(engine, network)
+            except TeulError:
+                # Something on it is ending only now; whoever takes down next finds the bridge again.
+                continue
 
 
 def take_down_one(engine: Engine, network: Network) -> None:
@@ -101,11 +107,12 @@ def take_down_one(engine: Engine, network: Network) -> None:
 
 def abandon(engine: Engine) -> None:
     """Take every bridge of this state folder down and give the subnets back: before the folder itself goes."""
-    from teul.engine.networks.definition import known
+    from teul.engine.networks.definition import is_up, known
 
     take_down(engine)
     for network in known(engine):
-        for word in (network.subnet, network.subnet6):
+        # The claim of one that stays is what the next state folder finds it by.
+        for word in () if is_up(network) else (network.subnet, network.subnet6):
             if word:
                 claims.release(claims_folder(engine), word)
 
@@ -176,6 +183,7 @@ def undo_network(engine: Engine, network: Network, nobody: str, place: Endpoint)
 
     folder = f"{engine.settings.run_root}/networks"
     options = netavark.options_for(nobody, nobody[:12], [(replace(network, dns=False), place)], ())
+    netavark.wait_for_orphans(folder)
     # The kernel takes the interfaces of a container that has just ended away a moment later; until then it is no last one.
     ports = f"/sys/class/net/{network.bridge}/brif"
     deadline = time.monotonic() + IDLE_TIMEOUT_S
@@ -217,6 +225,7 @@ def _as_nobody(engine: Engine, network: Network, *, remove: bool) -> None:
             nobody, nobody[:12], [(replace(network, dns=False), place)], (), mtu=addresses.host_mtu()
         )
         options["owner"] = [os.getpid(), process_start(os.getpid())]
+        options[PASSING] = True
         rows.add_endpoint(engine.db, (network.id, nobody, place.address, dumps(options)))
     try:
         if remove:

@@ -16,7 +16,7 @@ from teul.errors import (
     text,
 )
 from teul.host.fs import crash_point
-from teul.network import addresses, claims
+from teul.network import addresses, claims, netavark
 from teul.network.netavark import Network
 from teul.plain_json import dumps, loads
 from teul.state import networks as rows
@@ -34,6 +34,7 @@ DEFAULT = "bridge"
 PREDEFINED = ("bridge", "host", "none")
 _NAME = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-")
 _BRIDGE_LENGTH = 15
+PASSING_TIMEOUT_S = 10.0
 OPTION = "com.docker.network."
 
 
@@ -178,7 +179,7 @@ def remove(engine: Engine, name: str) -> Network:
     Raises:
         NetworkNotFound. Conflict: containers are on it, or it is one that always exists.
     """
-    from teul.engine.networks.bridges import clean_up
+    from teul.engine.networks.bridges import PASSING, clean_up
     from teul.engine.networks.joining import sweep
 
     if name in PREDEFINED:
@@ -187,6 +188,12 @@ def remove(engine: Engine, name: str) -> Network:
     network = get(engine, name)
     sweep(engine)
     users = rows.endpoints(engine.db, network=network.id)
+    deadline = time.monotonic() + PASSING_TIMEOUT_S
+    while users and all(loads(row[3]).get(PASSING) for row in users) and time.monotonic() < deadline:
+        # Another command makes the bridge or takes it away this moment.
+        time.sleep(0.02)
+        sweep(engine)
+        users = rows.endpoints(engine.db, network=network.id)
     if users:
         names = _names(engine, [row[1] for row in users])
         raise Conflict(
@@ -216,6 +223,7 @@ def discard(engine: Engine, network: Network) -> None:
     for word in (network.subnet, network.subnet6):
         if word:
             claims.release(claims_folder(engine), word)
+    netavark.forget_names(f"{engine.settings.run_root}/networks", network.bridge)
     emit(engine, "network", "destroy", network.id, {"name": network.name, "type": "bridge"})
 
 

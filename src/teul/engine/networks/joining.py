@@ -184,6 +184,7 @@ def leave(engine: Engine, container: str) -> None:
     if not netavark.needs_tear_down(options):
         rows.remove_endpoints(engine.db, container)
         return
+    netavark.wait_for_orphans(f"{engine.settings.run_root}/networks")
     with lock(engine):
         if not rows.endpoints(engine.db, container=container):
             return
