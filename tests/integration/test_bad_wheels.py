@@ -242,7 +242,7 @@ build(engine, BuildOptions(context={folder!r}, dockerfile_text={text!r}, no_cach
         ("direct", "module.DirectInstall", "_commit_own", 1),
         ("direct", "module.DirectInstall", "_remember", 1),
         ("direct", "module.DirectInstall", "_bucket", 1),
-        ("direct", "module.DirectInstall", "_write_rest", 1),
+        ("direct", "module.DirectInstall", "_finish_folders", 1),
         ("cut", "module", "move", 1),
         ("cut", "module", "move", 2),
         ("cut", "module", "prune", 1),
