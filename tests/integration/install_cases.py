@@ -62,7 +62,7 @@ CASES: dict[str, tuple[str, str]] = {
     "environment by path": (f"FROM {WITH_VENV}\nRUN /opt/venv/bin/pip install large dataful", DIRECT),
     "cache mount": ("RUN --mount=type=cache,target=/root/.cache/pip pip install alpha", DIRECT),
     "mounted requirements": (
-        "RUN --mount=type=bind,source=requirements.txt,target=/tmp/r.txt pip install -r /tmp/r.txt", RUN,
+        "RUN --mount=type=bind,source=requirements.txt,target=/tmp/r.txt pip install -r /tmp/r.txt", DIRECT,
     ),
     "sharp names": ("RUN pip install sharp", DIRECT),
     "does not compile": ("RUN pip install broken", DIRECT),
