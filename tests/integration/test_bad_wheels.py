@@ -212,18 +212,18 @@ def test_what_cannot_be_installed_pip_explains(engine, index, tmp_path, command,
 
 
 KILLED = """
-import os, sys
+import itertools, os, sys
 sys.path[:0] = {path!r}
 import teul.build.python.{module} as module
 from teul.build.python import cut, direct, split
 for one in (split, cut, direct):
     one.OWN_LAYER_BYTES = 20_000
 real = getattr({owner}, {name!r})
-count = [0]
+numbers = itertools.count(1)
 def dying(*words, **named):
-    count[0] += 1
+    number = next(numbers)
     made = real(*words, **named)
-    if count[0] == {at}:
+    if number == {at}:
         os.kill(os.getpid(), 9)
     return made
 setattr({owner}, {name!r}, dying)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 
 from teul.errors import StoreLocked, Unsupported, text
-from teul.host.fs import crash_point
+from teul.host.fs import FolderLock, crash_point
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,7 +50,11 @@ class Database:
             if version == 0:
                 # Ours alone: containers' environments are in it. What SQLite puts beside it takes its mode.
                 os.chmod(path, 0o600)
-                connection.execute("PRAGMA journal_mode=WAL")
+                # One at a time: SQLite does not wait for its turn to change the journal, it says "busy" at once.
+                turn = FolderLock.take(os.path.dirname(path))
+                assert turn is not None
+                with turn:
+                    connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=FULL")
             # A short log: a `teul run` leaves without closing it (which costs 9 ms), and whoever comes next reads it.
             connection.execute("PRAGMA wal_autocheckpoint=200")
