@@ -146,3 +146,19 @@ def engine(settings):
     made = Engine.open(settings)
     yield made
     made.close()
+
+
+@pytest.fixture(scope="session")
+def python_base(tmp_path_factory):
+    """An archive of `python:3.11-slim`, made once for all who load it; a test that asks for it is marked `needs_base`."""
+    from teul.engine import Engine
+    from teul.engine.images import bootstrap, save
+
+    folder = tmp_path_factory.mktemp("python-base")
+    engine = Engine.open(Settings.from_environ({**os.environ, "TEUL_ROOT": str(folder / "state")}))
+    bootstrap(engine, "python:3.11-slim")
+    with open(folder / "base.tar", "wb") as file:
+        save(engine, ["python:3.11-slim"], file.write)
+    engine.close()
+    shutil.rmtree(folder / "state")
+    return str(folder / "base.tar")

@@ -24,7 +24,7 @@ EXAMPLE = os.path.join(os.path.dirname(__file__), "../../examples/churn")
 
 
 @pytest.fixture
-def churn(teul, tmp_path):
+def churn(teul, tmp_path, python_base):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -32,7 +32,7 @@ def churn(teul, tmp_path):
     shutil.copytree(EXAMPLE, folder, ignore=shutil.ignore_patterns("model", "metrics.json", "__pycache__"))
     text = (folder / "teul.toml").read_text()
     (folder / "teul.toml").write_text(text.replace("port = 8000", f"port = {port}"))
-    teul("image", "bootstrap", "python:3.11-slim")
+    teul("load", "-i", python_base)
     yield folder, port
     teul("down", str(folder))
 

@@ -70,13 +70,13 @@ def get(port, path):
         return json.load(answer)
 
 
-def test_the_movie_predictor_is_worked_on_by_hand(teul, tmp_path):
+def test_the_movie_predictor_is_worked_on_by_hand(teul, tmp_path, python_base):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     folder = tmp_path / "movie-predictor"
     shutil.copytree(EXAMPLE, folder, ignore=shutil.ignore_patterns("models", "__pycache__"))
-    teul("image", "bootstrap", "python:3.11-slim")
+    teul("load", "-i", python_base)
     teul("build", "-q", "-t", "movie-predictor:v0", str(folder))
     teul("network", "create", "--subnet", "192.168.117.0/24", "--gateway", "192.168.117.1", "custom_network")
     inspected = teul("network", "inspect", "-f", "{{(index .IPAM.Config 0).Gateway}}", "custom_network")

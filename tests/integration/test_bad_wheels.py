@@ -22,7 +22,7 @@ from teul.build.python import cut, direct, split
 from teul.config import Settings
 from teul.engine import Engine
 from teul.engine.build import BuildOptions, build
-from teul.engine.images import bootstrap
+from teul.engine.images import load
 from teul.errors import BuildStepFailed, TeulError
 from teul.events import Line, Step
 from teul.layers.lower import Lower
@@ -99,11 +99,12 @@ def index():
 
 
 @pytest.fixture(scope="module")
-def engine(tmp_path_factory: pytest.TempPathFactory, index: BadIndex):
+def engine(tmp_path_factory: pytest.TempPathFactory, index: BadIndex, python_base: str):
     root = str(tmp_path_factory.mktemp("state"))
     environ = {name: value for name, value in os.environ.items() if not name.startswith(("PIP_", "UV_"))}
     first = Engine.open(Settings.from_environ({**os.environ, "TEUL_ROOT": root}))
-    bootstrap(first, BASE)
+    with open(python_base, "rb") as file:
+        load(first, file)
     first.close()
     before = {module: module.OWN_LAYER_BYTES for module in (split, cut, direct)}
     for module in before:

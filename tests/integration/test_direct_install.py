@@ -13,7 +13,7 @@ from teul.build.python.lock import Lock
 from teul.config import Settings
 from teul.engine import Engine
 from teul.engine.build import BuildOptions, build
-from teul.engine.images import bootstrap
+from teul.engine.images import load
 from teul.errors import BuildStepFailed
 from teul.events import Line, Step
 from teul.images import Image
@@ -59,13 +59,13 @@ def links(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def engine(tmp_path_factory: pytest.TempPathFactory, links: Path) -> Engine:
+def engine(tmp_path_factory: pytest.TempPathFactory, links: Path, python_base: str) -> Engine:
     environ = {name: value for name, value in os.environ.items() if not name.startswith(("PIP_", "UV_"))}
     environ |= {"PIP_CONFIG_FILE": os.devnull, "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(links)}
     environ["TEUL_ROOT"] = str(tmp_path_factory.mktemp("state"))
-    # The base is made with the index that the machine has; what is installed on it comes from the folder alone.
     first = Engine.open(Settings.from_environ({**os.environ, "TEUL_ROOT": environ["TEUL_ROOT"]}))
-    bootstrap(first, BASE)
+    with open(python_base, "rb") as file:
+        load(first, file)
     first.close()
     opened = Engine.open(Settings.from_environ(environ))
     yield opened

@@ -23,7 +23,7 @@ from teul.build.python import attempt, cut, direct, split
 from teul.config import Settings
 from teul.engine import Engine
 from teul.engine.build import BuildOptions, build
-from teul.engine.images import bootstrap
+from teul.engine.images import load
 from teul.events import Line, Step
 from teul.images import Image
 from teul.layers.lower import Lower
@@ -62,12 +62,12 @@ def context(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def engine(tmp_path_factory: pytest.TempPathFactory, context: Path) -> Engine:
+def engine(tmp_path_factory: pytest.TempPathFactory, context: Path, python_base: str) -> Engine:
     root = str(tmp_path_factory.mktemp("state"))
     environ = {name: value for name, value in os.environ.items() if not name.startswith(("PIP_", "UV_"))}
-    # The base is made with the index that the machine has; what is installed on it comes from the small one.
     first = Engine.open(Settings.from_environ({**os.environ, "TEUL_ROOT": root}))
-    bootstrap(first, BASE)
+    with open(python_base, "rb") as file:
+        load(first, file)
     first.close()
     before = {module: module.OWN_LAYER_BYTES for module in (split, cut, direct)}
     for module in before:

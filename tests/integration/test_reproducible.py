@@ -12,7 +12,7 @@ import pytest
 from teul.build.normalise import source_of
 from teul.config import Settings
 from teul.engine import Engine
-from teul.engine.images import bootstrap, load, save
+from teul.engine.images import load
 from teul.images import Image
 from teul.layers.lower import Lower
 
@@ -50,20 +50,15 @@ def run(root: str, *words: str, prefix: tuple[str, ...] = (), umask: int = 0o022
 
 
 @pytest.fixture(scope="module")
-def roots(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
+def roots(tmp_path_factory: pytest.TempPathFactory, python_base: str) -> tuple[str, str]:
     """Two state folders with the same base."""
     folder = tmp_path_factory.mktemp("states")
     made = []
     for number in (1, 2):
         root = str(folder / f"root-{number}")
         engine = Engine.open(Settings.from_environ({**os.environ, "TEUL_ROOT": root, "TEUL_LANG": "en"}))
-        if number == 1:
-            bootstrap(engine, BASE)
-            with open(folder / "base.tar", "wb") as file:
-                save(engine, [BASE], file.write)
-        else:
-            with open(folder / "base.tar", "rb") as file:
-                load(engine, file)
+        with open(python_base, "rb") as file:
+            load(engine, file)
         engine.close()
         made.append(root)
     return made[0], made[1]
