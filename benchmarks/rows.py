@@ -7,7 +7,6 @@ The subjects take turns within each round, so that a slow minute of the machine 
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import shutil
 import statistics
@@ -15,7 +14,6 @@ import subprocess
 import tarfile
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 SHARED = "/tmp/teul-bench"
@@ -94,99 +92,6 @@ class Bench:
             for name, subject in subjects.items():
                 took[name].append(subject())
         return {name: statistics.median(times) for name, times in took.items()}
-
-
-def _engines(bench: Bench) -> dict[str, list[str]]:
-    """The programs that take Docker's commands, as the beginnings of command lines."""
-    return {
-        "teul": bench.teul,
-        "Docker": bench.peer("docker"),
-        "Podman": [*bench.peer("podman"), "--runtime", "runc"],
-    }
-
-
-def run_true(network: str) -> Callable[[Bench], Row]:
-    """`run --rm IMAGE true` on one kind of network."""
-
-    def row(bench: Bench) -> Row:
-        words = ["run", "--rm", "--network", network, "bench-debian", "true"]
-        subjects = {name: _command(bench, [*start, *words]) for name, start in _engines(bench).items()}
-        target = 0.5 if network == "bridge" else 0.6
-        against = "Docker" if network == "bridge" else ""
-        return Row(f"`run --rm IMAGE true`, network {network}", bench.race(subjects), against=against, target=target)
-
-    row.__name__ = f"run_{network}"
-    return row
-
-
-def _command(bench: Bench, argv: list[str]) -> Callable[[], float]:
-    return lambda: bench.run(argv)
-
-
-def exec_true(bench: Bench) -> Row:
-    """`exec` of one process in a container that runs already."""
-    name = f"bench-exec-{os.getpid()}"
-    engines = _engines(bench)
-    for start in engines.values():
-        bench.run([*start, "run", "-d", "--name", name, "--network", "none", "bench-debian", "sleep", "infinity"])
-    try:
-        subjects = {who: _command(bench, [*start, "exec", name, "true"]) for who, start in engines.items()}
-        return Row("`exec CONTAINER true`", bench.race(subjects), against="Docker", target=0.5)
-    finally:
-        for start in engines.values():
-            bench.run([*start, "rm", "-f", name])
-
-
-def run_and_remove(at_once: int) -> Callable[[Bench], Row]:
-    """50 containers started in the background and removed by force, *at_once* at a time."""
-    count = 50
-
-    def row(bench: Bench) -> Row:
-        def churn(start: list[str]) -> Callable[[], float]:
-            def one(number: int) -> None:
-                name = f"bench-churn-{os.getpid()}-{number}"
-                bench.run([*start, "run", "-d", "--name", name, "bench-debian", "sleep", "infinity"])
-                bench.run([*start, "rm", "-f", name])
-
-            def work() -> float:
-                began = time.perf_counter()
-                with ThreadPoolExecutor(at_once) as pool:
-                    list(pool.map(one, range(count)))
-                return time.perf_counter() - began
-
-            return work
-
-        subjects = {name: churn(start) for name, start in _engines(bench).items()}
-        manner = "in a row" if at_once == 1 else f"{at_once} at a time"
-        return Row(
-            f"`run -d` and `rm -f` of {count} containers, {manner}",
-            bench.race(subjects, rounds=2, warm=False),
-            target=0.7,
-            note="2 rounds, on the default network",
-        )
-
-    row.__name__ = f"churn_{at_once}"
-    return row
-
-
-def run_bare(bench: Bench) -> Row:
-    """What the OCI runtime alone takes, without any engine."""
-    bundle = f"{SHARED}/bundle"
-    if not os.path.isdir(f"{bundle}/rootfs/usr"):
-        os.makedirs(f"{bundle}/rootfs", exist_ok=True)
-        bench.run(["tar", "-xf", "/tmp/teul-peers-images/debian.rootfs.tar", "-C", f"{bundle}/rootfs"])
-    if not os.path.exists(f"{bundle}/config.json"):
-        bench.run(["runc", "spec", "--bundle", bundle])
-    with open(f"{bundle}/config.json", encoding="utf-8") as file:
-        spec = json.load(file)
-    spec["process"] |= {"terminal": False, "args": ["true"]}
-    with open(f"{bundle}/config.json", "w", encoding="utf-8") as file:
-        json.dump(spec, file)
-    subjects = {
-        "teul": lambda: bench.run([*bench.teul, "run", "--rm", "--network", "none", "bench-debian", "true"]),
-        "bare runc": lambda: bench.run(["runc", "run", "--bundle", bundle, f"teul-bench-{os.getpid()}"]),
-    }
-    return Row("`run --rm IMAGE true`, network none, against bare `runc run`", bench.race(subjects), target=3.5)
 
 
 def _churn_context(bench: Bench) -> str:
@@ -409,13 +314,6 @@ def _make_tree(folder: str, *, files: int, size_bytes: int) -> None:
 
 
 ROWS: dict[str, Callable[[Bench], Row]] = {
-    "run-none": run_true("none"),
-    "run-host": run_true("host"),
-    "run-bridge": run_true("bridge"),
-    "run-bare": run_bare,
-    "exec": exec_true,
-    "churn-1": run_and_remove(1),
-    "churn-8": run_and_remove(8),
     "build-cold": build_cold,
     "build-cached": build_cached,
     "build-last-copy": build_last_copy,
