@@ -135,6 +135,19 @@ def test_each_outside_thing_has_one_door(imported, allowed):
     assert found == []
 
 
+def test_sql_is_written_only_where_the_databases_are():
+    statement = re.compile(r"\s*(SELECT|INSERT INTO|UPDATE|DELETE FROM|WITH) \S+ ")
+    found = [
+        f"{name}:{node.lineno}"
+        for name, _, tree in sources()
+        if not name.startswith(("teul.state", "teul.ml.tracking"))
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and statement.match(node.value)
+    ]
+
+    assert found == []
+
+
 def test_public_functions_have_no_kwargs():
     found = [
         f"{name}:{node.lineno} {node.name}"

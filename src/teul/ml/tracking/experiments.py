@@ -13,7 +13,7 @@ from teul.errors import TrackingExists, TrackingInvalid, TrackingNotFound, Track
 from teul.ml.tracking import limits
 from teul.ml.tracking.clock import now_ms
 from teul.ml.tracking.database import Database
-from teul.ml.tracking.values import ACTIVE, DELETED, Experiment
+from teul.ml.tracking.values import ACTIVE, DELETED, Experiment, ExperimentActivity
 
 DEFAULT_NAME = "Default"
 COLUMNS = "id, name, artifact_location, lifecycle_stage, creation_time, last_update_time"
@@ -90,6 +90,48 @@ def find(db: Database, name: str) -> Experiment | None:
 def load(db: Database, rows: Sequence[tuple[Any, ...]]) -> list[Experiment]:
     """Rows of `COLUMNS` as values, with their tags."""
     return _with_tags(db, rows)
+
+
+def activity(
+    db: Database, *, contains: str = "", name: str = "", is_deleted: bool = False, skip: int = 0, max_results: int
+) -> list[ExperimentActivity]:
+    """Experiments with how much ran in them, the one that ran last first.
+
+    *contains* is a piece of the name in any case, *name* the whole name; both empty are all.
+    """
+    where, values = ["lifecycle_stage = ?"], [DELETED if is_deleted else ACTIVE]
+    if contains:
+        where.append("fold(name) LIKE fold(?) ESCAPE '\\'")
+        values.append("%" + contains.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%")
+    if name:
+        where.append("name = ?")
+        values.append(name)
+    with db.read():
+        rows = db.all(
+            f"SELECT id, name, creation_time FROM experiments WHERE {' AND '.join(where)}"
+            " ORDER BY (SELECT max(start_time) FROM runs WHERE experiment = experiments.id) DESC NULLS LAST, id DESC"
+            " LIMIT ? OFFSET ?",
+            (*values, max_results, skip),
+        )
+        counts: dict[int, list[tuple[str, int, int | None]]] = {}
+        for number, status, count, last in db.grouped(
+            "SELECT experiment, status, count(*), max(start_time) FROM runs WHERE lifecycle_stage = 'active'"
+            " AND experiment IN ({keys}) GROUP BY experiment, status",
+            [row[0] for row in rows],
+        ):
+            counts.setdefault(number, []).append((status, count, last))
+    return [
+        ExperimentActivity(
+            id=str(number),
+            name=found,
+            creation_time=created,
+            runs=sum(count for _, count, _ in counts.get(number, ())),
+            running=sum(count for status, count, _ in counts.get(number, ()) if status == "RUNNING"),
+            failed=sum(count for status, count, _ in counts.get(number, ()) if status in ("FAILED", "KILLED")),
+            last_start=max((last for _, _, last in counts.get(number, ()) if last is not None), default=None),
+        )
+        for number, found, created in rows
+    ]
 
 
 def rename(db: Database, experiment_id: str, name: str) -> None:

@@ -267,6 +267,16 @@ def versions_of(db: Database, name: str) -> list[ModelVersion]:
         return load_versions(db, rows)
 
 
+def versions_from(db: Database, run_id: str) -> list[ModelVersion]:
+    """The versions of any model that came from a run, by the model's name."""
+    with db.read():
+        rows = db.all(
+            f"SELECT {VERSION_COLUMNS} FROM {VERSION_TABLES} WHERE v.run_id = ? AND v.current_stage != ?",
+            (run_id, DELETED_STAGE),
+        )
+        return sorted(load_versions(db, rows), key=lambda found: (found.name, found.version))
+
+
 def set_version_tag(db: Database, name: str, version: str | int, key: str, value: str) -> None:
     limits.check_model_name(name)
     limits.check_registry_tag(key, value)

@@ -130,6 +130,19 @@ def load(db: Database, rows: Sequence[tuple[Any, ...]]) -> list[Run]:
     ]
 
 
+def tagged(db: Database, key: str, value: str, *, experiment: str = "", max_results: int) -> list[Run]:
+    """The active runs whose tag *key* is *value*, the newest first: of all experiments, or of that named *experiment*."""
+    columns = ", ".join(f"r.{name}" for name in COLUMNS.split(", "))
+    only, named = (" AND e.name = ?", (experiment,)) if experiment else ("", ())
+    with db.read():
+        rows = db.all(
+            f"SELECT {columns} FROM tags t JOIN runs r ON r.number = t.run JOIN experiments e ON e.id = r.experiment"
+            f" WHERE t.key = ? AND t.value = ? AND r.lifecycle_stage = ?{only} ORDER BY r.start_time DESC, r.id LIMIT ?",
+            (key, value, ACTIVE, *named, max_results),
+        )
+        return load(db, rows)
+
+
 def update(db: Database, run_id: str, *, status: str = "", end_time: int | None = None, name: str = "") -> Run:
     """Change what is given; returns the run afterwards. Raises: TrackingNotFound, TrackingInvalid."""
     with db.write():

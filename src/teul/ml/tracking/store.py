@@ -40,6 +40,7 @@ from teul.ml.tracking.values import (
     Approval,
     DatasetInput,
     Experiment,
+    ExperimentActivity,
     FileInfo,
     LoggedModel,
     Metric,
@@ -152,6 +153,14 @@ class TrackingStore:
             self.db, filter_text=filter_text, view=view, max_results=max_results, order_by=order_by, token=token
         )
 
+    def experiment_activity(
+        self, *, contains: str = "", name: str = "", is_deleted: bool = False, skip: int = 0, max_results: int = 100
+    ) -> list[ExperimentActivity]:
+        """Experiments with how much ran in them, the one that ran last first."""
+        return experiments.activity(
+            self.db, contains=contains, name=name, is_deleted=is_deleted, skip=skip, max_results=max_results
+        )
+
     def create_run(
         self,
         experiment_id: str,
@@ -219,6 +228,10 @@ class TrackingStore:
             order_by=order_by,
             token=token,
         )
+
+    def runs_tagged(self, key: str, value: str, *, experiment: str = "", max_results: int = 100) -> list[Run]:
+        """The active runs whose tag *key* is *value*, the newest first; of one experiment when it is named."""
+        return runs.tagged(self.db, key, value, experiment=experiment, max_results=max_results)
 
     def log_metric(self, run_id: str, key: str, value: float, *, step: int = 0, timestamp: int | None = None) -> None:
         """Raises: TrackingNotFound, TrackingInvalid."""
@@ -405,6 +418,10 @@ class TrackingStore:
     def versions_of(self, name: str) -> list[ModelVersion]:
         """All versions of a model, newest first. Raises: TrackingNotFound."""
         return registry.versions_of(self.db, name)
+
+    def versions_from(self, run_id: str) -> list[ModelVersion]:
+        """The versions of any model that came from a run, by the model's name."""
+        return registry.versions_from(self.db, run_id)
 
     def search_model_versions(
         self, *, filter_text: str = "", max_results: int = 10_000, order_by: Sequence[str] = (), token: str = ""

@@ -46,6 +46,20 @@ class Experiment:
     tags: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExperimentActivity:
+    """An experiment and how many active runs it has."""
+
+    id: str
+    name: str
+    creation_time: int
+    runs: int = 0
+    running: int = 0
+    failed: int = 0
+    """FAILED or KILLED."""
+    last_start: int | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Metric:
     """One point. The latest of a key is the greatest (step, timestamp, value)."""

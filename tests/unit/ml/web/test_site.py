@@ -84,9 +84,11 @@ class Browser:
         return " ".join(" ".join(outline.text).split()), outline
 
 
-@pytest.fixture
-def store(tmp_path):
-    with TrackingStore.open(str(tmp_path / "tracking.db")) as store:
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.needs_postgres)])
+def store(request, tmp_path):
+    is_file = request.param == "sqlite"
+    location = str(tmp_path / "tracking.db") if is_file else request.getfixturevalue("postgres").emptied()
+    with TrackingStore.open(location, artifacts_root=str(tmp_path / "artifacts")) as store:
         yield store
 
 
@@ -161,6 +163,36 @@ def test_runs_are_filtered_sorted_and_paged_by_the_store(browser, store, runs):
     assert "later 49" in text
     assert "later 50" not in text
     assert "/ui/experiments/1?page=1" in outline.links
+
+
+def test_experiments_say_how_much_ran_in_them(browser, store, runs):
+    store.end_run(store.create_run("1").id, "FAILED")
+    store.create_run("1")
+    store.delete_run(store.create_run("1").id)
+    empty = store.create_experiment("빈 것 100%_")
+
+    _, outline = browser.page("/ui")
+    assert outline.links.index("/ui/experiments/1") < outline.links.index(f"/ui/experiments/{empty}")
+    assert re.search(r"<td[^>]*>5</td><td[^>]*>1</td><td[^>]*>1</td>", browser("/ui"))
+    assert "이탈" not in browser.page("/ui?q=%EB%B9%88")[0]
+    assert "빈 것" in browser.page("/ui?q=100%25_")[0]
+    assert "Nothing here." in browser.page("/ui?q=1_0")[0]
+    store.delete_experiment(empty)
+    assert "빈 것" not in browser.page("/ui")[0]
+    assert "빈 것" in browser.page("/ui?deleted=1")[0]
+
+
+def test_a_run_names_the_versions_that_came_from_it_but_not_deleted_ones(browser, store, runs):
+    for name in ("b", "a", "a"):
+        store.ensure_registered_model(name)
+        store.create_model_version(name, f"runs:/{runs[0]}/model", run_id=runs[0])
+    store.delete_model_version("a", 1, who="me")
+
+    _, outline = browser.page(f"/ui/runs/{runs[0]}")
+    assert [link for link in outline.links if "/versions/" in link] == [
+        "/ui/models/a/versions/2",
+        "/ui/models/b/versions/1",
+    ]
 
 
 def test_a_comparison_shows_what_differs_first(browser, runs):

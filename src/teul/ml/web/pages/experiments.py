@@ -13,43 +13,24 @@ def experiments(view: View) -> Page:
     wanted = view.one("q").strip()
     number = page_number(view)
     deleted = view.one("deleted") == "1"
-    where = ["lifecycle_stage = ?"]
-    values: list[object] = ["deleted" if deleted else "active"]
-    if wanted:
-        where.append("fold(name) LIKE fold(?) ESCAPE '\\'")
-        values.append("%" + wanted.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%")
-    if view.grant.project:
-        where.append("name = ?")
-        values.append(view.grant.project)
-    db = view.store.db
-    with db.read():
-        rows = db.all(
-            f"SELECT id, name, creation_time FROM experiments WHERE {' AND '.join(where)}"
-            " ORDER BY (SELECT max(start_time) FROM runs WHERE experiment = experiments.id) DESC NULLS LAST, id DESC"
-            " LIMIT ? OFFSET ?",
-            [*values, PAGE_SIZE + 1, (number - 1) * PAGE_SIZE],
-        )
-        shown: list[list[object]] = []
-        for identity, name, created in rows[:PAGE_SIZE]:
-            counts = db.all(
-                "SELECT status, count(*), max(start_time) FROM runs WHERE experiment = ? AND lifecycle_stage = 'active'"
-                " GROUP BY status",
-                (identity,),
-            )
-            total = sum(count for _, count, _ in counts)
-            last = max((at for _, _, at in counts), default=None)
-            failed = sum(count for status, count, _ in counts if status in ("FAILED", "KILLED"))
-            running = sum(count for status, count, _ in counts if status == "RUNNING")
-            shown.append(
-                [
-                    link(name, "experiments", str(identity)),
-                    total,
-                    running or "",
-                    failed or "",
-                    view.ago(last),
-                    view.ago(created),
-                ]
-            )
+    found = view.store.experiment_activity(
+        contains=wanted,
+        name=view.grant.project,
+        is_deleted=deleted,
+        skip=(number - 1) * PAGE_SIZE,
+        max_results=PAGE_SIZE + 1,
+    )
+    shown: list[list[object]] = [
+        [
+            link(item.name, "experiments", item.id),
+            item.runs,
+            item.running or "",
+            item.failed or "",
+            view.ago(item.last_start),
+            view.ago(item.creation_time),
+        ]
+        for item in found[:PAGE_SIZE]
+    ]
     heads = [view.t(words) for words in ("Experiment", "Runs", "Running", "Failed", "Last run", "Created")]
     search = e(
         "form",
@@ -75,7 +56,7 @@ def experiments(view: View) -> Page:
             view.t("No experiment yet. Train something:"),
             'import mlflow\n\nwith mlflow.start_run():\n    mlflow.log_metric("loss", 0.1)',
         )
-    more = pager(view, number, len(rows) > PAGE_SIZE)
+    more = pager(view, number, len(found) > PAGE_SIZE)
     return Page(view.t("Experiments"), e("section", heading(view.t("Experiments"), toggle), search, body, more))
 
 

@@ -11,16 +11,9 @@ RUNS_SHOWN = 50
 
 
 def image(view: View, digest: str) -> Page:
-    db = view.store.db
-    rows = db.all(
-        "SELECT runs.id, runs.name, runs.status, runs.start_time, runs.experiment FROM tags JOIN runs ON runs.number = tags.run"
-        " WHERE tags.key = ? AND tags.value = ? AND runs.lifecycle_stage = 'active' ORDER BY runs.start_time DESC LIMIT ?",
-        (IMAGE_TAG, digest, RUNS_SHOWN),
-    )
     runs = [
-        [link(name or short(run_id, 8), "runs", run_id), view.status(status), view.ago(at)]
-        for run_id, name, status, at, experiment in rows
-        if view.grant.sees_experiment(db, str(experiment))
+        [link(run.name or short(run.id, 8), "runs", run.id), view.status(run.status), view.ago(run.start_time)]
+        for run in view.store.runs_tagged(IMAGE_TAG, digest, experiment=view.grant.project, max_results=RUNS_SHOWN)
     ]
     known = view.store.environment(digest) if runs or not view.grant.project else None
     body = e(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 
 from teul.ml.record import IMAGE_TAG
-from teul.ml.tracking import registry, registry_search
 from teul.ml.tracking.paging import token_of
 from teul.ml.tracking.values import PRODUCTION, AliasChange, ModelVersion
 from teul.ml.web.html import Html, e
@@ -21,8 +20,7 @@ PAGE_SIZE = 100
 def models(view: View) -> Page:
     number_of_page = page_number(view)
     wanted = view.one("q").strip().replace("'", "")
-    found = registry_search.search_models(
-        view.store.db,
+    found = view.store.search_registered_models(
         filter_text=f"name ILIKE '%{wanted}%'" if wanted else "",
         max_results=PAGE_SIZE,
         token=token_of((number_of_page - 1) * PAGE_SIZE) if number_of_page > 1 else "",
@@ -68,7 +66,7 @@ def models(view: View) -> Page:
 
 
 def model(view: View, name: str) -> Page:
-    found = registry.get_model(view.store.db, name)
+    found = view.store.get_registered_model(name)
     versions = sorted(view.store.versions_of(name), key=lambda item: -item.version)
     history = view.store.alias_history(name)
     served = found.aliases.get(PRODUCTION)
@@ -159,7 +157,7 @@ def in_production(history: list[AliasChange], before: float) -> int | None:
 
 
 def version(view: View, name: str, number_of_version: str) -> Page:
-    found = registry.get_version(view.store.db, name, number_of_version)
+    found = view.store.get_model_version(name, number_of_version)
     run = view.store.get_run(found.run_id) if found.run_id else None
     image = found.tags.get(IMAGE_TAG) or (run.tags.get(IMAGE_TAG, "") if run else "")
     marks = [

@@ -116,16 +116,17 @@ def _pairs(view: View, title: str, pairs: Sequence[tuple[str, str, str]]) -> Htm
 
 
 def _versions(view: View, run_id: str) -> Html | None:
-    rows = view.store.db.all(
-        "SELECT r.name, v.version, v.gate FROM model_versions v JOIN registered_models r ON r.id = v.model"
-        " WHERE v.run_id = ? ORDER BY r.name, v.version",
-        (run_id,),
-    )
-    if not rows:
+    found = view.store.versions_from(run_id)
+    if not found:
         return None
     items = (
-        e("li", link(f"{name} {version}", "models", name, "versions", str(version)), " ", gate_mark(view, gate))
-        for name, version, gate in rows
+        e(
+            "li",
+            link(f"{item.name} {item.version}", "models", item.name, "versions", str(item.version)),
+            " ",
+            gate_mark(view, item.gate),
+        )
+        for item in found
     )
     return e("section", e("h2", view.t("Registered as")), e("ul", items, class_="plain"))
 
