@@ -21,9 +21,7 @@ def test_a_secret_is_starred_wherever_the_pieces_end(cuts: list[int]) -> None:
     data = b"token=HUNTER2-4711 HUNTER2-47 HUNTER2-4711\n"
     ends = sorted({0, len(data), *cuts})
 
-    assert masked(b"HUNTER2-4711\n", [data[a:b] for a, b in pairwise(ends)]) == (
-        b"token=*** HUNTER2-47 ***\n"
-    )
+    assert masked(b"HUNTER2-4711\n", [data[a:b] for a, b in pairwise(ends)]) == (b"token=*** HUNTER2-47 ***\n")
 
 
 def test_each_line_of_a_secret_counts_and_short_words_stay() -> None:

@@ -88,6 +88,7 @@ def test_a_label_is_asked_for_by_name():
     records = [{"Names": "a", "Labels": "x=1,2,y=3"}, {"Names": "b", "Labels": ""}]
 
     assert render_records('{{.Label "x"}} {{.Names}}', {}, records) == "1,2 a\n b"
-    assert render_records(
-        'table {{.Label "y"}}\t{{.Names}}', {"Names": "NAMES", "Labels": "LABELS"}, records
-    ) == "y         NAMES\n3         a\n          b"
+    assert (
+        render_records('table {{.Label "y"}}\t{{.Names}}', {"Names": "NAMES", "Labels": "LABELS"}, records)
+        == "y         NAMES\n3         a\n          b"
+    )

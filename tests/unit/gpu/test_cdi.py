@@ -16,7 +16,9 @@ ACME = {
             "containerEdits": {
                 "deviceNodes": [{"path": "/dev/npu0", "hostPath": "/dev/null", "permissions": "rw", "fileMode": 432}],
                 "mounts": [{"hostPath": "/opt/acme", "containerPath": "/opt/acme", "options": ["ro"]}],
-                "hooks": [{"hookName": "createContainer", "path": "/usr/bin/hook", "args": ["hook", "x"], "timeout": 5}],
+                "hooks": [
+                    {"hookName": "createContainer", "path": "/usr/bin/hook", "args": ["hook", "x"], "timeout": 5}
+                ],
                 "netDevices": [{"hostInterfaceName": "eno1", "name": "acme0"}],
             },
         },
@@ -41,9 +43,10 @@ def test_a_device_brings_its_specifications_edits_once():
 def test_annotations_of_a_device_come_on_top_of_its_specifications():
     registry = cdi.Registry([cdi.parse(ACME)])
 
-    assert registry.annotations(
-        "acme.com/npu=two"
-    ) == {"org.mobyproject.buildkit.device.autoallow": "true", "speed": "high"}
+    assert registry.annotations("acme.com/npu=two") == {
+        "org.mobyproject.buildkit.device.autoallow": "true",
+        "speed": "high",
+    }
 
 
 def test_the_later_folder_wins_and_json_and_yaml_are_read(tmp_path):

@@ -22,7 +22,11 @@ def cache(entries):
         value = start + len(strings)
         strings += path.encode() + b"\0"
         records.append(struct.pack("=iIIIQ", flags, key, value, 0, 0))
-    return struct.pack("=20sIIBxxxI12x", b"glibc-ld.so.cache1.1", len(entries), len(strings), 2, 0) + b"".join(records) + strings
+    return (
+        struct.pack("=20sIIBxxxI12x", b"glibc-ld.so.cache1.1", len(entries), len(strings), 2, 0)
+        + b"".join(records)
+        + strings
+    )
 
 
 def driver_tree(root, *, with_cache=True):

@@ -13,7 +13,9 @@ def test_subnets_are_read_and_written():
     assert "172.20.16.0" not in Subnet.parse("172.20.0.0/20")
 
 
-@pytest.mark.parametrize("word", ["", "10.0.0.0", "10.0.0/8", "10.0.0.0/31", "10.0.0.0/x", "300.0.0.0/8", "fd00::/127", "fd00::x/64"])
+@pytest.mark.parametrize(
+    "word", ["", "10.0.0.0", "10.0.0/8", "10.0.0.0/31", "10.0.0.0/x", "300.0.0.0/8", "fd00::/127", "fd00::x/64"]
+)
 def test_what_is_no_subnet_is_refused(word):
     with pytest.raises(InvalidInput):
         Subnet.parse(word)

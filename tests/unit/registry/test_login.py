@@ -41,9 +41,11 @@ def test_a_helper_gets_the_secret_and_the_file_does_not(tmp_path, monkeypatch):
 
     assert login.store(str(tmp_path), "registry.example", WHO, {"PATH": f"{tmp_path}:/usr/bin:/bin"}) == "test"
 
-    assert json.loads(
-        (tmp_path / "store").read_text()
-    ) == {"ServerURL": "registry.example", "Username": "me", "Secret": "s3cret"}
+    assert json.loads((tmp_path / "store").read_text()) == {
+        "ServerURL": "registry.example",
+        "Username": "me",
+        "Secret": "s3cret",
+    }
     assert "s3cret" not in (tmp_path / "config.json").read_text()
     assert login.erase(str(tmp_path), "registry.example", {"PATH": f"{tmp_path}:/usr/bin:/bin"})
     assert (tmp_path / "erase").read_text() == "registry.example"
