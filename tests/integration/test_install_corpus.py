@@ -13,6 +13,7 @@ import os
 import shutil
 import stat
 import sys
+from importlib.metadata import version
 from importlib.util import MAGIC_NUMBER
 from pathlib import Path
 
@@ -40,7 +41,7 @@ WIDE = {
     "web": ("RUN pip install 'fastapi==0.115.0' 'uvicorn[standard]==0.30.6' gunicorn==22.0.0", DIRECT),
     "notebook": ("RUN pip install jupyterlab==4.2.5", DIRECT),
     "made and filled": ("RUN python -m venv /v && /v/bin/pip install flask==3.0.3 numpy==1.26.4", "run"),
-    "uv real": ("RUN pip install uv==0.5.0\nRUN uv pip install --system mlflow-skinny==2.16.2", DIRECT),
+    "uv real": (f"RUN pip install uv=={version('uv')}\nRUN uv pip install --system mlflow-skinny==2.16.2", DIRECT),
     "poetry itself": ("RUN pip install poetry==1.8.3", DIRECT),
 }
 Tree = dict[str, tuple[object, ...]]

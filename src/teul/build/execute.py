@@ -63,7 +63,7 @@ class BuildWorker:
     Args:
         contexts: trees by name; "context" is the main one.
         nodes: vertex digest → instruction, for the place of an error.
-        hold: protects a layer or an active snapshot from gc while this build lives (kind, name).
+        hold: protects layers or active snapshots from gc while this build lives (kind, names).
         network: lends the path of a network namespace for the length of a block, or "host"; for RUN's default.
         secrets: id → bytes, for `--mount=type=secret`.
         remote: fetches what ADD names by address.
@@ -86,7 +86,7 @@ class BuildWorker:
         cache: Cache,
         contexts: Mapping[str, Tree],
         nodes: Mapping[str, Node],
-        hold: Callable[[str, str], None],
+        hold: Callable[..., None],
         network: Callable[[], AbstractContextManager[str]],
         secrets: Mapping[str, bytes] | None = None,
         remote: RemoteSources | None = None,
@@ -222,8 +222,7 @@ class BuildWorker:
         key = f"build-{os.urandom(8).hex()}"
         parents = self.snapshots.resolve([Digest(item) for item in below.data["diff_ids"]])
         self.hold("snapshot", key)
-        for parent in parents:
-            self.hold("layer", parent)
+        self.hold("layer", *parents)
         folder = f"{build_folder(self.settings)}/{key}"
         os.makedirs(folder, mode=0o700)
         try:
@@ -534,8 +533,7 @@ class BuildWorker:
 
         self.own_namespace()
         layers = self.snapshots.resolve([Digest(item) for item in result.data["diff_ids"]])
-        for layer in layers:
-            self.hold("layer", layer)
+        self.hold("layer", *layers)
         key = f"build-view-{os.urandom(8).hex()}"
         self.hold("snapshot", key)
         folder = f"{build_folder(self.settings)}/{key}"

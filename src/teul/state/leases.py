@@ -31,11 +31,13 @@ class Lease:
         self._db = db
         self.id = lease_id
 
-    def add(self, kind: str, name: str) -> None:
-        """Protect one more thing; idempotent. Waits while a gc sweeps, so what is there afterwards stays there."""
-        self._db.execute(
-            "INSERT OR IGNORE INTO lease_items (lease, kind, name) VALUES (?, ?, ?)", (self.id, kind, name)
-        )
+    def add(self, kind: str, *names: str) -> None:
+        """Protect more things; idempotent. Waits while a gc sweeps, so what is there afterwards stays there."""
+        with self._db:
+            for name in names:
+                self._db.execute(
+                    "INSERT OR IGNORE INTO lease_items (lease, kind, name) VALUES (?, ?, ?)", (self.id, kind, name)
+                )
 
 
 @contextmanager

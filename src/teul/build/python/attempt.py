@@ -8,6 +8,8 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import threading
+from importlib import import_module
 
 from teul.build.python.as_of import as_day
 from teul.build.python.command import recognise
@@ -97,8 +99,6 @@ def attempt(
 
 
 def _attempt(stage: Stage, upper: str, installs: list[LockedInstall]) -> list[Piece] | Doubt:
-    from teul.build.python.direct import DirectInstall
-
     install = recognise(stage.op, env=stage.env)
     if isinstance(install, Doubt):
         return install
@@ -112,6 +112,8 @@ def _attempt(stage: Stage, upper: str, installs: list[LockedInstall]) -> list[Pi
             ):
                 return Doubt(text("`--mount=type={type},target={target}`", type=mount.type, target=mount.target))
         host = _host(stage)
+        ahead = threading.Thread(target=_load_ahead, name="teul-load", daemon=True)
+        ahead.start()
         resolution = _resolve(stage, install, python, tree, host, installs)
         if isinstance(resolution, Doubt):
             installs.clear()
@@ -119,8 +121,11 @@ def _attempt(stage: Stage, upper: str, installs: list[LockedInstall]) -> list[Pi
             if isinstance(asked, Doubt):
                 return asked
             resolution = asked
+        ahead.join()
         if resolution.removed:
             return Doubt(text("`{name}` below would be replaced", name=resolution.removed[0].name))
+        from teul.build.python.direct import DirectInstall
+
         doing = DirectInstall(
             resolution,
             snapshots=stage.worker.snapshots,
@@ -138,6 +143,12 @@ def _attempt(stage: Stage, upper: str, installs: list[LockedInstall]) -> list[Pi
             is_checked=bool(stage.env.get("SOURCE_DATE_EPOCH")),
         )
         return doing.install(upper)
+
+
+def _load_ahead() -> None:
+    """Import what installing needs while uv is waited for."""
+    for name in ("teul.build.python.direct", "teul.registry.transport", "zipfile"):
+        import_module(name)
 
 
 def _ask_pip(

@@ -44,8 +44,8 @@ from teul.solver.graph import digest_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from typing import BinaryIO, Protocol
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import Any, BinaryIO, Protocol
 
     from teul.build.python.values import Interpreter, Resolution, Wheel
     from teul.content import Store
@@ -92,7 +92,7 @@ class DirectInstall:
         snapshots: Snapshotter,
         store: Store,
         cache: Cache,
-        hold: Callable[[str, str], None],
+        hold: Callable[..., None],
         transport: Callable[[], Transport],
         run: RunInStage,
         read: Callable[[str], bytes | None],
@@ -142,7 +142,9 @@ class DirectInstall:
             raise UnusualWheel(text("what `{tool}` installs is not made without it", tool=self.resolution.installer))
         check_scheme(self.python, self.lower)
         items = [Item(wheel, self._key(wheel), number) for number, wheel in enumerate(self.resolution.wheels)]
-        new = [item for item in items if not self._is_known(item)]
+        rows = {item.key: self.cache.find(item.key) for item in items}
+        self.hold("layer", *(row["data"]["diff_ids"][0] for row in rows.values() if row is not None))
+        new = [item for item in items if not self._is_known(item, rows[item.key])]
         staging = ""
         if new:
             staging = self.snapshots.upper(self.scratch())
@@ -187,13 +189,11 @@ class DirectInstall:
             ]
         )
 
-    def _is_known(self, item: Item) -> bool:
-        row = self.cache.find(item.key)
+    def _is_known(self, item: Item, row: Mapping[str, Any] | None) -> bool:
         if row is None:
             return False
         data = row["data"]
         layer = Digest(data["diff_ids"][0])
-        self.hold("layer", layer)
         if not self.snapshots.touch(str(layer)):
             return False
         item.layer, item.is_own, item.size_bytes = layer, bool(data["own"]), int(data["size_bytes"])
@@ -384,11 +384,10 @@ class DirectInstall:
         pieces += [self._notes(members) for _, members in sorted(asked.items())]
         folders: set[str] = set()
         for item in items:
-            for path in item.files():
-                parent = os.path.dirname(path)
+            for parent in {path.rpartition("/")[0] for path in item.files()}:
                 while parent and parent not in folders:
                     folders.add(parent)
-                    parent = os.path.dirname(parent)
+                    parent = parent.rpartition("/")[0]
         return pieces, folders
 
     def _commit_again(self, item: Item) -> None:

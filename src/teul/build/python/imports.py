@@ -81,12 +81,14 @@ def together(group):
 left = jobs
 while left and time.monotonic() < deadline:
     found, late = together(left)
+    first = left[0]
     again = [job for job in left if found.get(job[0])]
     left = [job for job in left if job[0] not in found]
     if left and not late:
         again.append(left.pop(0))
     for job in again:
-        alone, late = together([job])
+        # Whoever was first in its process had that to itself.
+        alone, late = (found, late) if job == first else together([job])
         chain = alone.get(job[0], [] if late else [["died", "", []]])
         os.write(out, ("teul-import:" + json.dumps([job[0], chain]) + "\n").encode())
 """

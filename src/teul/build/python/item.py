@@ -6,7 +6,7 @@ import os
 import stat
 
 from teul.build.python.fetch import local_path
-from teul.build.python.wheel import asked_record, parse_record
+from teul.build.python.wheel import asked_record, recorded_paths
 from teul.errors import UnusualWheel, text
 
 TYPE_CHECKING = False
@@ -34,6 +34,7 @@ class Item:
         self.size_bytes = 0
         self.record = b""
         """Without what tells how it came to be installed."""
+        self._files: list[str] = []
 
     def __str__(self) -> str:
         return f"{self.wheel.name} {self.wheel.version}"
@@ -53,12 +54,21 @@ class Item:
 
     def files(self) -> list[str]:
         """All its files, RECORD and what is like it included, in the tree."""
-        made = [os.path.normpath(f"{self.site}/{path}") for path, _, _ in parse_record(self.record)]
-        if self.wheel.requested:
-            made.append(f"{self.dist_info}/REQUESTED")
-        if self.wheel.direct_url:
-            made.append(f"{self.dist_info}/direct_url.json")
-        return made
+        if not self._files:
+            site = self.site
+            made = [
+                # A long closure has tens of thousands, nearly all of them plain.
+                os.path.normpath(f"{site}/{path}")
+                if "/." in path or "//" in path or path[0] in "./" or path[-1] == "/"
+                else f"{site}/{path}"
+                for path in recorded_paths(self.record)
+            ]
+            if self.wheel.requested:
+                made.append(f"{self.dist_info}/REQUESTED")
+            if self.wheel.direct_url:
+                made.append(f"{self.dist_info}/direct_url.json")
+            self._files = made
+        return self._files
 
     def notes(self) -> dict[str, bytes]:
         """Path → content of RECORD and what goes with it."""
@@ -122,7 +132,7 @@ def check_files(items: Iterable[Item], lower: Lower) -> dict[str, bool]:
     def find(folder: str) -> bool:
         known = is_there.get(folder)
         if known is None:
-            parent = os.path.dirname(folder)
+            parent = folder.rpartition("/")[0]
             known = False
             if find(parent):
                 entry = lower.find(os.fsencode(folder))
@@ -137,7 +147,7 @@ def check_files(items: Iterable[Item], lower: Lower) -> dict[str, bool]:
         return known
 
     for path in owners:
-        parent = os.path.dirname(path)
+        parent = path.rpartition("/")[0]
         if path in is_there and find(path):
             raise UnusualWheel(text("`{path}` is there already", path=f"/{path}"))
         if find(parent):

@@ -50,6 +50,8 @@ _EARLY = re.compile(r"\d(?:a|b|rc)\d|\.dev[1-9]")
 """A package that asks for a pre-release of another: pip then takes any, uv none that the user did not name. Exact
 versions leave no choice; `.dev0` is how uv writes an open end.
 """
+_MISSING = ("not found in the", "needs to be downloaded", "network was disabled", "Network connectivity is disabled")
+"""Words of uv's explanations that say that it did not see all there is."""
 _DATELESS = re.compile(r"`(\S+)` is missing an upload date")
 
 
@@ -278,9 +280,16 @@ class Question:
         lines = [f"{name}>{chosen[name]}", *(f"{other}=={chosen[other]}" for other in sorted(asked & chosen.keys()))]
         self._write("above.in", "\n".join(lines) + "\n")
         output = ("--output-file", f"{self.folder}/pylock.above.toml", "--quiet")
-        done = self._run(["requirements.in", "--constraints", "constraints.in", "--constraints", "above.in", *output])
-        said = done.stderr.decode(errors="replace")
-        return done.exit_code != 0 and "No solution found" in said and "not found in the" not in said
+        question = ["requirements.in", "--constraints", "constraints.in", "--constraints", "above.in", *output]
+        # The pages were fetched a moment ago. Without a network uv only ever takes versions for missing, and says so.
+        for more in (("--offline",), ()):
+            done = self._run([*question, *more])
+            if done.exit_code == 0:
+                return False
+            said = " ".join(done.stderr.decode(errors="replace").split())
+            if "No solution found" in said and not any(words in said for words in _MISSING):
+                return True
+        return False
 
     def _newest_of_all(self, name: str, least: str) -> str:
         """The newest version from *least* on, pre-releases too; "" where uv finds none."""

@@ -289,6 +289,14 @@ def parse_record(record: bytes) -> list[tuple[str, str, str]]:
     return made
 
 
+def recorded_paths(record: bytes) -> list[str]:
+    """The paths of `parse_record`."""
+    if b'"' in record:
+        return [path for path, _, _ in parse_record(record)]
+    text = record.decode("utf-8", "surrogateescape").replace("\r\n", "\n")
+    return [line.partition(",")[0] for line in text.split("\n") if line]
+
+
 def format_record(rows: Sequence[tuple[str, str, str]], line_end: str = "\r\n") -> bytes:
     out = io.StringIO(newline="")
     csv.writer(out, lineterminator=line_end).writerows(sorted(rows))

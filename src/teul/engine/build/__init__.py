@@ -270,8 +270,8 @@ class Session:
                 )
                 self.events(Warn("", "bootstrapped-base", message, node.span(base.reference)))
 
-    def _hold(self, kind: str, name: str) -> None:
-        """Protect something from gc; the lease begins with the first thing, so a build that finds all writes nothing."""
+    def _hold(self, kind: str, *names: str) -> None:
+        """Protect things from gc; the lease begins with the first thing, so a build that finds all writes nothing."""
         from teul.state.db import Database
         from teul.state.leases import lease
 
@@ -282,7 +282,7 @@ class Session:
                 self._held.callback(self._lease_db.close)
                 self._lease = self._held.enter_context(lease(self._lease_db))
                 sweep(self.engine, self._lease_db)
-            self._lease.add(kind, name)
+            self._lease.add(kind, *names)
 
     def skip(self, vertex: Vertex) -> bool:
         if isinstance(vertex.op, ops.Base):

@@ -130,3 +130,19 @@ def test_what_the_stage_writes_is_not_trusted() -> None:
     lines = ["teul-import:[1]", "teul-import:nonsense", "x", "teul-import:" + json.dumps(["a", [["E", "m", ["/f"]]]])]
 
     assert failures("\n".join(lines).encode()) == {"a": [("E", "m", ["/f"])]}
+
+
+def test_only_what_failed_after_others_is_imported_again(tmp_path: Path) -> None:
+    """The first of a process had it to itself; whoever comes after a failure may have failed because of it."""
+    for name, words in (("first", "1 / 0"), ("second", ""), ("third", "1 / 0")):
+        note = f"open({str(tmp_path / 'imported')!r}, 'a').write('{name} ')\n{words}\n"
+        (tmp_path / f"{name}.py").write_text(note)
+    candidates = [Candidate(name=name, modules=(name,), key=()) for name in ("first", "second", "third")]
+    done = subprocess.run(
+        [sys.executable, *arguments(candidates)], cwd=tmp_path, env={"PYTHONPATH": str(tmp_path)},
+        stdout=subprocess.PIPE, check=True,
+    )  # fmt: skip
+
+    found = failures(done.stdout)
+    assert {name: chain[0][0] for name, chain in found.items()} == dict.fromkeys(("first", "third"), "ZeroDivisionError")
+    assert (tmp_path / "imported").read_text().split() == ["first", "second", "third", "third"]

@@ -140,6 +140,7 @@ def test_one_package_whose_newer_versions_are_impossible(stage: Stage) -> None:
     stage.index.add(*make_wheel("one", "2.0", requires=("low>=2",)))
     stage.index.add(*make_wheel("user", "1.0", requires=("one", "low<2")))
     assert show(stage.resolve("pip install user")) == "low==1.5 one==1.0 *user==1.0"
+    assert [stage.index.asked.count(f"/simple/{name}/") for name in ("low", "one", "user")] == [1, 1, 1]
 
 
 def test_a_pre_release_that_a_package_asks_for_is_a_doubt(stage: Stage) -> None:
