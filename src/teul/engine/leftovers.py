@@ -1,12 +1,8 @@
-"""What a crash, a lost database or somebody's `rm -r` left of containers and networks: found, and taken away.
-
-Younger things than `GRACE_S` may belong to a command that is still at work, and are none.
-"""
+"""What a crash, a lost database or somebody's `rm -r` left of containers and networks: found, and taken away."""
 
 from __future__ import annotations
 
 import os
-import time
 
 from teul.errors import text
 from teul.snapshots import Finding
@@ -17,18 +13,17 @@ if TYPE_CHECKING:
 
     from teul.engine import Engine
 
-GRACE_S = 60.0
-
 
 def find(engine: Engine) -> Iterator[Finding]:
     """Folders of containers that are not known, their run folders, bridges of networks that are not known."""
     from teul.engine import networks
+    from teul.engine.containers.lookup import names_in, without_row
 
-    known = _known(engine)
     for code, folder in _places(engine):
-        for name in _names(folder):
+        for name in sorted(without_row(engine, names_in(folder))):
             path = f"{folder}/{name}"
-            if name not in known and _is_old(path):
+            # A removal holds the lock; what it has taken away meanwhile is none.
+            if os.path.exists(path) and not _is_locked(f"{engine.settings.containers}/{name}"):
                 yield Finding(code, name, text("`{path}` belongs to no container", path=path))
     for bridge in networks.leftovers(engine):
         yield Finding("bridge-stray", bridge, text("bridge `{name}` belongs to no network", name=bridge))
@@ -37,6 +32,7 @@ def find(engine: Engine) -> Iterator[Finding]:
 def mend(engine: Engine) -> list[Finding]:
     """Take away what `find` finds; returns what was there."""
     from teul.engine import networks
+    from teul.engine.containers.lookup import folder_of, reread
     from teul.host.fs import FolderLock, remove_tree
 
     found = list(find(engine))
@@ -46,13 +42,15 @@ def mend(engine: Engine) -> list[Finding]:
             continue
         path = f"{places[finding.code]}/{finding.subject}"
         try:
-            lock = FolderLock.take(path, wait=False)
+            # The container's own folder, which every command on it locks, may be gone already.
+            kept = folder_of(engine, finding.subject)
+            lock = FolderLock.take(kept if os.path.isdir(kept) else path, wait=False)
         except FileNotFoundError:
             continue
         if lock is None:
             continue
         with lock:
-            if finding.subject in _known(engine):
+            if reread(engine, finding.subject) is not None:
                 continue
             if finding.code == "run-folder-stray" and os.path.isdir(f"{engine.driver.root}/{finding.subject}"):
                 engine.driver.delete(finding.subject, force=True)
@@ -69,21 +67,14 @@ def _places(engine: Engine) -> tuple[tuple[str, str], ...]:
     )
 
 
-def _known(engine: Engine) -> set[str]:
-    from teul.state import containers
+def _is_locked(folder: str) -> bool:
+    from teul.host.fs import FolderLock
 
-    return {row[0] for row in containers.every(engine.db)}
-
-
-def _names(folder: str) -> list[str]:
     try:
-        return sorted(os.listdir(folder))
+        lock = FolderLock.take(folder, wait=False)
     except FileNotFoundError:
-        return []
-
-
-def _is_old(path: str) -> bool:
-    try:
-        return time.time() - os.stat(path).st_mtime > GRACE_S
-    except OSError:
         return False
+    if lock is None:
+        return True
+    lock.release()
+    return False

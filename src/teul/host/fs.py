@@ -5,6 +5,7 @@ Must not know what the files mean. `ctypes` is imported where it is used: it cos
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 
@@ -187,9 +188,10 @@ def remove_tree(path: str) -> None:
                 else:
                     _ignore_missing(os.unlink, name, at)
                 return
-            except FileNotFoundError:
-                # Another remover was in the same tree and took away the folder that we stood in: look again.
-                if attempt == REMOVAL_ATTEMPTS - 1:
+            except OSError as error:
+                # Another was in the same tree: it took away the folder that we stood in, or wrote into one that was
+                # empty. Look again.
+                if error.errno not in (errno.ENOENT, errno.ENOTEMPTY) or attempt == REMOVAL_ATTEMPTS - 1:
                     raise
     finally:
         os.close(at)

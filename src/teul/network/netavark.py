@@ -9,7 +9,8 @@ Four observations that the engine rests on:
    takes exactly these away, complains that there is no interface, and leaves the bridge up, which saves the next
    container of the network 130 ms. An endpoint without both needs no teardown at all.
 3. aardvark-dns 1.4 listens for SIGHUP anew each time that it has read its folder; one that comes in between is lost, and
-   the server stays, with nothing to serve. `end_idle_dns` sends another.
+   the server stays, with nothing to serve, or does not know who has come. `end_idle_dns` sends another, and so does
+   `teul.network.answers`, which waits until a container's names are answered for.
 4. A network goes, bridge, rules and all, with a teardown in a namespace that has the last interface on it.
 """
 
@@ -222,6 +223,7 @@ class Setup:
     """A set-up under way in the namespace behind *descriptor*; `wait` for it before anything runs in there."""
 
     def __init__(self, folder: str, options: Mapping[str, Any], descriptor: int) -> None:
+        self.options = options
         self._argv = _argv(folder, "setup", descriptor)
         self._mark = f"{folder}/{UNDER_WAY}/{os.getpid()}.{descriptor}"
         os.makedirs(f"{folder}/{UNDER_WAY}", mode=0o700, exist_ok=True)
@@ -326,27 +328,37 @@ def end_idle_dns(folder: str) -> None:
 
     SIGHUP and not SIGTERM: a container that comes this moment has its names read.
     """
-    names = f"{folder}/aardvark-dns"
     for _ in range(DNS_ATTEMPTS):
         try:
-            if any(name != DNS_PID for name in os.listdir(names)):
+            if any(name != DNS_PID for name in os.listdir(f"{folder}/aardvark-dns")):
                 return
-            with open(f"{names}/{DNS_PID}", "rb") as file:
-                pid = int(file.read())
-            server = os.pidfd_open(pid)
-        except (OSError, ValueError):
+        except OSError:
             return
-        try:
-            poll = select.poll()
-            poll.register(server, select.POLLIN)
-            # The tear-down has told it already, mostly in time.
-            if poll.poll(DNS_PAUSE_MS) or not _is_dns(pid, names):
-                return
-            signal.pidfd_send_signal(server, signal.SIGHUP)
-        except (ProcessLookupError, ValueError):
+        # The tear-down has told it already, mostly in time.
+        if not remind_dns(folder, wait_ms=DNS_PAUSE_MS):
             return
-        finally:
-            os.close(server)
+
+
+def remind_dns(folder: str, *, wait_ms: int = 0) -> bool:
+    """Let the DNS server read its folder again, unless it ends within *wait_ms*; False when there is none (any more)."""
+    names = f"{folder}/aardvark-dns"
+    try:
+        with open(f"{names}/{DNS_PID}", "rb") as file:
+            pid = int(file.read())
+        server = os.pidfd_open(pid)
+    except (OSError, ValueError):
+        return False
+    try:
+        poll = select.poll()
+        poll.register(server, select.POLLIN)
+        if poll.poll(wait_ms) or not _is_dns(pid, names):
+            return False
+        signal.pidfd_send_signal(server, signal.SIGHUP)
+    except ProcessLookupError:
+        return False
+    finally:
+        os.close(server)
+    return True
 
 
 def forget_names(folder: str, network: str) -> None:

@@ -180,7 +180,10 @@ def monitor_pid(bundle: str) -> int:
 
 
 def is_there(bundle: str, id: str) -> bool:  # noqa: A002
-    """Whether a monitor of container *id* lives, of this or of an earlier start."""
+    """Whether a monitor of container *id* lives, of this or of an earlier start.
+
+    At its end it becomes its exit command, which writes nothing into the bundle and is none any more.
+    """
     for name in (STAGE_PID, "conmon.pid"):
         pid = _number(f"{bundle}/{name}")
         if not pid:
@@ -190,7 +193,7 @@ def is_there(bundle: str, id: str) -> bool:  # noqa: A002
                 words = file.read().split(b"\0")
         except OSError:
             continue
-        if id.encode() in words:
+        if id.encode() in words and b"--cid" in words:
             return True
     return False
 

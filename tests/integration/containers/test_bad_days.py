@@ -11,6 +11,7 @@ from suites.containers import NAME, add_busybox, held
 from teul.engine import containers, leftovers, networks, system, volumes
 from teul.engine.resetting import reset
 from teul.errors import InvalidInput, TeulError
+from teul.host.fs import FolderLock
 from teul.network import netavark
 from teul.runtime import monitor
 from teul.runtime.driver import Driver
@@ -192,9 +193,9 @@ def test_fsck_finds_leftovers_and_mends_them(box):
     subprocess.run(["ip", "link", "add", bridge, "type", "bridge"], check=True)
     for path in (folder, bundle):
         os.makedirs(path)
-        os.utime(path, (1, 1))
-    fresh = f"{box.engine.settings.containers}/{'ef' * 32}"
-    os.makedirs(fresh)
+    removing = f"{box.engine.settings.containers}/{'ef' * 32}"
+    os.makedirs(removing)
+    lock = FolderLock.take(removing)
 
     assert sorted(finding.code for finding in system.fsck(box.engine)) == [
         "bridge-stray", "container-folder-stray", "run-folder-stray",
@@ -203,7 +204,8 @@ def test_fsck_finds_leftovers_and_mends_them(box):
     assert len(leftovers.mend(box.engine)) == 3
     assert system.fsck(box.engine) == []
     assert not os.path.exists(f"/sys/class/net/{bridge}")
-    assert os.path.exists(fresh)
+    assert os.path.exists(removing)
+    lock.release()
 
 
 def test_a_reset_ends_everything_and_keeps_what_is_stored(box):

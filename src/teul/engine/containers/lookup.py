@@ -12,7 +12,7 @@ from teul.state.leases import process_start
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from dataclasses import replace
     from typing import Any
 
@@ -124,3 +124,23 @@ def _nearest(engine: Engine, name: str) -> str:
 
 def has_folder(engine: Engine, container: str) -> bool:
     return os.path.isdir(folder_of(engine, container))
+
+
+def without_row(engine: Engine, names: Iterable[str]) -> set[str]:
+    """Of the *names* of containers' folders, those that no container has.
+
+    Whoever makes a container makes its folder and its row in one transaction: one that is under way now is waited for.
+    """
+    left = set(names).difference(row[0] for row in rows.every(engine.db))
+    if not left:
+        return left
+    with engine.db:
+        return left.difference(row[0] for row in rows.every(engine.db))
+
+
+def names_in(folder: str) -> list[str]:
+    """The names in *folder*; none when it is not there."""
+    try:
+        return os.listdir(folder)
+    except FileNotFoundError:
+        return []

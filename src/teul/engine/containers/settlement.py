@@ -10,12 +10,22 @@ import os
 import time
 
 from teul.containers import CREATED, EXITED, RESTARTING, RUNNING
-from teul.engine.containers.lookup import bundle_of, change, folder_of, has_monitor, is_alive, reread
+from teul.engine.containers.lookup import (
+    bundle_of,
+    change,
+    folder_of,
+    has_monitor,
+    is_alive,
+    names_in,
+    reread,
+    without_row,
+)
 from teul.engine.event_log import emit, emit_container
 from teul.errors import TeulError
 from teul.host.fs import FolderLock, crash_point, remove_tree
 from teul.runtime import monitor
 from teul.state import containers as rows
+from teul.state import networks as network_rows
 from teul.state.leases import process_start
 
 TYPE_CHECKING = False
@@ -30,7 +40,6 @@ else:
 
 MONITOR_GRACE_S = 5.0
 """How long a monitor may take to write down how its container ended."""
-CREATION_GRACE_S = 60.0
 STATE_FILES = ("state.json", "status")
 """What a runtime writes (runc, crun) once it can end what it creates."""
 ATTENDED = "attended"
@@ -160,17 +169,19 @@ def settle_all(engine: Engine) -> None:
             settle(engine, container.id)
         else:
             running.add(container.id)
-    for name in _names(f"{engine.settings.run_root}/containers"):
+    for name in names_in(f"{engine.settings.run_root}/containers"):
         if name not in running:
             _sweep(engine, name)
-    known = {row[0] for row in rows.every(engine.db)}
-    for name in _names(engine.settings.containers):
-        if name not in known:
-            _sweep_folder(engine, name)
+    for name in without_row(engine, names_in(engine.settings.containers)):
+        _sweep_folder(engine, name)
     if os.path.isdir(f"{engine.settings.run_root}/volumes"):
         from teul.engine import volumes
 
         volumes.sweep(engine)
+    if network_rows.orphans(engine.db):
+        from teul.engine import networks
+
+        networks.sweep(engine)
 
 
 def _sweep_created(engine: Engine, container: Container) -> None:
@@ -201,29 +212,22 @@ def end_leftovers(engine: Engine, container: str) -> None:
         time.sleep(0.005)
     if os.path.isdir(state):
         engine.driver.delete(container, force=True)
-
-
-def _names(folder: str) -> list[str]:
-    try:
-        return os.listdir(folder)
-    except FileNotFoundError:
-        return []
+        # What it writes at its end would come into a bundle that is being removed, or is the next start's.
+        while monitor.is_there(bundle, container) and time.monotonic() < deadline + MONITOR_GRACE_S:
+            time.sleep(0.005)
 
 
 def _sweep_folder(engine: Engine, container: str) -> None:
-    """Remove a folder that has no row: of a creation or a removal that was killed; a young one may be getting its row."""
+    """Remove a folder that has no row: of a creation or a removal that was killed."""
     folder = folder_of(engine, container)
     try:
-        if time.time() - os.stat(folder).st_mtime < CREATION_GRACE_S:
-            return
         lock = FolderLock.take(folder, wait=False)
     except FileNotFoundError:
         return
     if lock is None:
         return
     with lock:
-        if reread(engine, container) is None:
-            remove_tree(folder)
+        remove_tree(folder)
 
 
 def _sweep(engine: Engine, container: str) -> None:

@@ -63,6 +63,10 @@ class Joined:
         setup, self.setup = self.setup, None
         said = setup.wait()
         crash_point("network-joined")
+        if any(network.dns for network in self.networks):
+            from teul.network.answers import wait_for_names
+
+            wait_for_names(f"{self._engine.settings.run_root}/networks", setup.options, self.namespace)
         has_rules(self._engine, self.networks)
         self._unlock()
         self.places = tuple(

@@ -176,6 +176,10 @@ def _set_up(engine: Engine, container: Container, network: Network, place: Endpo
         try:
             said = netavark.Setup(f"{engine.settings.run_root}/networks", options, descriptor).wait()
             crash_point("network-connected")
+            if network.dns:
+                from teul.network.answers import wait_for_names
+
+                wait_for_names(f"{engine.settings.run_root}/networks", options, descriptor)
             has_rules(engine, [network])
         finally:
             os.close(descriptor)
