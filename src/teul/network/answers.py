@@ -7,7 +7,6 @@ aardvark-dns 1.4 listens for SIGHUP anew each time that it has read its folder, 
 from __future__ import annotations
 
 import errno
-import os
 import select
 import time
 
@@ -40,7 +39,8 @@ def wait_for_names(folder: str, options: Mapping[str, Any], descriptor: int) -> 
     if not asked or not find_netavark()[1]:
         return True
     question = query(f"{options['container_id'][:12]}.{SEARCH_DOMAIN}")
-    return all([_wait(folder, question, server, address, descriptor) for server, address in asked])
+    answered = [_wait(folder, question, server, address, descriptor) for server, address in asked]
+    return all(answered)
 
 
 def query(name: str) -> bytes:
