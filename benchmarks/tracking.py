@@ -158,8 +158,8 @@ def fill_ours(location: str, folder: str, experiment: str) -> None:
     from teul.ml.tracking import TrackingStore, metrics
     from teul.ml.tracking.values import Metric
 
-    root = f"{folder}/state/artifacts"
-    with TrackingStore.open(location or f"{folder}/state/tracking.db", artifacts_root=root) as store, store.db.write():
+    path = location or f"{folder}/state/tracking.db"
+    with TrackingStore.open(path, root=f"{folder}/state") as store, store.db.write():
         for number in range(RUNS):
             run = store.create_run(experiment, start_time=number).id
             pairs = [(f"k{index}", str(number)) for index in range(5)]

@@ -29,7 +29,8 @@ ENVIRONMENT = {
     "SOURCE_DATE_EPOCH": "seconds since 1970 for everything a build writes; default 315532800 (1980-01-01)",
     "NO_COLOR": "when set and not empty, no colour",
     "TEUL_TRACKING_STORE": "postgresql://USER@HOST/DATABASE of a team's tracking store; default: a file in TEUL_ROOT",
-    "TEUL_TRACKING_ARTIFACTS": "the folder of that store's artifacts, the same for all of its servers",
+    "TEUL_TRACKING_ARTIFACTS": "a folder for that store's artifacts that all of its servers mount; default: the content"
+    " store in TEUL_ROOT",
     "MLFLOW_TRACKING_URI": "a tracking server to use instead of teul's own",
 }
 """Name → meaning; the reference page is generated from this."""
@@ -67,7 +68,7 @@ class Settings:
     tracking_store: str = ""
     """URL of the team's tracking database in PostgreSQL; empty: `tracking_database`."""
     tracking_artifacts: str = ""
-    """Folder of the artifacts of the tracking store."""
+    """Folder of the artifacts of that store; empty: they lie in `layout`, among the blobs of images."""
     environ: Mapping[str, str] | None = None
     """The environment as given, for what must be handed on (proxies, CA bundle, pip settings)."""
 
@@ -85,6 +86,7 @@ class Settings:
             environ.get("TEUL_LANG") or environ.get("LC_ALL") or environ.get("LC_MESSAGES") or environ.get("LANG") or ""
         )
         epoch = environ.get("SOURCE_DATE_EPOCH", "")
+        artifacts = environ.get("TEUL_TRACKING_ARTIFACTS", "")
         return cls(
             root=root,
             run_root=f"{run_base}/{Digest.of(os.fsencode(root)).hex[:8]}",
@@ -96,7 +98,7 @@ class Settings:
             docker_config=environ.get("DOCKER_CONFIG") or f"{home}/.docker",
             driver_root=environ.get("TEUL_DRIVER_ROOT") or "/",
             tracking_store=environ.get("TEUL_TRACKING_STORE", ""),
-            tracking_artifacts=os.path.abspath(environ.get("TEUL_TRACKING_ARTIFACTS") or f"{root}/artifacts"),
+            tracking_artifacts=os.path.abspath(artifacts) if artifacts else "",
             environ=dict(environ),
         )
 
@@ -128,6 +130,11 @@ class Settings:
     @property
     def tracking_database(self) -> str:
         return f"{self.root}/tracking.db"
+
+    @property
+    def tracking_stores(self) -> str:
+        """Folder with a file for each tracking store whose artifacts lie in `layout`, named as the store's id."""
+        return f"{self.root}/tracking-stores"
 
     @property
     def has_tracking(self) -> bool:

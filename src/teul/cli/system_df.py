@@ -40,9 +40,20 @@ def run(arguments: Arguments, context: Context) -> int:
     if arguments.flag("verbose"):
         _show_details(context, template)
         return 0
-    records = [_record(usage) for usage in disk_usage(context.engine)]
+    records = [_record(usage) for usage in (*disk_usage(context.engine), *_artifact_usage(context))]
     context.print(render_records(template, HEADINGS, records))
     return 0
+
+
+def _artifact_usage(context: Context) -> list[Usage]:
+    """A fifth line, where a tracking store has artifacts. What an image needs too stands in both lines."""
+    if not context.settings.has_tracking:
+        return []
+    from teul.engine.system import Usage
+    from teul.ml.tracking.keeping import usage
+
+    count, named, size_bytes, loose_bytes = usage(context.settings)
+    return [Usage("Artifacts", count, named, size_bytes, loose_bytes)] if count else []
 
 
 def _record(usage: Usage) -> dict[str, object]:

@@ -7,6 +7,8 @@ from teul.errors import text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from teul.cli.context import Context
     from teul.cli.flags import Arguments
     from teul.snapshots import Finding
@@ -23,14 +25,13 @@ FLAGS = (
 def run(arguments: Arguments, context: Context) -> int:
     from teul.engine.system import fsck
 
-    findings = [
-        *fsck(
-            context.engine,
-            is_deep=arguments.flag("deep"),
-            events=context.sink("quiet" if arguments.flag("quiet") else "auto"),
-        ),
-        *_check_artifacts(context),
-    ]
+    findings = fsck(
+        context.engine,
+        is_deep=arguments.flag("deep"),
+        events=context.sink("quiet" if arguments.flag("quiet") else "auto"),
+    )
+    damaged = {finding.subject: str(finding.message) for finding in findings if finding.code == "blob-damaged"}
+    findings += _check_artifacts(context, damaged)
     if arguments.string("format"):
         from teul.cli.templates import render_records
 
@@ -58,7 +59,7 @@ def run(arguments: Arguments, context: Context) -> int:
     return 0
 
 
-def _check_artifacts(context: Context) -> list[Finding]:
+def _check_artifacts(context: Context, damaged: Mapping[str, str]) -> list[Finding]:
     """The engine is below tracking and cannot know of its artifacts."""
     if not context.settings.has_tracking:
         return []
@@ -68,5 +69,5 @@ def _check_artifacts(context: Context) -> list[Finding]:
     with TrackingStore.of(context.settings) as store:
         return [
             Finding("artifact-damaged", path, text("artifact `{path}`: {reason}", path=path, reason=reason))
-            for path, reason in store.check()
+            for path, reason in store.check(damaged)
         ]

@@ -38,6 +38,8 @@ def run(arguments: Arguments, context: Context) -> int:
         context, is_all=is_all, with_volumes=with_volumes, words=words
     ):
         return 0
+    # Artifacts have no labels and no age of their own: a prune of some things leaves them.
+    artifact_bytes = 0 if wanted else _let_go_of_artifacts(context)
     pruned = prune(
         context.engine,
         is_all=is_all,
@@ -46,20 +48,20 @@ def run(arguments: Arguments, context: Context) -> int:
         events=context.sink(),
     )
     _show(pruned, context)
-    # Artifacts have no labels and no age of their own: a prune of some things leaves them.
-    artifact_bytes = 0 if wanted else _prune_artifacts(context)
     context.print(f"Total reclaimed space: {human_size(pruned.size_bytes + artifact_bytes)}")
     return 0
 
 
-def _prune_artifacts(context: Context) -> int:
-    """Bytes of artifacts that no run names any more: the engine is below tracking and cannot know of them."""
-    if not context.settings.has_tracking:
-        return 0
-    from teul.ml.tracking import TrackingStore
+def _let_go_of_artifacts(context: Context) -> int:
+    """What no run names any more is left to the engine's gc; bytes of it that were in folders of their own, and freed.
 
-    with TrackingStore.of(context.settings) as store:
-        _, size_bytes = store.collect()
+    The engine is below tracking and cannot know of it.
+    """
+    from teul.ml.tracking.keeping import let_go
+
+    size_bytes, failures = let_go(context.settings)
+    for failure in failures:
+        context.say(text("artifacts are left as they are: {reason}", reason=context.translate(failure)))
     return size_bytes
 
 

@@ -23,6 +23,7 @@ def run(arguments: Arguments, context: Context) -> int:
     from teul.cli.positionals import expect
     from teul.cli.tracking_token_create import seconds
     from teul.cli.units import human_size
+    from teul.engine.system import collect
     from teul.ml.promotion import who
     from teul.ml.tracking import TrackingStore
 
@@ -37,6 +38,8 @@ def run(arguments: Arguments, context: Context) -> int:
             older_than_s=seconds(older_than) if older_than else 0, run_ids=runs, is_dry=is_dry, who=who()
         )
         freed = 0 if is_dry else store.collect()[1]
+    if not is_dry:
+        freed += collect(context.engine, events=context.sink("quiet")).size_bytes
     for kind, ids in (("run", made.runs), ("experiment", made.experiments), ("model", made.models)):
         for item in ids:
             context.print(f"{kind}  {item}")

@@ -18,7 +18,7 @@ from teul.oci.digest import Digest, new_sha256
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from types import TracebackType
     from typing import BinaryIO
 
@@ -31,8 +31,10 @@ EMPTY_INDEX = b'{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.
 class LocalStore:
     """Blobs below `<root>/blobs/sha256`; safe for several processes and threads at once."""
 
-    def __init__(self, root: str) -> None:
+    def __init__(self, root: str, *, before_commit: Callable[[Digest], object] | None = None) -> None:
+        """*before_commit* gets each digest before it is looked up as present, so that gc may be told of it first."""
         self.root = root
+        self._before_commit = before_commit
         self._blobs = f"{root}/blobs/sha256"
         self._ingest = f"{root}/ingest"
 
@@ -41,7 +43,7 @@ class LocalStore:
 
         When another living writer holds the same key, this one starts afresh beside it; the first commit wins.
         """
-        self._make()
+        self.make()
         lock = None
         path = ""
         if key:
@@ -57,6 +59,7 @@ class LocalStore:
     def put(self, data: bytes) -> Digest:
         """Ingest and commit small content; content that is here already is not written again."""
         digest = Digest.of(data)
+        self._announce(digest)
         if self._touch(digest):
             return digest
         with self.ingest(expected=digest, size_bytes=len(data)) as writer:
@@ -157,6 +160,10 @@ class LocalStore:
     def _path(self, digest: Digest) -> str:
         return f"{self._blobs}/{digest.hex}"
 
+    def _announce(self, digest: Digest) -> None:
+        if self._before_commit is not None:
+            self._before_commit(digest)
+
     def _touch(self, digest: Digest) -> bool:
         """Say that the blob was wanted again just now (gc spares what is younger than a living lease)."""
         try:
@@ -165,7 +172,8 @@ class LocalStore:
             return False
         return True
 
-    def _make(self) -> None:
+    def make(self) -> None:
+        """The folders of the layout; every ingest makes them too."""
         if os.path.exists(f"{self.root}/oci-layout"):
             return
         os.makedirs(self._blobs, mode=0o700, exist_ok=True)
@@ -250,6 +258,7 @@ class LocalWriter:
         if self._expected is not None and digest != self._expected:
             self._discard()
             raise DigestMismatch(self._expected, digest)
+        self._store._announce(digest)
         if self._store._touch(digest):
             self._discard()
             return Info(digest, self._offset)

@@ -1,8 +1,8 @@
 """Keeping house: `collect` (gc by mark and sweep), `prune`, `fsck`, `disk_usage`.
 
-1. What is kept: what images, containers and the cache name, what living leases name, and whatever is younger than the
-   oldest living lease (see `teul.state.leases`). Mark and sweep happen inside one write transaction, so nobody gives a
-   name to content between the two; whoever waited looks again and finds it gone, or kept.
+1. What is kept: what images, containers, the cache and tracking stores name, what living leases name, and whatever is
+   younger than the oldest living lease (see `teul.state.leases`). Mark and sweep happen inside one write transaction,
+   so nobody gives a name to content between the two; whoever waited looks again and finds it gone, or kept.
 2. Within the transaction only names go: rows of layers, links of blobs. Folders go afterwards, by `Snapshotter.sweep`.
 3. An active snapshot that nobody owns is what a killed command left. It gets `ORPHAN_GRACE_S`, because a command makes
    the snapshot before the row that owns it.
@@ -19,8 +19,8 @@ from teul.events import Step, Warn, silent
 from teul.host.fs import crash_point
 from teul.oci.digest import Digest
 from teul.snapshots import Finding
+from teul.state import artifacts, leases, roots
 from teul.state import content as content_rows
-from teul.state import leases, roots
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,6 +42,8 @@ class Reclaimed:
     layers: tuple[str, ...] = ()
     snapshots: tuple[str, ...] = ()
     size_bytes: int = 0
+    unlisted: tuple[str, ...] = ()
+    """Tracking stores because of which no blobs were removed: nobody knows what they need."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,14 @@ def collect(engine: Engine, *, events: Sink = silent) -> Reclaimed:
     events(Step("gc", text("removing what nothing needs"), "started"))
     try:
         reclaimed = _collect(engine)
+        for store in reclaimed.unlisted:
+            events(
+                Warn(
+                    "gc",
+                    "tracking-unlisted",
+                    text("what tracking store `{store}` keeps is not known: no blobs are removed", store=store),
+                )
+            )
     except BaseException as error:
         events(Step("gc", text("removing what nothing needs"), "failed", error=str(error)))
         raise
@@ -101,6 +111,7 @@ def _collect(engine: Engine) -> Reclaimed:
     orphans: list[str] = []
     freed = 0
     with db:
+        unlisted = unlisted_stores(engine)
         marked = mark(engine)
         oldest = leases.oldest_ns(db)
 
@@ -119,7 +130,8 @@ def _collect(engine: Engine) -> Reclaimed:
             snapshots.forget(layer.name)
             layers.append(layer.name)
         crash_point("gc-marked")
-        for info in store.walk():
+        # A tracking store whose list is missing may need any of the blobs.
+        for info in () if unlisted else store.walk():
             if info.digest in marked.blobs or is_young(store.used_ns(info.digest)):
                 continue
             store.remove(info.digest)
@@ -131,11 +143,21 @@ def _collect(engine: Engine) -> Reclaimed:
                 content_rows.remove_compressed(db, form.digest)
     crash_point("gc-swept")
     freed += snapshots.sweep() + store.sweep_ingests()
-    return Reclaimed(tuple(blobs), tuple(layers), tuple(orphans), freed)
+    return Reclaimed(tuple(blobs), tuple(layers), tuple(orphans), freed, unlisted)
+
+
+def unlisted_stores(engine: Engine) -> tuple[str, ...]:
+    """Tracking stores that have artifacts among the blobs, and no list of them in the database (see `ml.tracking`)."""
+    try:
+        names = os.listdir(engine.settings.tracking_stores)
+    except FileNotFoundError:
+        return ()
+    known = artifacts.stores(engine.db)
+    return tuple(sorted(name for name in names if name not in known and not name.endswith(".tmp")))
 
 
 def mark(engine: Engine) -> Marked:
-    """All that images, containers, the cache and living leases need."""
+    """All that images, containers, the cache, artifacts and living leases need."""
     blobs: set[str] = set()
     diff_ids: set[str] = set()
     layers: set[str] = set()
@@ -145,7 +167,7 @@ def mark(engine: Engine) -> Marked:
         if manifest:
             blobs.add(manifest)
             _mark_manifest(engine, manifest, blobs)
-    blobs |= roots.repository_digests(engine.db)
+    blobs |= roots.repository_digests(engine.db) | artifacts.listed(engine.db)
     owners = roots.containers(engine.db)
     for _, image, _ in owners:
         blobs.add(image)

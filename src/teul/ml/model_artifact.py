@@ -215,7 +215,7 @@ def pull(
     from teul.state.leases import lease
 
     source = Reference.parse(reference)
-    with open_client(engine) as client, lease(engine.db):
+    with open_client(engine) as client, lease(engine.db) as held:
         document = client.manifest(source)
         digest = document.descriptor.digest
         files, facts = _read(client, source, document.data, reference)
@@ -224,6 +224,7 @@ def pull(
         if found is not None:
             return Pulled(found, digest, False)
         for path, descriptor in files.items():
+            held.add("blob", descriptor.digest)
             _fetch(client, source, path, descriptor, tracking, events)
         return Pulled(_register(tracking, wanted, files, facts, source, digest, who), digest, True)
 

@@ -21,7 +21,7 @@ else:
     # The package around it adds adapters for dates, which no table here has, and 2 ms to every command.
     import _sqlite3 as sqlite3
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 """Number of the last migration in `teul.state.migrations`."""
 BUSY_TIMEOUT_S = 30
 

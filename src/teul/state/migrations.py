@@ -90,7 +90,18 @@ CREATE TABLE deployments (           -- what served when and why: append-only
 CREATE INDEX deployments_project ON deployments(project, number);
 """
 
-MIGRATIONS = (CONTENT, IMAGES, CONTAINERS, CACHE, PROJECTS)
+ARTIFACTS = """
+CREATE TABLE tracking_stores (       -- whose artifacts lie among our blobs; with a row here, all its roots are known
+  id TEXT PRIMARY KEY, location TEXT NOT NULL
+) STRICT;
+CREATE TABLE artifact_roots (        -- at least what the store gives a name to; more only until it is compared again
+  store TEXT NOT NULL REFERENCES tracking_stores(id) ON DELETE CASCADE, digest TEXT NOT NULL,
+  PRIMARY KEY (store, digest)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX artifact_roots_digest ON artifact_roots(digest);
+"""
+
+MIGRATIONS = (CONTENT, IMAGES, CONTAINERS, CACHE, PROJECTS, ARTIFACTS)
 
 
 def migrate(database: Database) -> None:

@@ -77,6 +77,10 @@ MESSAGES = {
     "image `{id}`: its manifest `{digest}` is missing": "이미지 `{id}`: 매니페스트 `{digest}`이(가) 없습니다",
     "container `{id}`: its filesystem is missing": "컨테이너 `{id}`: 파일시스템이 없습니다",
     "problems found: {count}": "찾은 문제: {count}개",
+    "what tracking store `{store}` keeps is not known: no blobs are removed": (
+        "추적 저장소 `{store}`에 필요한 것을 알 수 없어 블롭을 지우지 않습니다"
+    ),
+    "artifacts are left as they are: {reason}": "아티팩트는 그대로 둡니다: {reason}",
     "nothing is damaged": "손상된 것이 없습니다",
     "Also make every layer's tar again and compare it with its digest": "레이어마다 tar를 다시 만들어 다이제스트와 비교합니다",
     "Output format: json, or a Go template for each finding such as {{.Code}} {{.Message}}": (

@@ -11,8 +11,9 @@ import asyncio
 import mimetypes
 import posixpath
 import secrets
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, quote
 
@@ -20,6 +21,7 @@ from teul.content import Info, Writer
 from teul.errors import ArtifactNotFound, InvalidInput, TrackingInvalid, TrackingNotFound, Unsupported, text
 from teul.ml.tracking import artifacts, registry, runs, sources, wire
 from teul.ml.tracking.access import Grant
+from teul.ml.tracking.artifact_content import Upload
 from teul.ml.tracking.store import TrackingStore
 
 if TYPE_CHECKING:
@@ -101,13 +103,23 @@ class ArtifactTransfer:
         if not path:
             raise TrackingInvalid("Invalid path")
         await app.read(lambda: grant().check_artifact(db, path))
-        info = await self._ingest(receive)
-        await app.write(lambda: artifacts.put(db, content, path, info.digest, info.size_bytes))
+        async with self._receiving(receive) as info:
+            await app.write(lambda: artifacts.put(db, content, path, info.digest, info.size_bytes))
 
-    async def _ingest(self, receive: Receive) -> Info:
+    @asynccontextmanager
+    async def _receiving(self, receive: Receive) -> AsyncIterator[Info]:
+        """The request's body as content, which stays while the block gives it a name."""
+        upload = self._store.content.upload()
+        try:
+            yield await self._ingest(upload, receive)
+        finally:
+            # It may wait for the disk; the loop does not.
+            await asyncio.get_running_loop().run_in_executor(self._threads, upload.__exit__, None, None, None)
+
+    async def _ingest(self, upload: Upload, receive: Receive) -> Info:
         """The request's body as content. A body that ends too early leaves nothing."""
         run = asyncio.get_running_loop().run_in_executor
-        with self._store.content.ingest() as writer:
+        with upload.ingest() as writer:
             waiting: list[bytes] = []
             size = 0
             while True:
@@ -166,8 +178,10 @@ class ArtifactTransfer:
         if verb == "part":
             upload_id, _, number = rest.partition("/")
             await app.read(grant)
-            info = await self._ingest(receive)
-            await app.write(lambda: artifacts.put_part(db, upload_id, int(number), info.digest, info.size_bytes))
+            async with self._receiving(receive) as info:
+                await app.write(
+                    lambda: artifacts.put_part(db, content, upload_id, int(number), info.digest, info.size_bytes)
+                )
             return {}
         folder = artifacts.check_path(rest)
         await app.read(lambda: grant().check_artifact(db, folder))

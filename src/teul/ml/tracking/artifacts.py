@@ -1,8 +1,8 @@
 """The artifact tree: a path (`<experiment>/<run>/artifacts/…`) points at content; equal files are stored once.
 
-Content lies in a content store of its own, `<state folder>/artifacts`, because the engine's gc marks what images need
-and cannot know of this database (`ml` is above `engine`); `collect` here is its gc. An upload is bytes first, row
-second: a server that dies in between leaves an ingest that `collect` removes, and no name that points at nothing.
+Content lies among the blobs of images (`artifact_content`), from where the engine's gc takes what `collect` lets go. An
+upload is bytes first, row second: a server that dies in between leaves what gc removes, and no name that points at
+nothing.
 
 A path is relative, of names that are neither empty nor `.` nor `..`, without NUL, backslash or `#`; anything else is
 refused, encoded or not. A name is a file or a folder, never both.
@@ -14,19 +14,21 @@ import os
 import re
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
 from urllib.parse import unquote
 
 from teul.content import Reader, Store, Writer
 from teul.errors import ArtifactNotFound, TeulError, TrackingInvalid, TrackingNotFound, Unavailable, Unsupported, text
 from teul.host.fs import write_atomic
+from teul.ml.tracking.artifact_content import MARK, ArtifactContent, Upload, read_mark
+from teul.ml.tracking.artifact_roots import is_marked
 from teul.ml.tracking.clock import now_ms
 from teul.ml.tracking.database import Database
 from teul.ml.tracking.values import FileInfo
 from teul.oci.digest import Digest
 
 MAX_PATH = 4096
-MARK = "tracking-store"
 UPLOAD_LIFE_MS = 24 * 3600 * 1000
 GRACE_S = 60.0
 _BAD = re.compile(r"[\0\\#]")
@@ -42,36 +44,54 @@ def bind_folder(db: Database, root: str) -> None:
     Raises:
         Unsupported: the folder has another mark, or none.
     """
-    path = f"{root}/{MARK}"
     os.makedirs(root, mode=0o711, exist_ok=True)
     wanted = _mark_of(db)
-    if wanted and _read_mark(path) == wanted:
+    if wanted and read_mark(root) == wanted:
         return
     with db.write():
-        wanted, found = _mark_of(db), _read_mark(path)
+        wanted, found = _mark_of(db), read_mark(root)
         if wanted and found == wanted:
             return
-        if found or (wanted and db.one("SELECT 1 FROM artifacts LIMIT 1")):
-            raise Unsupported(
-                text("folder `{root}` is not where the artifacts of this tracking store are kept", root=root),
-                hint=text("mount that folder here and say where: --artifacts, or TEUL_TRACKING_ARTIFACTS"),
-            )
+        if found or (wanted and _has_any(db)):
+            raise _elsewhere(root)
         mark = wanted or uuid.uuid4().hex
-        write_atomic(path, mark.encode())
+        write_atomic(f"{root}/{MARK}", mark.encode())
         db.execute("UPDATE store SET artifacts = ?", (mark,))
+
+
+def bind_state(db: Database, root: str) -> str:
+    """As `bind_folder`, for artifacts among the blobs of the state folder *root*; returns the store's id.
+
+    Raises:
+        Unsupported: the store's artifacts are in another folder.
+    """
+    wanted = _mark_of(db)
+    if wanted and (is_marked(root, wanted) or read_mark(f"{root}/artifacts") == wanted):
+        return wanted
+    with db.write():
+        wanted = _mark_of(db)
+        if not wanted:
+            wanted = uuid.uuid4().hex
+            db.execute("UPDATE store SET artifacts = ?", (wanted,))
+        elif not is_marked(root, wanted) and _has_any(db):
+            raise _elsewhere(root)
+    return wanted
+
+
+def _has_any(db: Database) -> bool:
+    return db.one("SELECT 1 FROM artifacts LIMIT 1") is not None
+
+
+def _elsewhere(root: str) -> Unsupported:
+    return Unsupported(
+        text("folder `{root}` is not where the artifacts of this tracking store are kept", root=root),
+        hint=text("mount that folder here and say where: --artifacts, or TEUL_TRACKING_ARTIFACTS"),
+    )
 
 
 def _mark_of(db: Database) -> str:
     row = db.one("SELECT artifacts FROM store")
     return str(row[0]) if row else ""
-
-
-def _read_mark(path: str) -> str:
-    try:
-        with open(path) as file:
-            return file.read().strip()
-    except FileNotFoundError:
-        return ""
 
 
 def check_path(path: str) -> str:
@@ -97,7 +117,7 @@ def check_path(path: str) -> str:
     return "/".join(part for part in path.split("/") if part)
 
 
-def put(db: Database, store: Store, path: str, digest: Digest, size_bytes: int) -> None:
+def put(db: Database, store: ArtifactContent, path: str, digest: Digest, size_bytes: int) -> None:
     """Give content that is in *store* the name *path*; a file of that name is replaced.
 
     Raises:
@@ -114,7 +134,7 @@ def put(db: Database, store: Store, path: str, digest: Digest, size_bytes: int) 
         for parent in parents:
             if db.one("SELECT 1 FROM artifacts WHERE path = ?", (parent,)):
                 raise TrackingInvalid(f"Invalid path: '{parent}' is a file")
-        if not store.has(digest):
+        if not store.keep(digest):
             raise Unavailable(text("artifact `{path}`: its content is gone; upload it again", path=path))
         db.execute(
             "INSERT INTO artifacts VALUES (?, ?, ?, ?) ON CONFLICT (path) DO UPDATE SET digest = excluded.digest,"
@@ -123,17 +143,22 @@ def put(db: Database, store: Store, path: str, digest: Digest, size_bytes: int) 
         )
 
 
-def put_bytes(db: Database, store: Store, path: str, data: bytes) -> None:
+def put_bytes(db: Database, store: ArtifactContent, path: str, data: bytes) -> None:
     """Store *data* under *path*."""
     check_path(path)
-    digest = store.put(data)
-    put(db, store, path, digest, len(data))
+    with store.upload() as upload:
+        put(db, store, path, upload.put(data), len(data))
 
 
-def put_file(db: Database, store: Store, path: str, file: str) -> Digest:
+def put_file(db: Database, store: ArtifactContent, path: str, file: str) -> Digest:
     """Store the file at *file* of this machine under *path*; returns its digest."""
     check_path(path)
-    with open(file, "rb") as stream, store.ingest() as writer:
+    with store.upload() as upload:
+        return _put_file(db, store, upload, path, file)
+
+
+def _put_file(db: Database, store: ArtifactContent, upload: Upload, path: str, file: str) -> Digest:
+    with open(file, "rb") as stream, upload.ingest() as writer:
         while data := stream.read(1 << 20):
             writer.write(data)
         info = writer.commit()
@@ -141,18 +166,17 @@ def put_file(db: Database, store: Store, path: str, file: str) -> Digest:
     return info.digest
 
 
-def put_tree(db: Database, store: Store, path: str, folder: str) -> None:
+def put_tree(db: Database, store: ArtifactContent, path: str, folder: str) -> None:
     """Store every regular file below *folder* below *path*; links and devices are left out."""
-    with db.write():
+    with db.write(), store.upload() as upload:
         for where, folders, names in os.walk(folder):
             folders.sort()
             relative = os.path.relpath(where, folder)
             for name in sorted(names):
                 file = f"{where}/{name}"
                 if os.path.isfile(file) and not os.path.islink(file):
-                    put_file(
-                        db, store, "/".join(p for p in (path, *relative.split("/"), name) if p not in ("", ".")), file
-                    )
+                    target = "/".join(part for part in (path, *relative.split("/"), name) if part not in ("", "."))
+                    _put_file(db, store, upload, check_path(target), file)
 
 
 def find(db: Database, path: str) -> tuple[Digest, int]:
@@ -226,14 +250,24 @@ def begin_upload(db: Database, path: str, parts: int, upload_id: str) -> None:
         db.execute("INSERT INTO uploads VALUES (?, ?, ?, ?)", (upload_id, path, parts, now_ms()))
 
 
-def put_part(db: Database, upload_id: str, number: int, digest: Digest, size_bytes: int) -> None:
-    """A part is content already; a part that comes again replaces the first."""
+def put_part(
+    db: Database, store: ArtifactContent, upload_id: str, number: int, digest: Digest, size_bytes: int
+) -> None:
+    """A part is content already; a part that comes again replaces the first.
+
+    Raises:
+        TrackingNotFound: no such upload.
+        TrackingInvalid: no such part.
+        Unavailable: gc took the content away meanwhile; send it again.
+    """
     with db.write():
-        row = db.one("SELECT parts FROM uploads WHERE id = ?", (upload_id,))
+        row = db.one("SELECT parts, path FROM uploads WHERE id = ?", (upload_id,))
         if row is None:
             raise TrackingNotFound(f"Upload with id={upload_id} not found")
         if not 1 <= number <= row[0]:
             raise TrackingInvalid(f"Invalid value {number} for parameter 'part_number' supplied.")
+        if not store.keep(digest):
+            raise Unavailable(text("artifact `{path}`: its content is gone; upload it again", path=row[1]))
         db.execute(
             "INSERT INTO upload_parts VALUES (?, ?, ?, ?) ON CONFLICT (upload, number) DO UPDATE SET"
             " digest = excluded.digest, size_bytes = excluded.size_bytes",
@@ -241,7 +275,7 @@ def put_part(db: Database, upload_id: str, number: int, digest: Digest, size_byt
         )
 
 
-def finish_upload(db: Database, store: Store, path: str, upload_id: str) -> None:
+def finish_upload(db: Database, store: ArtifactContent, path: str, upload_id: str) -> None:
     """Join the parts into one file.
 
     Raises:
@@ -258,13 +292,14 @@ def finish_upload(db: Database, store: Store, path: str, upload_id: str) -> None
     missing = sorted(set(range(1, row[1] + 1)) - {number for number, _ in parts})
     if missing:
         raise TrackingInvalid(f"Upload with id={upload_id} lacks the parts {missing[:10]}")
-    with store.ingest() as writer:
-        for _, digest in parts:
-            _copy(store.open(Digest(digest)), writer)
-        info = writer.commit()
-    with db.write():
-        put(db, store, path, info.digest, info.size_bytes)
-        abort_upload(db, upload_id)
+    with store.upload() as upload:
+        with upload.ingest() as writer:
+            for _, digest in parts:
+                _copy(store.open(Digest(digest)), writer)
+            info = writer.commit()
+        with db.write():
+            put(db, store, path, info.digest, info.size_bytes)
+            abort_upload(db, upload_id)
 
 
 def abort_upload(db: Database, upload_id: str) -> None:
@@ -279,15 +314,18 @@ def digests(db: Database) -> Iterator[Digest]:
         yield Digest(digest)
 
 
-def collect(db: Database, store: Store, *, grace_s: float = GRACE_S) -> tuple[int, int]:
-    """Remove content that nothing names, and uploads older than a day; returns how many blobs and bytes.
+def collect(db: Database, store: ArtifactContent, *, grace_s: float = GRACE_S) -> tuple[int, int]:
+    """Let go of content that nothing names, and of uploads older than a day; returns how many blobs, and bytes freed.
 
-    Marks and sweeps inside one write transaction, so no name is given meanwhile; content that came within *grace_s*
-    seconds stays, because its name may be about to be given (`put` looks again anyway).
+    Among the blobs of images nothing is freed here: the engine's gc takes what was let go and no image needs either.
+    In a folder of its own, marks and sweeps inside one write transaction, so no name is given meanwhile; content that
+    came within *grace_s* seconds stays, because its name may be about to be given (`put` looks again anyway).
     """
     count = 0
     with db.write():
         db.execute("DELETE FROM uploads WHERE created_at < ?", (now_ms() - UPLOAD_LIFE_MS,))
+        if store.roots is not None:
+            return len(store.roots.reconcile()), 0
         marked = set(digests(db))
         before_ns = time.time_ns() - int(grace_s * 1e9)
         size_bytes = store.sweep_ingests()
@@ -299,19 +337,34 @@ def collect(db: Database, store: Store, *, grace_s: float = GRACE_S) -> tuple[in
     return count, size_bytes
 
 
-def check(db: Database, store: Store) -> Iterator[tuple[str, str]]:
-    """Read every artifact; gives (path, what is wrong) for each one that is not what was stored."""
+def check(db: Database, store: ArtifactContent, damaged: Mapping[str, str] | None = None) -> Iterator[tuple[str, str]]:
+    """Read every artifact; gives (path, what is wrong) for each one that is not what was stored.
+
+    Args:
+        damaged: digest → what is wrong, when all blobs were read just now; those of images are not read again then.
+    """
     seen: dict[str, str] = {}
+    with db.write() if store.roots is not None else nullcontext():
+        # One moment for both databases.
+        unlisted = store.roots.unlisted(set(digests(db))) if store.roots is not None else set()
     for path, digest, size_bytes in db.all("SELECT path, digest, size_bytes FROM artifacts ORDER BY path"):
         if digest not in seen:
-            seen[digest] = _fault(store, Digest(digest), size_bytes)
+            if store.roots is not None and damaged is not None:
+                seen[digest] = damaged.get(digest) or _fault(store, Digest(digest), size_bytes, is_read=True)
+            else:
+                seen[digest] = _fault(store, Digest(digest), size_bytes)
+            if not seen[digest] and digest in unlisted:
+                seen[digest] = "gc does not know that it is needed"
         if seen[digest]:
             yield path, seen[digest]
 
 
-def _fault(store: Store, digest: Digest, size_bytes: int) -> str:
+def _fault(store: Store, digest: Digest, size_bytes: int, *, is_read: bool = False) -> str:
     read = 0
     try:
+        if is_read:
+            read = store.info(digest).size_bytes
+            return "" if read == size_bytes else f"expected {size_bytes} bytes, got {read}"
         with store.open(digest) as reader:
             while data := reader.read(1 << 20):
                 read += len(data)

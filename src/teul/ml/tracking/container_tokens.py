@@ -13,8 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from teul.content import Store
 from teul.ml.tracking import artifacts, runs, sources
+from teul.ml.tracking.artifact_content import ArtifactContent
 from teul.ml.tracking.clock import now_ms
 from teul.ml.tracking.database import Database
 
@@ -55,7 +55,7 @@ def find(db: Database, token: str) -> Tracked | None:
     return Tracked(row[0], row[1], json.loads(row[2])) if row else None
 
 
-def apply(db: Database, content: Store, run_id: str, container: str) -> None:
+def apply(db: Database, content: ArtifactContent, run_id: str, container: str) -> None:
     """Write what is known of the container into a run that it has begun; what its client said itself counts more."""
     row = db.one("SELECT facts FROM container_tokens WHERE container = ?", (container,))
     if row is None:
@@ -73,7 +73,7 @@ def apply(db: Database, content: Store, run_id: str, container: str) -> None:
         put_files(db, content, run_id, {path: text.encode() for path, text in facts.get("files", {}).items()})
 
 
-def put_files(db: Database, content: Store, run_id: str, files: Mapping[str, bytes]) -> None:
+def put_files(db: Database, content: ArtifactContent, run_id: str, files: Mapping[str, bytes]) -> None:
     """Small artifacts of a run, where its artifacts are kept here."""
     root = sources.artifact_path(runs.get(db, run_id).artifact_uri)
     if root:
@@ -89,7 +89,7 @@ def containers(db: Database) -> list[str]:
 
 
 def settle(
-    db: Database, content: Store, container: str, files: Mapping[str, bytes], tags: Mapping[str, str]
+    db: Database, content: ArtifactContent, container: str, files: Mapping[str, bytes], tags: Mapping[str, str]
 ) -> list[str]:
     """The container has ended: its runs get *files* and *tags*, those that still run are KILLED; their ids.
 

@@ -35,6 +35,9 @@ class Result(Protocol):
 class Database(Protocol):
     """Safe for threads. A thread inside `write` sees what it wrote; all others see what is committed."""
 
+    path: str
+    """Where it is: a path, or a URL without a password."""
+
     @property
     def is_shared(self) -> bool:
         """Whether processes of other machines may write here, too."""

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from teul.content import Store
 from teul.ml.tracking.access import Grant
+from teul.ml.tracking.artifact_content import ArtifactContent
 from teul.ml.tracking.database import Database
 from teul.ml.tracking.wire import Field
 
@@ -17,7 +17,7 @@ class Call:
     """One request, read and let in. *values* holds the fields that were given, path parameters among them."""
 
     db: Database
-    content: Store
+    content: ArtifactContent
     grant: Grant
     values: Mapping[str, Any]
 

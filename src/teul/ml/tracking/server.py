@@ -135,10 +135,11 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
         if self.should_exit:
             return
+        # Before anybody can find us and ask us to look again: a signal that nobody handles would end us.
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._look_again)
         await self._listen_on_more()
         self._watch = asyncio.ensure_future(self._close_abandoned())
         self._on_ready(uri_of(self._host, self._port))
-        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._look_again)
 
     async def _close_abandoned(self) -> None:
         while not self.should_exit:

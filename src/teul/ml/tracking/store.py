@@ -9,7 +9,8 @@ import os
 from collections.abc import Mapping, Sequence
 from types import TracebackType
 
-from teul.content import LocalStore, Reader, Store
+from teul.config import Settings
+from teul.content import Reader
 from teul.errors import ArtifactNotFound, RunNotFound, TrackingNotFound
 from teul.ml.tracking import (
     aliases,
@@ -30,6 +31,8 @@ from teul.ml.tracking import (
     sources,
     tokens,
 )
+from teul.ml.tracking.artifact_content import ArtifactContent, is_apart, move_in
+from teul.ml.tracking.artifact_roots import ArtifactRoots
 from teul.ml.tracking.audit import Entry as AuditEntry
 from teul.ml.tracking.cleaning import Cleaned
 from teul.ml.tracking.clock import now_ms
@@ -56,48 +59,48 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from teul.config import Settings
-
 
 class TrackingStore:
     """`db` and `content` are open to this package's modules; everybody else uses the methods."""
 
-    def __init__(self, db: Database, content: Store) -> None:
+    def __init__(self, db: Database, content: ArtifactContent) -> None:
         self.db = db
         self.content = content
 
     @classmethod
-    def open(cls, path: str, *, artifacts_root: str = "") -> TrackingStore:
+    def open(cls, path: str, *, root: str = "", artifacts_root: str = "") -> TrackingStore:
         """Open or make the store whose database is at *path*, or at a `postgresql://` URL.
 
-        Artifacts lie in the folder *artifacts_root*; without one, in `artifacts` beside a database that is a file.
+        Artifacts lie in the folder *artifacts_root*; without one, among the blobs of the state folder *root*, which for
+        a database that is a file is the folder that it lies in.
 
         Raises:
             Unsupported: the database was written by a newer teul, or its artifacts are in another folder.
             StoreLocked: another process holds it.
             Unavailable: its server does not answer.
         """
-        assert artifacts_root or not is_url(path)
-        root = artifacts_root or f"{os.path.dirname(path)}/artifacts"
+        assert root or artifacts_root or not is_url(path)
+        root = root or os.path.dirname(path)
         db = open_database(path)
         try:
-            if db.is_shared:
-                artifacts.bind_folder(db, root)
             experiments.ensure_default(db)
+            content = _open_content(db, root, artifacts_root or (f"{root}/artifacts" if is_apart(root) else ""))
         except BaseException:
             db.close()
             raise
-        return cls(db, LocalStore(root))
+        return cls(db, content)
 
     @classmethod
     def of(cls, settings: Settings) -> TrackingStore:
         """The store of a state folder."""
         return cls.open(
             settings.tracking_store or settings.tracking_database,
+            root=settings.root,
             artifacts_root=settings.tracking_artifacts if settings.tracking_store else "",
         )
 
     def close(self) -> None:
+        self.content.close()
         self.db.close()
 
     def __enter__(self) -> TrackingStore:
@@ -558,12 +561,17 @@ class TrackingStore:
             return made
 
     def collect(self, *, grace_s: float = artifacts.GRACE_S) -> tuple[int, int]:
-        """Remove artifact content that nothing names and that is older than *grace_s*; how many blobs and bytes."""
+        """Let go of artifact content that nothing names; how many blobs, and bytes that are freed already.
+
+        The rest is freed by the engine's gc. In a folder of its own only what is older than *grace_s* goes.
+        """
         return artifacts.collect(self.db, self.content, grace_s=grace_s)
 
-    def check(self) -> list[tuple[str, str]]:
-        """Read every artifact: (path, what is wrong) for each one that is damaged or gone."""
-        return list(artifacts.check(self.db, self.content))
+    def check(self, damaged: Mapping[str, str] | None = None) -> list[tuple[str, str]]:
+        """(path, what is wrong) of each artifact that is damaged or gone. Reads every one, or takes over what a check of
+        all blobs found *damaged* (digest → what is wrong).
+        """
+        return list(artifacts.check(self.db, self.content, damaged))
 
     def _artifact_root(self, run_id: str) -> str:
         return self._root_of(runs.get(self.db, run_id).artifact_uri)
@@ -585,3 +593,19 @@ class TrackingStore:
             raise RunNotFound(prefix)
         run_id: str = rows[0][0]
         return run_id
+
+
+def _open_content(db: Database, root: str, folder: str) -> ArtifactContent:
+    if folder:
+        if db.is_shared:
+            artifacts.bind_folder(db, folder)
+        return ArtifactContent(folder, None)
+    name = artifacts.bind_state(db, root) if db.is_shared else os.path.basename(db.path)
+    roots = ArtifactRoots(root, name, db.path, db.write, lambda: set(artifacts.digests(db)))
+    content = ArtifactContent(Settings(root, "").layout, roots)
+    try:
+        move_in(root, content, name)
+    except BaseException:
+        roots.close()
+        raise
+    return content
