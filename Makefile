@@ -1,5 +1,5 @@
 # What people and CI type. `make demo` and `make test` work in a fresh clone on a fresh machine.
-.PHONY: help install demo test check lint types contracts spelling docs docs-check corpus installs bench bench-tracking compare-mlflow lock clean
+.PHONY: help install demo test check lint types contracts spelling docs docs-check corpus fuzz installs bench bench-tracking compare-mlflow lock clean
 .DEFAULT_GOAL := help
 
 PYTHON := .venv/bin/python
@@ -39,6 +39,11 @@ docs-check: .dev
 
 corpus: ## Ask a Docker 26 anew what it makes of tests/corpus; DOCKER="docker" CASES="copy-link …"
 	@DOCKER="$(or $(DOCKER),docker)" $(PYTHON) tests/corpus/record.py $(CASES)
+
+fuzz: ## Feed the Dockerfile parser, word expansion and .dockerignore with nonsense, SECONDS=600 for each
+	@scripts/install use
+	@test -x .cache/fuzz/venv/bin/python || (.venv/bin/uv venv -q .cache/fuzz/venv && .venv/bin/uv pip install -q --python .cache/fuzz/venv/bin/python atheris==3.0.0)
+	@for target in dockerfile words dockerignore; do PYTHONPATH=src .cache/fuzz/venv/bin/python tests/fuzz/targets.py $$target --seconds $(or $(SECONDS),600) --corpus .cache/fuzz || exit 1; done
 
 installs: ## Compare installs of large real packages with what pip itself makes (as root, minutes)
 	@scripts/install use test

@@ -11,6 +11,7 @@ import os
 import threading
 import time
 from contextlib import ExitStack, contextmanager
+from functools import partial
 
 from teul.build import ops
 from teul.build.copy_step import copy, find_sources, inspect_sources, inspect_tree, make_folder, missing
@@ -424,6 +425,11 @@ class BuildWorker:
 
         with ExitStack() as stack:
             mounts = RunMounts(self, op, inputs, active.folder, stack)
+            if mounts.caches:
+                from teul.build.cache_mounts import relieving
+
+                written = partial(self._written_bytes, active)
+                stack.enter_context(relieving(self.settings.root, mounts.caches, written, task))
             added = StepDevices()
             if op.devices and self.devices is not None:
                 added = self.devices(op.devices, dict(entry.partition("=")[::2] for entry in op.env))
@@ -467,8 +473,14 @@ class BuildWorker:
             finally:
                 for stream, data in mounts.mask.rest() if mounts.mask is not None else ():
                     show(stream, data)
-        if code != 0:
-            raise self._failed(vertex, command, op, code, last_lines(b"".join(tail)))
+            if code != 0:
+                raise self._failed(vertex, command, op, code, last_lines(b"".join(tail)))
+
+    def _written_bytes(self, active: _Active) -> int:
+        """What goes when *active* is given up."""
+        from teul.host.fs import disk_bytes
+
+        return disk_bytes(self.snapshots.upper(active.key)) if self.snapshots.kind == "overlay" else 0
 
     def _failed(self, vertex: Vertex, command: str, op: ops.Run, code: int, tail: str) -> BuildStepFailed:
         node = self.nodes.get(vertex.digest)

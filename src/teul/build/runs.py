@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from contextlib import ExitStack
     from dataclasses import dataclass
 
+    from teul.build.cache_mounts import LentCache
     from teul.build.dockerfile.mounts import RunMount
     from teul.build.execute import BuildWorker
     from teul.build.masking import Mask
@@ -58,6 +59,7 @@ class RunMounts:
         self._stack = stack
         self.env: list[str] = []
         self._given: list[bytes] = []
+        self.caches: list[LentCache] = []
         made: list[Mount] = []
         origins = dict(zip(ops.origins(op.mounts), inputs[1:], strict=True))
         for number, mount in enumerate(op.mounts):
@@ -184,6 +186,7 @@ class RunMounts:
 
     def _cache(self, mount: RunMount, origin: Result | None) -> Mount:
         """A folder that outlives the build: `cache/<digest of its id>/<n>` in the state folder."""
+        from teul.build.cache_mounts import LentCache
         from teul.host.fs import FolderLock
 
         place = cache_mount_folder(self._worker.settings, mount)
@@ -198,11 +201,12 @@ class RunMounts:
                 break
             number += 1
         self._stack.enter_context(lock)
-        os.utime(lock.descriptor)  # when it was last used
         if not os.path.isdir(path):
             self._fill_cache(mount, origin, path)
             with open(f"{place}/name", "w", encoding="utf-8", errors="surrogateescape") as file:
                 file.write(mount.identity or mount.target)
+        os.utime(lock.descriptor)  # when it was last used
+        self.caches.append(LentCache(mount.identity or mount.target, path, os.fstat(lock.descriptor).st_ctime_ns, lock))
         return Mount("bind", path, mount.target, (*BIND, *(("ro",) if mount.is_readonly else ())))
 
     def _fill_cache(self, mount: RunMount, origin: Result | None, path: str) -> None:

@@ -1,7 +1,8 @@
 """`Database`: one SQLite file in WAL mode. Must not know the tables; each noun's module does.
 
 Every connection has `synchronous=FULL`: what a transaction acknowledged survives a power cut. A writer that
-finds the file locked waits up to 30 s and then gets `StoreLocked`. A database written by a newer teul is refused.
+finds the file locked waits up to 30 s and then gets `StoreLocked`. A database written by a newer teul is refused. On a
+full disk it lives on its reserve (see `teul.state.reserve`).
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import os
 
 from teul.errors import StoreLocked, Unsupported, text
 from teul.host.fs import FolderLock, crash_point
+from teul.state import reserve
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,6 +45,7 @@ class Database:
             StoreLocked: another process holds it for longer than `BUSY_TIMEOUT_S`.
         """
         os.makedirs(os.path.dirname(path), mode=0o711, exist_ok=True)
+        reserve.settle(path)
         connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
         database = cls(connection, path)
         try:
@@ -124,23 +127,27 @@ class Database:
         self._connection.close()
 
     def _execute(self, sql: str, parameters: Sequence[Any]) -> sqlite3.Cursor:
+        connection = self._connection
+        was_within = connection.in_transaction
         try:
-            return self._connection.execute(sql, parameters)
+            return connection.execute(sql, parameters)
         except sqlite3.OperationalError as error:
+            # SQLite may have ended the transaction that it had no room for; then there is nothing to go on with.
+            if _is_full(error, self.path) and connection.in_transaction == was_within and reserve.give_up(self.path):
+                return self._execute(sql, parameters)
             raise _translate(error, self.path) from error
 
 
 def _translate(error: sqlite3.OperationalError, path: str) -> Exception:
     if error.sqlite_errorname in ("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_BUSY_SNAPSHOT"):
         return StoreLocked(text("database `{path}` is locked by another process", path=path))
-    if error.sqlite_errorname == "SQLITE_FULL" or (
-        # The shared memory of the WAL is a file too, and says "I/O error" when the disk has no room for it.
-        error.sqlite_errorname.startswith("SQLITE_IOERR") and _free_bytes(path) < 1 << 18
-    ):
+    if _is_full(error, path):
         return OSError(28, "No space left on device", path)
     return error
 
 
-def _free_bytes(path: str) -> int:
-    status = os.statvfs(os.path.dirname(path))
-    return status.f_bavail * status.f_frsize
+def _is_full(error: sqlite3.OperationalError, path: str) -> bool:
+    # The shared memory of the WAL is a file too, and says "I/O error" when the disk has no room for it.
+    return error.sqlite_errorname == "SQLITE_FULL" or (
+        error.sqlite_errorname.startswith("SQLITE_IOERR") and reserve.free_bytes(path) < 1 << 18
+    )

@@ -4,8 +4,9 @@ import threading
 import pytest
 
 from teul.errors import Unsupported
-from teul.state import migrations
+from teul.state import migrations, reserve
 from teul.state.db import SCHEMA_VERSION, Database
+from teul.state.reserve import RESERVE_BYTES
 
 
 @pytest.fixture
@@ -81,3 +82,21 @@ def test_two_that_open_a_new_database_at_once_migrate_it_once(tmp_path):
         thread.join()
 
     assert problems == []
+
+
+def test_the_reserve_lies_beside_the_database_as_long_as_there_is_room(tmp_path, database, monkeypatch):
+    path = str(tmp_path / "state.db")
+    kept = tmp_path / "state.db-reserve"
+    for free, size_bytes in ((1 << 40, RESERVE_BYTES), (RESERVE_BYTES - 1, None), (RESERVE_BYTES * 2, None)):
+        monkeypatch.setattr(reserve, "free_bytes", lambda path, free=free: free)
+        Database.open(path).close()
+
+        assert (kept.stat().st_size if kept.exists() else None) == size_bytes
+
+
+def test_a_reserve_that_was_cut_short_is_made_whole(tmp_path, monkeypatch):
+    monkeypatch.setattr(reserve, "free_bytes", lambda path: 1 << 40)
+    (tmp_path / "state.db-reserve").write_bytes(b"")
+    Database.open(str(tmp_path / "state.db")).close()
+
+    assert (tmp_path / "state.db-reserve").stat().st_size == RESERVE_BYTES

@@ -5,6 +5,9 @@ MESSAGES = {
     "--push, or --output type=oci,dest=FILE: a manifest carries it": (
         "--push나 --output type=oci,dest=FILE을 함께 쓰세요. 주석은 매니페스트에 담깁니다"
     ),
+    "the disk is full: {size} MB that the step had put into the cache mount `{name}` are gone again": (
+        "디스크가 가득 찼습니다: 이 단계가 캐시 마운트 `{name}`에 쓴 {size} MB를 다시 지웠습니다"
+    ),
     # Lines and words
     "expected a Dockerfile of at most {limit} characters, got {size}": (
         "Dockerfile은 최대 {limit}자여야 하는데 {size}자입니다"
