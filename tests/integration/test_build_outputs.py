@@ -22,6 +22,7 @@ from teul.engine.build.attributes import Output, read_attestations, read_output
 from teul.engine.images import load
 from teul.errors import InvalidInput, OptionUnsupported
 from teul.host import process
+from teul.testing.registry import FakeRegistry
 
 pytestmark = [pytest.mark.needs_runc, pytest.mark.slow]
 DOCKERFILE = """\
@@ -194,6 +195,16 @@ def test_an_archive_that_cannot_be_written_leaves_nothing(make: Make, tmp_path: 
         make("type=registry")
 
     assert os.listdir(tmp_path / "folder") == []
+
+
+def test_an_image_with_attestations_is_tagged_once_and_last(make: Make) -> None:
+    with FakeRegistry() as registry:
+        make("type=registry", tags=(f"{registry.domain}/app:1",), provenance="min")
+        put = [item.target for item in registry.requests if item.method == "PUT" and "/manifests/" in item.target]
+
+    assert len(put) == 3
+    assert put[-1].endswith("/manifests/1")
+    assert not any(target.endswith("/manifests/1") for target in put[:-1])
 
 
 @pytest.mark.parametrize(

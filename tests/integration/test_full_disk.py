@@ -30,10 +30,9 @@ def used_kilobytes(there):
 
 def fill(there):
     """Not one byte is left."""
-    with open(f"{there.root}/filler", "wb", buffering=0) as file:
-        with pytest.raises(OSError, match="No space left"):
-            while True:
-                file.write(b"x" * 4096)
+    with open(f"{there.root}/filler", "wb", buffering=0) as file, pytest.raises(OSError, match="No space left"):
+        while True:
+            file.write(b"x" * 4096)
 
 
 def test_what_writes_nothing_new_works_on_a_disk_without_a_byte(place):  # noqa: F811

@@ -192,7 +192,7 @@ class BuildWorker:
                             make_folder(op, rootfs)
                         else:
                             copy(self, op, inputs, rootfs, vertex, task)
-                return self._commit(op, inputs[0], active)
+                return self._commit(op, inputs[0], active, task)
 
     @contextmanager
     def _placed(self, vertex: Vertex) -> Iterator[None]:
@@ -259,7 +259,7 @@ class BuildWorker:
             enter_mount_namespace()
             self._local.entered = True
 
-    def _commit(self, op: ops.Run | ops.Copy | ops.MakeFolder, below: Result, active: _Active) -> Result:
+    def _commit(self, op: ops.Run | ops.Copy | ops.MakeFolder, below: Result, active: _Active, task: Task) -> Result:
         from teul.layers.lower import Lower
 
         lower = Lower([self.snapshots.layer(name).folder for name in active.parents])
@@ -269,48 +269,14 @@ class BuildWorker:
             if self.snapshots.kind == "overlay":
                 normalise(self.snapshots.upper(active.key), lower, epoch=op.epoch, is_upper=True)
                 if isinstance(op, ops.Run):
-                    self._canonicalise(op, active)
+                    from teul.build.canonical_step import canonicalise_bytecode
+
+                    canonicalise_bytecode(self, op, active, task)
             else:
                 with active.mounted() as rootfs:
                     normalise(rootfs, lower, epoch=op.epoch, is_upper=False)
         upper = self.snapshots.upper(active.key)
         return self._commit_pieces(below, active, upper, self._cut(op, below, active, upper, lower))
-
-    def _canonicalise(self, op: ops.Run, active: _Active) -> None:
-        """One form for the bytecode that the command wrote, whichever process wrote it."""
-        from teul.build.python.bytecode import MADE
-        from teul.build.python.canonical import canonicalise, find
-        from teul.oci.runtime import Mount
-        from teul.runtime.foreground import run
-        from teul.runtime.spec import Process, Sandbox
-
-        upper = self.snapshots.upper(active.key)
-        env = dict(entry.partition("=")[::2] for entry in op.env)
-
-        def ask(args: Sequence[str], stdin: int, made: str) -> int:
-            sandbox = Sandbox(
-                process=Process(args=tuple(args), env=("PATH=/usr/bin:/bin", "HOME=/root", "LANG=C.UTF-8"), cwd="/"),
-                rootfs=f"{active.folder}/rootfs",
-                mounts=(Mount("bind", made, MADE, ("rbind", "nosuid", "nodev", "rw")),),
-                hostname="teul",
-                network="none",
-                readonly=True,
-            )
-            return run(
-                self.driver(),
-                sandbox,
-                id=active.key,
-                bundle=active.folder,
-                rootfs_mounts=self.snapshots.mounts(active.key),
-                stdin=stdin,
-                on_output=lambda stream, data: None,
-                should_stop=lambda: False,
-            )
-
-        with active.mounted() as rootfs:
-            groups = find(upper, Tree(rootfs), env)
-        if groups:
-            canonicalise(upper, groups, f"{active.folder}/bytecode", run=ask)
 
     def _commit_pieces(
         self, below: Result, active: _Active, upper: str, pieces: list[Piece], installs: Sequence[LockedInstall] = ()

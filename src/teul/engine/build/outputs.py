@@ -227,8 +227,14 @@ class Outputs:
             raise InvalidInput(text("tag is needed when pushing to registry"), hint=text("teul build -t NAME --push"))
         made: Descriptor | None = None
         for name in built.names:
+            # Attestations are in an index, which alone gets the tag: whoever pulls meanwhile gets this image or the last.
             digest = push(
-                self._engine, str(name), compression=output.codec, annotations=built.annotations, events=self._events
+                self._engine,
+                str(name),
+                compression=output.codec,
+                annotations=built.annotations,
+                is_tagged=built.attestations is None,
+                events=self._events,
             )
             image = self._engine.images.get(str(name))
             data = self._engine.store.read(image.manifest if image.manifest else digest)

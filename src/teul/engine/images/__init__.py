@@ -122,6 +122,7 @@ def push(
     *,
     compression: str = "",
     annotations: Mapping[str, str] | None = None,
+    is_tagged: bool = True,
     events: Sink = silent,
 ) -> Digest:
     """Send an image to the registry that its name says; returns the digest of the manifest there.
@@ -133,12 +134,15 @@ def push(
         compression: "gzip" or "zstd" for the layers; "" leaves a manifest that a registry gave as it is where the
             target can have its blobs, and is gzip otherwise.
         annotations: added to the manifest (image-spec annotations.md).
+        is_tagged: else the registry knows the manifest by its digest alone.
     Raises:
         ImageNotFound, InvalidInput (a name that is no tag), RegistryUnavailable, Denied.
     """
     from teul.engine.images import pushing
 
-    digest = pushing.push(engine, reference, compression=compression, annotations=annotations, events=events)
+    digest = pushing.push(
+        engine, reference, compression=compression, annotations=annotations, is_tagged=is_tagged, events=events
+    )
     _announce(engine, "push", reference, {"name": reference})
     return digest
 

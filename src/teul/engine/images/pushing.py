@@ -42,6 +42,7 @@ def push(
     *,
     compression: str = "",
     annotations: Mapping[str, str] | None = None,
+    is_tagged: bool = True,
     events: Sink = silent,
 ) -> Digest:
     """See `teul.engine.images.push`."""
@@ -55,7 +56,7 @@ def push(
     with open_client(engine, stop) as client, lease(engine.db) as held:
         made = _Push(engine, client, image, target, held, stop, events)
         try:
-            return made.run(compression, annotations or {})
+            return made.run(compression, annotations or {}, is_tagged=is_tagged)
         finally:
             made.clean_up()
 
@@ -90,7 +91,7 @@ class _Push:
         with self._lock:
             self._events(event)
 
-    def run(self, compression: str, annotations: Mapping[str, str]) -> Digest:
+    def run(self, compression: str, annotations: Mapping[str, str], *, is_tagged: bool) -> Digest:
         engine, image = self.engine, self.image
         manifest_bytes = b""
         if image.manifest and not compression:
@@ -105,7 +106,8 @@ class _Push:
             manifest = replace(manifest, annotations={**manifest.annotations, **annotations})
             manifest_bytes = manifest.to_bytes()
         self._send_config(manifest.config)
-        digest = self.client.put_manifest(self.target, manifest_bytes, manifest.media_type)
+        target = self.target if is_tagged else replace(self.target, tag="", digest=Digest.of(manifest_bytes))
+        digest = self.client.put_manifest(target, manifest_bytes, manifest.media_type)
         with engine.db:
             for layer in manifest.layers:
                 content_rows.add_origin(engine.db, layer.digest, self.target.repository)
