@@ -135,6 +135,15 @@ class Cancelled(TeulError):
     code = "cancelled"
 
 
+class Detached(TeulError):
+    """The user typed the keys that leave a process running."""
+
+    code = "detached"
+
+    def __init__(self) -> None:
+        super().__init__(text("read escape sequence"))
+
+
 class BlobNotFound(NotFound):
     code = "blob-not-found"
 

@@ -1,19 +1,15 @@
 """`examples/movie-predictor`: the container workflow of its README, typed on real terminals where a person would."""
 
-import fcntl
 import json
 import os
-import select
 import shutil
 import signal
 import socket
-import struct
-import subprocess
-import termios
-import time
 import urllib.request
 
 import pytest
+
+from suites.terminal import Terminal
 
 pytestmark = [
     pytest.mark.needs_root,
@@ -24,45 +20,6 @@ pytestmark = [
 ]
 EXAMPLE = os.path.join(os.path.dirname(__file__), "../../examples/movie-predictor")
 TRAIN = ("python", "src/main.py", "train", "--model_name", "movie_predictor", "--num_epochs", "2")
-
-
-class Terminal:
-    """A `teul` on a terminal of its own, as in tmux."""
-
-    def __init__(self, teul, *words):
-        self.master, slave = os.openpty()
-        fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
-        self.process = subprocess.Popen(
-            teul.argv(*words), env=teul.environ(), stdin=slave, stdout=slave, stderr=slave, start_new_session=True
-        )
-        os.close(slave)
-        self.shown = ""
-
-    def type(self, words):
-        os.write(self.master, words.encode())
-
-    def wait_for(self, words, timeout_s=30):
-        deadline = time.monotonic() + timeout_s
-        while words not in self.shown:
-            assert time.monotonic() < deadline, self.shown
-            self._read()
-        return self.shown
-
-    def end(self, timeout_s=30):
-        deadline = time.monotonic() + timeout_s
-        while self.process.poll() is None:
-            assert time.monotonic() < deadline, self.shown
-            self._read()
-        self._read()
-        os.close(self.master)
-        return self.process.returncode
-
-    def _read(self):
-        if select.select([self.master], [], [], 0.1)[0]:
-            try:
-                self.shown += os.read(self.master, 65536).decode(errors="replace")
-            except OSError:
-                pass
 
 
 def get(port, path):
@@ -86,14 +43,14 @@ def test_the_movie_predictor_is_worked_on_by_hand(teul, tmp_path, python_base):
     teul("stop", "-t", "0", "my-mlops")
     assert "Exited (" in teul("ps", "-a").stdout
     teul("start", "my-mlops")
-    shell = Terminal(teul, "exec", "-it", "my-mlops", "bash")
+    shell = Terminal(teul.argv("exec", "-it", "my-mlops", "bash"), teul.environ())
     shell.type("echo in''side $((6*7)) && ls src && touch /opt/mlops/note\n")
     shell.wait_for("inside 42")
     shell.wait_for("watch_log.py")
     shell.type("exit\n")
     assert shell.end() == 0
 
-    training = Terminal(teul, "exec", "-it", "my-mlops", *TRAIN)
+    training = Terminal(teul.argv("exec", "-it", "my-mlops", *TRAIN), teul.environ())
     training.wait_for("epoch 2/2")
     assert training.end() == 0
     changed = teul("diff", "my-mlops").stdout.splitlines()
@@ -108,7 +65,7 @@ def test_the_movie_predictor_is_worked_on_by_hand(teul, tmp_path, python_base):
     teul("run", "-itd", "--name", "my-mlops", "--network", "custom_network", "-p", publish, "my-mlops:v1")
     assert teul("port", "my-mlops").stdout == f"5000/tcp -> 127.0.0.1:{port}\n"
     teul("exec", "-d", "my-mlops", "bash", "start_api_server.sh")
-    following = Terminal(teul, "logs", "-f", "my-mlops")
+    following = Terminal(teul.argv("logs", "-f", "my-mlops"), teul.environ())
     following.wait_for("serving on port 5000")
     recommended = get(port, "/recommend?user_id=3")["recommended"]
     assert len(recommended) == 5

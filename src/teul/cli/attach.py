@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from teul.cli.flags import Flag
-from teul.errors import Conflict, TeulError, text
+from teul.errors import Conflict, Detached, TeulError, text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,5 +40,7 @@ def run(arguments: Arguments, context: Context) -> int:
     )
     try:
         return attach(context.engine, container.id, streams=streams)
+    except Detached:
+        raise
     except TeulError as error:
         return fail(error, context)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from teul.cli.flags import Flag
-from teul.errors import CommandFailed, OptionUnsupported, text
+from teul.errors import CommandFailed, text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ USAGE = "[OPTIONS] CONTAINER COMMAND [ARG...]"
 INTERSPERSED = False
 FLAGS = (
     Flag("detach", "d", "bool", help="Detached mode: run command in the background"),
-    Flag("detach-keys", hidden=True),
+    Flag("detach-keys", help="Override the key sequence for detaching a container", metavar="string"),
     Flag("env", "e", "list", help="Set environment variables", metavar="list"),
     Flag("env-file", kind="list", help="Read in a file of environment variables", metavar="list"),
     Flag("interactive", "i", "bool", help="Keep STDIN open even if not attached"),
@@ -32,8 +32,6 @@ def run(arguments: Arguments, context: Context) -> int:
     from teul.engine.containers.execution import ExecOptions, exec_
 
     container, *argv = expect(arguments, "exec", at_least=2)
-    if "detach-keys" in arguments.given:
-        raise OptionUnsupported("--detach-keys")
     env: tuple[str, ...] = ()
     if arguments.strings("env") or arguments.strings("env-file"):
         from teul.cli.container_flags import environment
@@ -47,6 +45,7 @@ def run(arguments: Arguments, context: Context) -> int:
         tty=arguments.flag("tty"),
         detach=arguments.flag("detach"),
         privileged=arguments.flag("privileged"),
+        detach_keys=arguments.string("detach-keys"),
     )
     if options.interactive and options.tty and not options.detach:
         from teul.cli.run import check_terminal
@@ -57,7 +56,11 @@ def run(arguments: Arguments, context: Context) -> int:
         context.leaves_at_once = True
         return code
     except CommandFailed as error:
-        # The runtime has said it on the process' stderr, which is ours.
+        # What the runtime did not say on the process' stderr, which is ours.
+        if not error.stderr_tail:
+            from teul.cli.main import report
+
+            report(error, context)
         return error.exit_code
     except KeyboardInterrupt:
         context.say(text("interrupted"))

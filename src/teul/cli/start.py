@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from teul.cli.flags import Flag
-from teul.errors import ContainerRunning, TeulError, UsageError, text
+from teul.errors import ContainerRunning, Detached, TeulError, UsageError, text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -59,7 +59,10 @@ def _attended(arguments: Arguments, name: str, context: Context) -> int:
         proxies_signals=arguments.flag("sig-proxy"),
     )
     if container.is_running:
-        return attach(context.engine, container.id, streams=streams)
+        try:
+            return attach(context.engine, container.id, streams=streams)
+        except Detached:
+            return 0
     left: list[object] = []
     try:
         code = start_attached(context.engine, container, streams=streams, defer=left.append)

@@ -96,7 +96,7 @@ class Attachment:
         if signals is not None:
             poll.register(signals.descriptor, select.POLLIN)
         self._socket.setblocking(False)
-        keys = _Keys(detach_keys)
+        keys = KeyFilter(detach_keys)
         waiting = b""
         while True:
             ready = dict(poll.poll(None if should_stop is None else 100))
@@ -199,7 +199,7 @@ class SignalPipe:
         self.close()
 
 
-class _Keys:
+class KeyFilter:
     """Finds the detach sequence in a stream that comes in pieces; what began like it and was not is given back."""
 
     def __init__(self, sequence: bytes) -> None:

@@ -81,6 +81,7 @@ def teul(busybox):
 
 
 NONE = ("--network", "none")
+UNTIL_RESIZED = b"while [ \"$(stty size)\" != '41 133' ]; do sleep 0.05; done; echo resi''zed; exit\n"
 
 
 def wait_until(condition, timeout_s=20):
@@ -110,9 +111,9 @@ def test_a_terminal_that_changes_its_size(teul):
     terminal.wait_for(b"ready\r\n")
     terminal.resize(41, 133)
     os.kill(terminal.process.pid, signal.SIGWINCH)
-    terminal.type(b"sleep 0.3; stty size; exit\n")
+    terminal.type(UNTIL_RESIZED)
 
-    assert b"41 133\r\n" in terminal.wait_for(b"41 133\r\n")
+    terminal.wait_for(b"resized\r\n")
     assert terminal.end() == 0
 
 
@@ -138,7 +139,7 @@ def test_detaching_leaves_the_container_running_and_listening(teul):
 
     assert terminal.end() == 0
     assert teul("ps", "--format", "{{.Names}}").stdout == "left\n"
-    for word, end, code in ((b"one", b"\x10\x11", 0), (b"two", b"exit 6\n", 6)):
+    for word, end, code in ((b"one", b"\x10\x11", 1), (b"two", b"exit 6\n", 6)):
         terminal = teul.terminal("attach", "left")
         terminal.type(b"echo %b''again\n" % word)
         terminal.wait_for(b"%bagain\r\n" % word)
@@ -165,8 +166,52 @@ def test_exec_on_a_terminal(teul):
     terminal.type(b"stty size; exit 4\n")
 
     terminal.wait_for(b"30 100\r")
-    assert terminal.end() == 4
+    assert terminal.process.wait(timeout=20) == 4
+    assert termios.tcgetattr(terminal.slave) == terminal.before
+    terminal.end()
+    terminal = teul.terminal("exec", "-it", "host", "sh")
+    terminal.type(b"echo rea''dy\n")
+    terminal.wait_for(b"ready\r\n")
+    terminal.resize(41, 133)
+    os.kill(terminal.process.pid, signal.SIGWINCH)
+    terminal.type(UNTIL_RESIZED)
+    terminal.wait_for(b"resized\r\n")
+    assert terminal.end() == 0
 
+
+@pytest.mark.parametrize("words", [(), ("--detach-keys", "ctrl-a,d")])
+def test_detaching_from_exec_leaves_the_process_running_and_writing(teul, words):
+    teul("run", "-d", "--name", "host", *NONE, "busybox", "sleep", "600")
+    teul("exec", "host", "mkfifo", "/go")
+    terminal = teul.terminal("exec", "-it", *words, "host", "sh")
+    terminal.type(b"echo rea''dy; cat /dev/zero | head -c 300000 >/dev/tty; read line < /go; echo on >/gone\n")
+    terminal.wait_for(b"ready\r\n")
+    terminal.type(b"\x01d" if words else b"\x10\x11")
+
+    terminal.wait_for(b"read escape sequence")
+    assert terminal.end() == 1
+    # It writes more than any buffer holds, to a terminal that nobody looks at any more.
+    teul("exec", "host", "sh", "-c", "echo now >/go; until [ -e /gone ]; do sleep 0.05; done")
+    assert teul("exec", "host", "cat", "/gone").stdout == "on\n"
+
+
+def test_what_exec_cannot_do_has_dockers_exit_codes(teul):
+    teul("run", "-d", "--name", "host", *NONE, "busybox", "sleep", "600")
+
+    nobody = teul("exec", "-u", "nosuch", "host", "true", code=126)
+    assert "unable to find user nosuch: no matching entries in passwd file" in nobody.stderr
+    assert "Invalid escape keys (ctrl-zz)" in teul("exec", "--detach-keys", "ctrl-zz", "host", "true", code=1).stderr
+    assert "executable file not found" in teul("exec", "host", "nosuch", code=127).stderr
+    # What its monitor writes is not Docker's JSON, so nothing is shown that a log shipper would read.
+    assert teul("inspect", "-f", "{{.LogPath}}", "host").stdout == "\n"
+
+
+def test_an_image_without_a_command_says_so(teul):
+    add_busybox(teul.engine, "bare", command=())
+
+    assert "no command specified" in teul("run", "--rm", "bare", code=125).stderr
+    assert "no command specified" in teul("create", "bare", code=1).stderr
+    assert teul("ps", "-aq").stdout == ""
 
 def test_no_terminal_where_one_is_asked_for_is_said(teul):
     assert "the input device is not a TTY" in teul("run", "-it", "--rm", *NONE, "busybox", code=125).stderr

@@ -31,6 +31,7 @@ MESSAGES = {
     "hint: {hint}": "도움말: {hint}",
     "See '{hint}'": "'{hint}'를 보세요",
     "interrupted": "중단되었습니다",
+    "read escape sequence": "분리 키를 읽어 연결을 끊었습니다",
     "no space left on the disk that holds `{path}`": "`{path}`가 있는 디스크에 남은 공간이 없습니다",
     "progress `{kind}`: expected {kinds}": "진행 표시 `{kind}`: {kinds} 가운데 하나여야 합니다",
     "unknown flag: --{name}": "알 수 없는 옵션입니다: --{name}",

@@ -12,7 +12,7 @@ import os
 from teul.engine.containers.lookup import bundle_of, get, reread
 from teul.engine.containers.startup import Started
 from teul.engine.event_log import emit_container
-from teul.errors import Cancelled, ContainerNotRunning, TeulError, text
+from teul.errors import Cancelled, ContainerNotRunning, Detached, TeulError, text
 from teul.events import silent
 from teul.host.launch import wait as wait_for_child
 from teul.runtime import monitor
@@ -165,10 +165,10 @@ def start_attached(
 
 
 def attach(engine: Engine, container: str, *, streams: Streams) -> int:
-    """Stay with a container that runs already, to its end; 0 when the user detached.
+    """Stay with a container that runs already, to its end; its exit code.
 
     Raises:
-        ContainerNotRunning.
+        ContainerNotRunning. Detached: the user did.
     """
     found = get(engine, container)
     if not found.is_running:
@@ -188,7 +188,9 @@ def attach(engine: Engine, container: str, *, streams: Streams) -> int:
                 terminal.leave()
             if signals is not None:
                 signals.close()
-    return 0 if how == DETACHED else _wait_for_this_end(engine, found)
+    if how == DETACHED:
+        raise Detached
+    return _wait_for_this_end(engine, found)
 
 
 def _wait_for_this_end(engine: Engine, container: Container) -> int:

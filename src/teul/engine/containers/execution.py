@@ -8,7 +8,7 @@ from teul.containers import RESTARTING, RUNNING
 from teul.engine.containers.lookup import bundle_of, get
 from teul.engine.containers.processes import process_of
 from teul.engine.event_log import emit_container
-from teul.errors import Conflict, ContainerNotRunning, text
+from teul.errors import Conflict, ContainerNotRunning, InvalidInput, RuntimeFailed, text
 from teul.host.launch import launch, wait
 from teul.plain_json import dumps
 from teul.runtime.driver import failure, message_in
@@ -38,6 +38,8 @@ class ExecOptions:
     tty: bool = False
     detach: bool = False
     privileged: bool = False
+    detach_keys: str = ""
+    """"" is Docker's own."""
 
 
 def exec_(
@@ -56,7 +58,8 @@ def exec_(
 
     Raises:
         ContainerNotFound. ContainerNotRunning.
-        RuntimeFailed: *argv* cannot be run; `exit_code` is 126 or 127.
+        InvalidInput: the keys to detach are none. Detached: the user typed them, on a terminal.
+        RuntimeFailed: *argv* cannot be run, or there is no such user; `exit_code` is 126 or 127.
     """
     options = options or ExecOptions()
     found = get(engine, container)
@@ -67,7 +70,14 @@ def exec_(
     if found.paused:
         raise Conflict(text("container {name} is paused, unpause the container before exec", name=found.name))
     rootfs = f"/proc/{found.pid}/root"
-    process = process_of(engine, found, rootfs, args=tuple(argv), user=options.user)
+    if options.detach_keys:
+        from teul.runtime.attach import parse_detach_keys
+
+        parse_detach_keys(options.detach_keys)
+    try:
+        process = process_of(engine, found, rootfs, args=tuple(argv), user=options.user)
+    except InvalidInput as problem:
+        raise RuntimeFailed(problem.message, exit_code=126) from problem
     env = dict(entry.partition("=")[::2] for entry in process.env)
     if options.tty:
         env.setdefault("TERM", "xterm")
@@ -118,6 +128,12 @@ def exec_(
             given = (-1, -1, -1)
         if options.tty and not options.detach and not any(item >= 0 and os.isatty(item) for item in given):
             code = _run_on_own_terminal(command, engine.driver.environment, stdout)
+        elif options.tty and options.interactive and not options.detach and os.isatty(stdin):
+            from teul.engine.containers.own_terminal import run_on_terminal
+
+            code = run_on_terminal(
+                command, env=engine.driver.environment, stdin=stdin, stdout=stdout, keys=options.detach_keys
+            )
         else:
             code = _wait(
                 launch(command, env=engine.driver.environment, stdin=given[0], stdout=given[1], stderr=given[2])

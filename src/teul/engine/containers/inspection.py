@@ -6,7 +6,7 @@ Source: Docker Engine API, `GET /containers/{id}/json`.
 from __future__ import annotations
 
 from teul.containers import RESTARTING, RUNNING, rfc3339
-from teul.engine.containers.lookup import bundle_of, folder_of, get
+from teul.engine.containers.lookup import bundle_of, get
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,7 +43,8 @@ def describe(engine: Engine, container: Container) -> dict[str, Any]:
         "ResolvConfPath": f"{bundle}/resolv.conf",
         "HostnamePath": f"{bundle}/hostname",
         "HostsPath": f"{bundle}/hosts",
-        "LogPath": f"{folder_of(engine, container.id)}/log" if container.keep_log else "",
+        # What the monitor writes is not Docker's JSON: who reads the file itself is told that there is none.
+        "LogPath": "",
         "Name": f"/{container.name}",
         "RestartCount": container.restart_count,
         "Driver": engine.snapshots.kind,
