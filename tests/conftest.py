@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 
 import pytest
 
@@ -70,6 +71,12 @@ REASONS = {
     "needs_postgres": why_no_postgres,
 }
 _answers: dict[str, str] = {}
+
+
+def pytest_configure():
+    # A shell ignores Ctrl-C for what it starts in the background, and whoever we start would inherit that.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_runtest_setup(item):
