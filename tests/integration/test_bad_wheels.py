@@ -5,9 +5,11 @@ wrong image. Either the command runs and says what is wrong, or the build fails 
 from __future__ import annotations
 
 import base64
+import collections
 import csv
 import hashlib
 import io
+import itertools
 import os
 import signal
 import subprocess
@@ -23,6 +25,7 @@ from teul.config import Settings
 from teul.engine import Engine
 from teul.engine.build import BuildOptions, build
 from teul.engine.images import load
+from teul.engine.system import fsck
 from teul.errors import BuildStepFailed, TeulError
 from teul.events import Line, Step
 from teul.layers.lower import Lower
@@ -117,17 +120,17 @@ def engine(tmp_path_factory: pytest.TempPathFactory, index: BadIndex, python_bas
         module.OWN_LAYER_BYTES = size
 
 
-def built(engine: Engine, folder: Path, command: str) -> tuple[dict[str, bytes], str]:
+def built(engine: Engine, folder: Path, command: str, *, base: str = BASE) -> tuple[dict[str, bytes], str]:
     """What the image has above its base, by path, and what was said."""
     events: list[object] = []
-    text = f"FROM {BASE}\nRUN {command}\n"
+    text = f"FROM {base}\nRUN {command}\n"
     image = build(
         engine,
         BuildOptions(context=str(folder), dockerfile_text=text, no_cache=True, network="host"),
         events=events.append,
     ).image
     folders = [engine.snapshots.layer(name).folder for name in engine.images.layers(image)]
-    below = len(engine.images.get(BASE).config.diff_ids)
+    below = len(engine.images.get(base).config.diff_ids)
     files = {
         os.fsdecode(path): Path(os.fsdecode(place)).read_bytes()
         for path, layer, place, status in Lower(folders).walk()
@@ -212,6 +215,45 @@ def test_what_cannot_be_installed_pip_explains(engine, index, tmp_path, command,
     assert not os.path.lexists("/tmp/ran")
 
 
+BUILT = """
+import sys
+sys.path[:0] = {path!r}
+from teul.build.python import cut, direct, split
+for one in (split, cut, direct):
+    one.OWN_LAYER_BYTES = 20_000
+from teul.config import Settings
+from teul.engine import Engine
+from teul.engine.build import BuildOptions, build
+engine = Engine.open(Settings.from_environ({environ!r}))
+build(engine, BuildOptions(context={folder!r}, dockerfile_text={text!r}, no_cache=True, network="host"))
+"""
+POISON = """
+import importlib._bootstrap_external as _external
+def _poisoned(self, data, path, _real=_external.SourceLoader.source_to_code, **words):
+    return _real(self, b"evil = True" if path.endswith("poisoned.py") else data, path, **words)
+_external.SourceLoader.source_to_code = _poisoned
+"""
+
+
+def test_a_base_with_another_standard_library_gives_its_bytecode_to_no_other(engine, index, tmp_path):
+    """The interpreter's program is the same in both; what its compiler makes is kept for all images that share it."""
+    index.add(*wheel("poisoned", "1.0", {"poisoned.py": b"x = 1\n", "poisoned.bin": os.urandom(40_000)}))
+    (tmp_path / "poison.py").write_text(POISON)
+    add = "import warnings; open(warnings.__file__, 'a').write(open('/poison.py').read())"
+    text = f'FROM {BASE}\nCOPY poison.py /\nRUN python -c "{add}"\nRUN cp /poison.py /warnings.py\n'
+    build(
+        engine, BuildOptions(context=str(tmp_path), dockerfile_text=text, tags=("hostile",)), events=lambda event: None
+    )
+    bytecode = f"{SITE}/__pycache__/poisoned.cpython-311.pyc"
+
+    hostile, said = built(engine, tmp_path, "pip install poisoned", base="hostile")
+    assert "installed without running the command" in said
+    assert b"evil" in hostile[bytecode]
+    files, said = built(engine, tmp_path, "pip install poisoned")
+    assert "installed without running the command" in said
+    assert b"evil" not in files[bytecode]
+
+
 KILLED = """
 import itertools, os, sys
 sys.path[:0] = {path!r}
@@ -234,6 +276,46 @@ from teul.engine.build import BuildOptions, build
 engine = Engine.open(Settings.from_environ({environ!r}))
 build(engine, BuildOptions(context={folder!r}, dockerfile_text={text!r}, no_cache=True, network="host"))
 """
+
+
+def test_killed_at_every_instrumented_step_of_an_install_the_next_build_is_right(engine, index, tmp_path):
+    """Each time with wheels that no build has seen; in the middle of the times that the step is passed."""
+    numbers = itertools.count(1)
+
+    def fresh() -> tuple[str, str]:
+        mark = f"crash{next(numbers)}"
+        for part, size in (("a", 30_000), ("b", 10)):
+            index.add(
+                *wheel(f"{mark}{part}", "1.0", {f"{mark}{part}.py": b"x = 1\n", f"{mark}{part}.bin": os.urandom(size)})
+            )
+        return mark, f"pip install {mark}a {mark}b"
+
+    def run(command: str, **environ: str) -> int:
+        script = BUILT.format(
+            path=sys.path, environ=dict(engine.settings.environ or {}), folder=str(tmp_path),
+            text=f"FROM {BASE}\nRUN {command}\n",
+        )  # fmt: skip
+        return subprocess.run([sys.executable, "-c", script], env=os.environ | environ, check=False).returncode
+
+    log = tmp_path / "points"
+    assert run(fresh()[1]) == 0  # what is asked of a base only once is no part of what is counted
+    assert run(fresh()[1], TEUL_CRASH_LOG=str(log)) == 0
+    passed = collections.Counter(log.read_text().split())
+    assert passed.keys() >= {
+        "ingest-written",
+        "blob-renamed",
+        "snapshot-renamed",
+        "snapshot-committed",
+        "transaction-done",
+    }
+    for name, times in sorted(passed.items()):
+        mark, command = fresh()
+        assert run(command, TEUL_CRASH_AT=f"{name}:{(times + 1) // 2}") == -signal.SIGKILL, name
+        assert fsck(engine, is_deep=True) == [], name
+        files, said = built(engine, tmp_path, command)
+        assert "installed without running the command" in said, name
+        assert files[f"{SITE}/{mark}a.py"] == files[f"{SITE}/{mark}b.py"] == b"x = 1\n"
+        assert [len(files[f"{SITE}/{mark}{part}.bin"]) for part in "ab"] == [30_000, 10], name
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from importlib import import_module
 
 from teul.build.python.as_of import as_day
 from teul.build.python.command import recognise
-from teul.build.python.interpreter import PROBE, ask, find_python, relevant_layers
+from teul.build.python.interpreter import PROBE, ask, find_python, relevant_layers, tops_of
 from teul.build.python.values import Doubt, Interpreter
 from teul.build.tree import Tree
 from teul.errors import Cancelled, LockError, NoInterpreter, NoUploadTimes, TeulError, text
@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     Rehearse = Callable[[ops.Run, str], bytes | None]
 
 _LOOKS_LIKE_INSTALL = re.compile(r"\b(?:pip[0-9.]*|uv|poetry)\b(?s:.*)\b(?:install|sync)\b")
+IDENTITY = "2"
+"""Raised when an interpreter's identity is found in another way."""
 _KEPT_VARIABLES = ("PATH", "LD_LIBRARY_PATH")
 FILE_LIMIT_BYTES = 1 << 30
 
@@ -367,10 +369,10 @@ class Stage:
             other = find_python(tree, step.interpreter or step.program, self.env, step.cwd)
             if other != path:
                 raise NoInterpreter(text("it installs for `{one}` and for `{other}`", one=path, other=other))
-        key = self._key_of(["python", hashlib.sha256(PROBE.encode()).hexdigest()], path, tree)
+        key = self._key_of(["python", IDENTITY, hashlib.sha256(PROBE.encode()).hexdigest()], path, tree)
         row = self.worker.cache.find(key)
         if row is None:
-            python = ask(path, tree, self._output_of)
+            python = ask(path, tree, self._output_of, self.env)
             self.worker.cache.put(key, "", path, {"digest": key, "data": {"python": python.to_json()}})
         else:
             python = Interpreter.from_json(row["data"]["python"])
@@ -414,7 +416,7 @@ class Stage:
         """The key of what the program at *path* answered: by the layers that may have a say in it."""
         snapshots = self.worker.snapshots
         pairs = [(name, snapshots.layer(name).folder) for name in self.parents]
-        layers = relevant_layers(pairs, [path, tree.resolve(path)])
+        layers = relevant_layers(pairs, tops_of(tree, path, self.env))
         env = [f"{name}={self.env[name]}" for name in _KEPT_VARIABLES if self.env.get(name)]
         return digest_of([*what, path, env, layers])
 
@@ -424,6 +426,7 @@ class Stage:
         *,
         binds: Sequence[tuple[str, str, bool]] = (),
         stdin: int | None = None,
+        more_env: Sequence[str] = (),
         on_output: Callable[[bytes], None],
         should_stop: Callable[[], bool] | None = None,
     ) -> int:
@@ -439,7 +442,7 @@ class Stage:
             env.append("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
         with self.worker.active(self.below) as active:
             sandbox = Sandbox(
-                process=Process(args=tuple(args), env=(*env, "HOME=/root", "LANG=C.UTF-8"), cwd="/"),
+                process=Process(args=tuple(args), env=(*env, "HOME=/root", "LANG=C.UTF-8", *more_env), cwd="/"),
                 rootfs=f"{active.folder}/rootfs",
                 mounts=tuple(
                     Mount("bind", source, target, ("rbind", "nosuid", "nodev", "ro" if is_readonly else "rw"))

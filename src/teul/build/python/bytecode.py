@@ -33,9 +33,11 @@ FILE_LIMIT_BYTES = 64 << 20
 
 # What `py_compile` does, from the parts of the interpreter that are built in; a failure leaves no file, as with pip.
 SCRIPT = (
-    PLAIN
+    # The folder that it starts in is the stage's.
+    "import sys\nif sys.path[:1] == ['']:\n    del sys.path[0]\n"
+    + PLAIN
     + r"""
-import sys, os, warnings
+import os, warnings
 import marshal, importlib._bootstrap_external as external
 sources, made, tag, checked, count = sys.argv[1], sys.argv[2], sys.argv[3], sys.argv[4] == "hash", int(sys.argv[5])
 warnings.filterwarnings("ignore")

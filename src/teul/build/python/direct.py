@@ -22,6 +22,7 @@ from threading import Lock
 from teul.build.python.bytecode import Compiler
 from teul.build.python.cut import Piece
 from teul.build.python.fetch import fetch
+from teul.build.python.identity import ARGUMENTS, ENVIRONMENT
 from teul.build.python.item import Item, check_files, check_scheme, size_of
 from teul.build.python.split import OWN_LAYER_BYTES, Distribution, bucket, group, notes_name, prune, write_record
 from teul.build.python.wheel import (
@@ -63,6 +64,7 @@ if TYPE_CHECKING:
             *,
             binds: Sequence[tuple[str, str, bool]],
             stdin: int,
+            more_env: Sequence[str],
             on_output: Callable[[bytes], None],
             should_stop: Callable[[], bool],
         ) -> int: ...
@@ -264,7 +266,8 @@ class DirectInstall:
         from teul.build.python.bytecode import MADE, SOURCES
 
         return self.run(
-            (self.python.path, "-S", "-s", "-B", "-c", *args),
+            (self.python.path, *ARGUMENTS, "-c", *args),
+            more_env=ENVIRONMENT,
             binds=((f"{staging}/wheels", SOURCES, True), (f"{staging}/bytecode", MADE, False)),
             stdin=stdin,
             on_output=on_output,

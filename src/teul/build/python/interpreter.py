@@ -6,18 +6,18 @@ is remembered by the layers that can have a say in it, so that a changed require
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
 import stat
 
+from teul.build.python.identity import home_of, identity_of
 from teul.build.python.values import Installed, Interpreter
 from teul.errors import NoInterpreter, text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping
     from typing import Any
 
     from teul.build.tree import Tree
@@ -127,7 +127,7 @@ def find_python(tree: Tree, name: str, env: Mapping[str, str], cwd: str = "/") -
     raise NoInterpreter(text("`{path}` runs on `{program}`", path=path, program=" ".join(words)))
 
 
-def relevant_layers(layers: Iterable[tuple[str, str]], paths: Sequence[str]) -> list[str]:
+def relevant_layers(layers: Iterable[tuple[str, str]], paths: Iterable[str]) -> list[str]:
     """The layers (of pairs diff id, folder) that have anything where a Python may be, or at the top of *paths*."""
     tops = {*SYSTEM_FOLDERS, *(path.strip("/").partition("/")[0] for path in paths)}
     return [diff_id for diff_id, folder in layers if not tops.isdisjoint(_names(folder))]
@@ -137,15 +137,26 @@ def _names(folder: str) -> list[str]:
     return [name.removeprefix(".wh.") for name in os.listdir(folder)]
 
 
-def ask(path: str, tree: Tree, run: Callable[[tuple[str, ...]], tuple[int, bytes]]) -> Interpreter:
+def tops_of(tree: Tree, path: str, env: Mapping[str, str]) -> set[str]:
+    """The folders at the top of the tree that have a say in what the Python at *path* is."""
+    libraries = env.get("LD_LIBRARY_PATH", "").split(":")
+    paths = [path, tree.resolve(path), home_of(tree, path), *libraries]
+    return {*SYSTEM_FOLDERS, *(top for item in paths if (top := item.strip("/").partition("/")[0]))}
+
+
+def ask(
+    path: str, tree: Tree, run: Callable[[tuple[str, ...]], tuple[int, bytes]], env: Mapping[str, str] | None = None
+) -> Interpreter:
     """Ask the Python at *path*.
 
     Args:
+        env: what it is started with.
         run: runs a command in the stage; gives its exit code and output.
 
     Raises:
         NoInterpreter: it does not answer.
     """
+    env = env or {}
     code, output = run((path, "-I", "-B", "-c", PROBE))
     at = output.rfind(b"\n" + MARK.encode())
     if code != 0 or at < 0:
@@ -155,15 +166,12 @@ def ask(path: str, tree: Tree, run: Callable[[tuple[str, ...]], tuple[int, bytes
         if not value.pop("is_final"):
             raise NoInterpreter(text("`{path}` is a preliminary version of Python", path=path))
         value.pop("soabi")
-        identity = hashlib.sha256()
-        with open(tree.absolute(tree.resolve(path)), "rb") as file:
-            while piece := file.read(1 << 20):
-                identity.update(piece)
+        identity = identity_of(tree, path, value["version"], env, tops_of(tree, path, env))
         installed: dict[str, Installed] = {}
         for item in value["installed"]:
             found = Installed.from_json(item)
             installed.setdefault(found.name, found)  # the first on the path is the one that is imported
-        value |= {"path": path, "identity": identity.hexdigest()}
+        value |= {"path": path, "identity": identity}
         value["installed"] = [item.to_json() for item in installed.values()]
         return Interpreter.from_json(value)
     except (ValueError, KeyError, TypeError, OSError) as error:
