@@ -101,12 +101,11 @@ def dispatch(words: list[str], context: Context) -> int:
 
 def run_command(name: str, words: list[str], context: Context) -> int:
     """Parse the flags of command *name* and call its module."""
-    import importlib
-
     from teul.cli.flags import parse
     from teul.cli.table import COMMANDS
 
-    module = importlib.import_module(f"teul.cli.{COMMANDS[name][1]}")
+    # Not `importlib`, which loads `warnings`.
+    module = __import__(f"teul.cli.{COMMANDS[name][1]}", fromlist=["run"])
     try:
         arguments = parse(module.FLAGS, words, interspersed=getattr(module, "INTERSPERSED", True), command=name)
     except UsageError as error:

@@ -158,7 +158,10 @@ def launch(
 
 def wait(pid: int) -> int:
     """The exit code of our child *pid*; 128 + the number of the signal that ended it."""
-    return wait_with_usage(pid)[0]
+    # Not `wait4`, which loads a module for what it counts.
+    _, status = os.waitpid(pid, 0)
+    code = os.waitstatus_to_exitcode(status)
+    return 128 - code if code < 0 else code
 
 
 def wait_with_usage(pid: int) -> tuple[int, float]:

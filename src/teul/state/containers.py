@@ -53,6 +53,12 @@ def by_name(db: Database, name: str) -> Row | None:
     return db.one(f"SELECT {_COLUMNS} FROM containers WHERE name = ?", (name,))
 
 
+def shares_processes(db: Database) -> bool:
+    """Whether any container is in the process namespace of another one."""
+    # As `Container.data` writes it; a quote within a word has a backslash before it.
+    return db.one("""SELECT 1 FROM containers WHERE data LIKE '%"pid_mode":"container:%' LIMIT 1""") is not None
+
+
 def by_prefix(db: Database, prefix: str) -> list[Row]:
     """At most two whose id begins with *prefix* (hexadecimal digits), which is enough to tell "one" from "several"."""
     return db.all(f"SELECT {_COLUMNS} FROM containers WHERE id >= ? AND id < ? LIMIT 2", (prefix, prefix + "g"))

@@ -13,12 +13,9 @@ from __future__ import annotations
 
 import os
 import time
-from contextlib import contextmanager
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from teul.state.db import Database
 
 
@@ -40,30 +37,36 @@ class Lease:
                 )
 
 
-@contextmanager
-def lease(db: Database) -> Iterator[Lease]:
+class lease:  # noqa: N801 (read as a word in a `with`)
     """Hold a lease for the length of the block."""
-    lease_id = os.urandom(8).hex()
-    path = _file(db, lease_id)
-    try:
-        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
-    except FileNotFoundError:
-        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
-    db.execute(
-        "INSERT INTO leases (id, pid, started, created_at) VALUES (?, ?, ?, ?)",
-        (lease_id, os.getpid(), process_start(os.getpid()), time.time()),
-    )
-    try:
-        yield Lease(db, lease_id)
-    except BaseException:
+
+    __slots__ = ("_db", "_id")
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+        self._id = os.urandom(8).hex()
+
+    def __enter__(self) -> Lease:
+        db = self._db
+        path = _file(db, self._id)
         try:
-            release(db, lease_id)
+            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        except FileNotFoundError:
+            os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        db.execute(
+            "INSERT INTO leases (id, pid, started, created_at) VALUES (?, ?, ?, ?)",
+            (self._id, os.getpid(), process_start(os.getpid()), time.time()),
+        )
+        return Lease(db, self._id)
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        try:
+            release(self._db, self._id)
         except OSError:
-            # On a full disk; what was raised first is the news, and a lease ends with its process.
-            pass
-        raise
-    release(db, lease_id)
+            # On a full disk, what was raised first is the news; and a lease ends with its process.
+            if error is None:
+                raise
 
 
 def release(db: Database, lease_id: str) -> None:

@@ -1,4 +1,6 @@
-"""`exec_`: one more process in a running container. No monitor: the runtime itself stands between it and our streams."""
+"""`exec_`: one more process in a running container. No monitor: the runtime itself stands between it and our streams, or we
+do where the runtime is not needed (see `entering`).
+"""
 
 from __future__ import annotations
 
@@ -105,6 +107,13 @@ def exec_(
     words_said = " ".join(argv)
     emit_container(engine, found, f"exec_create: {words_said}", about)
     emit_container(engine, found, f"exec_start: {words_said}", about)
+    if not (options.tty or options.detach or options.interactive or options.privileged):
+        from teul.engine.containers.entering import enter
+
+        entered = enter(engine, found, process, stdout=stdout, stderr=stderr)
+        if entered is not None:
+            emit_container(engine, found, "exec_die", {**about, "exitCode": str(entered)})
+            return entered
     spec, log = f"{folder}/exec-{mark}.json", f"{folder}/exec-{mark}.log"
     with open(spec, "w") as file:
         file.write(

@@ -39,3 +39,18 @@ def process_of(engine: Engine, container: Container, rootfs: str, *, args: tuple
         rlimits=container.ulimits,
         oom_score_adj=container.oom_score_adj,
     )
+
+
+def is_enterable(container: Container) -> bool:
+    """Whether a process may be put into *container* without the runtime, which takes a quarter of the time.
+
+    Its rights are Docker's default ones or fewer, and its process namespace is its own: nothing in there may look into
+    a process that is on its way in (see `teul.host.entering`).
+    """
+    return not (
+        container.privileged
+        or container.cap_add
+        or container.security_options
+        or container.ulimits
+        or container.pid_mode not in ("", "private")
+    )

@@ -15,7 +15,7 @@ from teul.containers import CREATED, EXITED, RESTARTING, RUNNING
 from teul.engine import supervision
 from teul.engine.containers.lookup import bundle_of, change, folder_of, get, true
 from teul.engine.containers.mounting import mounting_of
-from teul.engine.containers.processes import process_of
+from teul.engine.containers.processes import is_enterable, process_of
 from teul.engine.containers.record import Container
 from teul.engine.containers.restarting import announce_start, keep_environment
 from teul.engine.containers.settlement import ATTENDED, end_leftovers
@@ -33,6 +33,7 @@ from teul.host.launch import Stage, deferred_interrupts, wait
 from teul.oci.runtime import Mount
 from teul.plain_json import dumps
 from teul.runtime import host_trust, monitor, names
+from teul.runtime.entry import keep_filter
 from teul.runtime.mountpoints import mode_of, with_mountpoints
 from teul.runtime.spec import Host, Process, Sandbox, to_spec
 from teul.state import containers as rows
@@ -42,6 +43,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from dataclasses import replace
+    from typing import Any
 
     from teul.engine import Engine
     from teul.engine.networks import Joined
@@ -86,6 +88,7 @@ class Started:
         self._lock: FolderLock | None = None
         self._attended: FolderLock | None = None
         self._joined: Joined | None = None
+        self._spec: dict[str, Any] = {}
 
     def __enter__(self) -> Started:
         try:
@@ -118,6 +121,9 @@ class Started:
                 self.container = remembered
                 announce_start(self.engine, self.container)
                 crash_point("container-remembered")
+                if is_enterable(self.container):
+                    kept = f"{self.engine.settings.run_root}/seccomp"
+                    keep_filter(self._spec, self.container.pid, self._bundle, kept)
                 self.engine.driver.start(self.container.id, pid=self.container.pid)
                 crash_point("container-started")
                 emit_container(self.engine, self.container, "start")
@@ -221,8 +227,9 @@ class Started:
                 _check_rootfs(container, seen)
                 self._fill_volumes(container, seen)
                 sandbox = self._sandbox(container, rootfs, seen, mounts, edits)
+                self._spec = to_spec(sandbox, host)
                 with open(f"{bundle}/config.json", "w") as file:
-                    file.write(dumps(to_spec(sandbox, host)))
+                    file.write(dumps(self._spec))
                 crash_point("container-described")
                 channel.begin()
             except BaseException:
