@@ -1,5 +1,5 @@
 # What people and CI type. `make demo` and `make test` work in a fresh clone on a fresh machine.
-.PHONY: help install demo test check lint types contracts spelling docs docs-check corpus fuzz installs bench bench-tracking compare-mlflow lock clean
+.PHONY: help install demo test check lint types contracts spelling docs docs-check corpus fuzz installs bench bench-tracking compare-mlflow compare-frameworks lock clean
 .DEFAULT_GOAL := help
 
 PYTHON := .venv/bin/python
@@ -60,6 +60,10 @@ bench-tracking: ## Measure the tracking server against MLflow's and write docs/b
 compare-mlflow: ## Ask real MLflow servers and ours the same, and write their answers down for the tests
 	@scripts/install use test
 	@$(PYTHON) tests/integration/mlflow_client/servers.py $(ARGS)
+
+compare-frameworks: ## Train with five frameworks against real MLflow servers and ours (downloads 2 GB)
+	@scripts/install use test
+	@$(PYTHON) tests/integration/mlflow_client/servers.py --frameworks $(ARGS)
 
 lock: .dev ## Resolve requirements/*.txt anew from pyproject.toml
 	@scripts/lock $(ARGS)
