@@ -1,4 +1,4 @@
-"""The stock MLflow client, 2.22 and the newest 3.x, against our server: each in an environment made once and cached."""
+"""The stock MLflow client, 2.22, 3.0 and the newest 3.x, against our server: each in an environment made once and cached."""
 
 import fcntl
 import hashlib
@@ -72,7 +72,7 @@ def endpoint(settings):
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize(("name", "version"), [("2", "2.22.5"), ("3", "3.17.2")])
+@pytest.mark.parametrize(("name", "version"), [("2", "2.22.5"), ("3.0", "3.0.1"), ("3", "3.17.2")])
 def test_the_stock_client_finds_all_that_it_expects(endpoint, name, version):
     assert json.loads(run(environment(name), "flow.py", endpoint.uri)) == {"version": version}
 
