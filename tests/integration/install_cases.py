@@ -14,12 +14,57 @@ FILES = {
     "markers.txt": 'alpha ; python_version >= "3.8"\nbeta==9 ; python_version < "3"\nspace-two; sys_platform == "linux"\n',
     "editable/pyproject.toml": '[project]\nname = "mine"\nversion = "1"\n',
     "editable/mine.py": "x = 1\n",
+    "project/pyproject.toml": """\
+[project]
+name = "served"
+version = "1.0"
+requires-python = ">=3.11"
+dependencies = ["alpha<2", "large", "plat"]
+
+[project.optional-dependencies]
+more = ["scripts"]
+
+[dependency-groups]
+dev = ["space-one"]
+docs = ["sharp", "broken"]
+""",
+    "packaged/pyproject.toml": """\
+[project]
+name = "packaged"
+version = "1.0"
+requires-python = ">=3.11"
+dependencies = ["alpha", "space-two"]
+
+[build-system]
+requires = []
+build-backend = "backend"
+backend-path = ["."]
+""",
+    "packaged/backend.py": """\
+import zipfile
+
+
+def build_editable(folder, config_settings=None, metadata_directory=None):
+    info = "packaged-1.0.dist-info"
+    with zipfile.ZipFile(f"{folder}/packaged-1.0-py3-none-any.whl", "w") as archive:
+        archive.writestr("packaged.pth", "/app")
+        archive.writestr(f"{info}/METADATA", "Metadata-Version: 2.1\\nName: packaged\\nVersion: 1.0\\n")
+        archive.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
+        archive.writestr(f"{info}/RECORD", f"packaged.pth,,\\n{info}/METADATA,,\\n{info}/WHEEL,,\\n{info}/RECORD,,\\n")
+    return "packaged-1.0-py3-none-any.whl"
+""",
 }
+PROJECTS = ("project", "packaged")
+"""Folders of which uv makes a lock."""
 WITH_VENV = "with-venv"
 """A base with an environment of root's and one of another user's, made once: making one takes seconds."""
 VENVS = "RUN useradd -m me && python -m venv /opt/venv && python -m venv /home/me/v && chown -R me /home/me"
 VENV = f"FROM {WITH_VENV}\nENV PATH=/opt/venv/bin:$PATH\n"
 UV = "COPY uv /usr/local/bin/uv\n"
+PROJECT = f"{UV}WORKDIR /app\nCOPY project/pyproject.toml project/uv.lock ./\n"
+LENT = "--mount=type=cache,target=/root/.cache/uv " + " ".join(
+    f"--mount=type=bind,source=project/{name},target={name}" for name in ("uv.lock", "pyproject.toml")
+)
 """Name → (what stands below FROM, which path its last install takes)."""
 CASES: dict[str, tuple[str, str]] = {
     "pip": ("RUN pip install alpha", DIRECT),
@@ -71,7 +116,31 @@ CASES: dict[str, tuple[str, str]] = {
     "uv with bytecode": (
         f"{UV}COPY requirements.txt .\nRUN uv pip install --system --no-cache --compile-bytecode -r requirements.txt", RUN,
     ),
-    "uv in an environment": (f"{VENV}COPY uv /usr/local/bin/uv\nRUN uv pip install --python /opt/venv/bin/python scripts space-one", RUN),
+    "uv in an environment": (f"{VENV}COPY uv /usr/local/bin/uv\nRUN uv pip install --python /opt/venv/bin/python scripts space-one", DIRECT),
+    "uv sync": (f"{PROJECT}RUN uv sync --frozen --no-install-project", DIRECT),
+    "uv sync as its guide has it": (
+        f"{UV}ENV UV_COMPILE_BYTECODE=1 UV_LINK_MODE=copy UV_NO_DEV=1\nWORKDIR /app\nRUN {LENT} uv sync --locked --no-install-project --group docs",
+        DIRECT,
+    ),
+    "uv sync of an extra": (f"{PROJECT}RUN uv sync --frozen --no-dev\nRUN uv sync -q --frozen --extra more", DIRECT),
+    "uv sync of one group": (f"{PROJECT}RUN uv sync --frozen --only-group=docs --no-cache", DIRECT),
+    "uv sync elsewhere": (
+        f"{PROJECT}ENV UV_PROJECT_ENVIRONMENT=/opt/env\nRUN set -e; uv sync --frozen --all-groups && rm -rf /root/.cache/uv",
+        DIRECT,
+    ),
+    "uv sync of the system": (
+        f"{PROJECT}ENV UV_PROJECT_ENVIRONMENT=/usr/local\nRUN uv sync --frozen --inexact --compile-bytecode", DIRECT,
+    ),
+    "uv sync with the project": (f"{UV}WORKDIR /app\nCOPY packaged .\nRUN uv sync --frozen", DIRECT),
+    "uv sync with nothing to do": (f"{PROJECT}RUN uv sync --frozen\nRUN uv sync --frozen", RUN),
+    "uv sync that locks": (f"{PROJECT}RUN uv sync", RUN),
+    "uv sync that takes away": (f"{PROJECT}RUN uv sync --frozen --extra more\nRUN uv sync --frozen", RUN),
+    "uv sync with an old lock": (
+        f"{PROJECT}RUN sed -i 's/alpha<2/alpha<3/' pyproject.toml\nRUN uv sync --locked || true", RUN,
+    ),
+    "uv sync by settings": (
+        f"{PROJECT}RUN printf '[tool.uv]\\nno-binary-package = [\"none\"]\\n' >> pyproject.toml\nRUN uv sync --frozen", RUN,
+    ),
     "upgrade of what is below": ("RUN pip install beta==1.0\nRUN pip install -U beta", RUN),
     "downgrade": ("RUN pip install beta==1.5\nRUN pip install beta==1.0", RUN),
     "forced again": ("RUN pip install beta==1.0\nRUN pip install --force-reinstall beta==1.0", RUN),

@@ -12,6 +12,7 @@ import marshal
 import os
 import shutil
 import stat
+import subprocess
 import sys
 from importlib.metadata import version
 from importlib.util import MAGIC_NUMBER
@@ -19,7 +20,7 @@ from pathlib import Path
 
 import pytest
 
-from integration.install_cases import CASES, DIRECT, FILES, VENVS, WITH_VENV, wheel, wheels
+from integration.install_cases import CASES, DIRECT, FILES, PROJECTS, VENVS, WITH_VENV, wheel, wheels
 from teul.build.python import attempt, cut, direct, split
 from teul.config import Settings
 from teul.engine import Engine
@@ -84,6 +85,9 @@ def engine(tmp_path_factory: pytest.TempPathFactory, context: Path, python_base:
                 sign = "<" if "-1.0" in path.name else ">="
                 line = f'beta=={path.name.split("-")[1]} ; python_version {sign} "3.9" --hash=sha256:{digest}\n'
                 universal.append(line)
+        for project in PROJECTS:
+            locking = ["lock", "--default-index", index.url, "--no-cache", "--no-config", "--python", sys.executable]
+            subprocess.run([context / "uv", *locking], cwd=context / project, check=True, env=environ)
         (context / "universal.txt").write_text("".join(reversed(universal)))
         (context / "hashed.txt").write_text("".join(hashed))
         environ |= {"PIP_CONFIG_FILE": os.devnull, "PIP_INDEX_URL": index.url, "UV_INDEX_URL": index.url}

@@ -8,6 +8,7 @@ builder that is killed leaves an active snapshot without an owner (the next buil
 from __future__ import annotations
 
 import os
+import re
 import threading
 import time
 from contextlib import ExitStack, contextmanager
@@ -54,8 +55,8 @@ if TYPE_CHECKING:
 
 HOSTNAME = "buildkitsandbox"
 """What Docker's builder calls every machine that a RUN runs on."""
-REPORT_LIMIT_BYTES = 256 << 20
 SCRATCH_DIGEST = "scratch"
+_REMOVED_CACHE = re.compile(r"\brm\b[^;&|\n]*/\.cache(?:/(?:pip|uv))?\b")
 
 
 class BuildWorker:
@@ -185,7 +186,7 @@ class BuildWorker:
                     if pieces is not None:
                         upper = self.snapshots.upper(active.key)
                         return self._commit_pieces(inputs[0], active, upper, pieces, installs)
-                    self._run(op, inputs, active, vertex, task)
+                    self.run_in(op, inputs, active, vertex, task)
                 else:
                     with active.mounted() as rootfs:
                         if isinstance(op, ops.MakeFolder):
@@ -260,6 +261,12 @@ class BuildWorker:
             self._local.entered = True
 
     def _commit(self, op: ops.Run | ops.Copy | ops.MakeFolder, below: Result, active: _Active, task: Task) -> Result:
+        lower = self.normalise(op, active, task)
+        upper = self.snapshots.upper(active.key)
+        return self._commit_pieces(below, active, upper, self._cut(op, below, active, upper, lower))
+
+    def normalise(self, op: ops.Run | ops.Copy | ops.MakeFolder, active: _Active, task: Task) -> Lower:
+        """Make what *op* wrote the same whenever and wherever it ran; gives what lies below."""
         from teul.layers.lower import Lower
 
         lower = Lower([self.snapshots.layer(name).folder for name in active.parents])
@@ -267,7 +274,9 @@ class BuildWorker:
             from teul.build.normalise import normalise
 
             if self.snapshots.kind == "overlay":
-                normalise(self.snapshots.upper(active.key), lower, epoch=op.epoch, is_upper=True)
+                removes = isinstance(op, ops.Run) and any(_REMOVED_CACHE.search(arg) for arg in op.args)
+                upper = self.snapshots.upper(active.key)
+                normalise(upper, lower, epoch=op.epoch, is_upper=True, has_removed_cache=removes)
                 if isinstance(op, ops.Run):
                     from teul.build.canonical_step import canonicalise_bytecode
 
@@ -275,8 +284,7 @@ class BuildWorker:
             else:
                 with active.mounted() as rootfs:
                     normalise(rootfs, lower, epoch=op.epoch, is_upper=False)
-        upper = self.snapshots.upper(active.key)
-        return self._commit_pieces(below, active, upper, self._cut(op, below, active, upper, lower))
+        return lower
 
     def _commit_pieces(
         self, below: Result, active: _Active, upper: str, pieces: list[Piece], installs: Sequence[LockedInstall] = ()
@@ -314,29 +322,10 @@ class BuildWorker:
         if not looks_like_install(op):
             return None
 
-        def rehearse(changed: ops.Run, path: str) -> bytes | None:
-            return self._rehearse(changed, path, inputs, vertex, task)
+        from teul.build.rehearsal import Rehearsal
 
-        return attempt(self, op, inputs[0], self.snapshots.upper(active.key), task, installs, rehearse)
-
-    def _rehearse(self, op: ops.Run, path: str, inputs: Sequence[Result], vertex: Vertex, task: Task) -> bytes | None:
-        """Run *op* in a copy of the stage that is thrown away, silently; the file that it wrote to *path*, if any."""
-        from teul.events import silent
-        from teul.solver.protocol import Task as Quiet
-
-        with self.active(inputs[0]) as active:
-            try:
-                self._run(op, inputs, active, vertex, Quiet(task.id, silent, task.should_stop))
-                tree = Tree(self.snapshots.upper(active.key))
-                place = tree.absolute(tree.resolve(path))
-                if not os.path.isfile(place) or os.path.getsize(place) > REPORT_LIMIT_BYTES:
-                    return None
-                with open(place, "rb") as file:
-                    return file.read()
-            except BuildStepFailed:
-                return None
-            finally:
-                self.give_up(active.key)
+        rehearsal = Rehearsal(self, inputs, vertex, task)
+        return attempt(self, op, inputs[0], self.snapshots.upper(active.key), task, installs, rehearsal)
 
     def _cut(
         self, op: ops.Run | ops.Copy | ops.MakeFolder, below: Result, active: _Active, upper: str, lower: Lower
@@ -358,7 +347,12 @@ class BuildWorker:
 
     # RUN
 
-    def _run(self, op: ops.Run, inputs: Sequence[Result], active: _Active, vertex: Vertex, task: Task) -> None:
+    def run_in(self, op: ops.Run, inputs: Sequence[Result], active: _Active, vertex: Vertex, task: Task) -> None:
+        """Run the process of *op* in *active*.
+
+        Raises:
+            BuildStepFailed: it did not end with 0.
+        """
         from teul.runtime.foreground import run
         from teul.runtime.security import host_devices
         from teul.runtime.spec import Process, Rlimit, Sandbox

@@ -46,19 +46,21 @@ VOLATILE = (
 """The fixed list; `--dry-run` prints it, docs/reproducible-builds.md explains it."""
 
 
-def normalise(folder: str, lower: Lower, *, epoch: int, is_upper: bool) -> None:
+def normalise(folder: str, lower: Lower, *, epoch: int, is_upper: bool, has_removed_cache: bool = False) -> None:
     """Apply the rules to what a step wrote.
 
     Args:
         folder: an overlay's upper folder (*is_upper*), or a whole tree that began as a copy of the layers below.
         lower: the layers below.
         epoch: seconds since 1970.
+        has_removed_cache: the step removed the cache of pip or uv itself; the folder that held it may be left.
     """
-    _Normaliser(os.fsencode(folder), lower, epoch, is_upper).run()
+    _Normaliser(os.fsencode(folder), lower, epoch, is_upper, has_removed_cache).run()
 
 
 class _Normaliser:
-    def __init__(self, folder: bytes, lower: Lower, epoch: int, is_upper: bool) -> None:
+    def __init__(self, folder: bytes, lower: Lower, epoch: int, is_upper: bool, has_removed_cache: bool) -> None:
+        self.has_removed_cache = has_removed_cache
         self.folder = folder
         self.lower = lower
         self.epoch = epoch
@@ -276,17 +278,22 @@ class _Normaliser:
                 self.untouch(above)
 
     def remove_empty(self, pattern: str) -> None:
-        """Remove the new folders of pip's cache, and the one that holds it, as far as there is nothing in them."""
+        """Remove the new folders of pip's cache, and the one that holds it, as far as there is nothing in them: the
+        command may have removed its cache itself.
+        """
         above, _, name = pattern.rpartition("/")
         for prefix in self.names_below(above) if above.endswith("/*") else [above]:
             top = os.fsencode(f"{prefix}/{name}")
+            walked: list[bytes] = []
             try:
-                if not self.is_plain(top + b"/pip"):
+                if not self.is_plain(top):
                     continue
+                if self.is_plain(top + b"/pip"):
+                    walked = [folder for folder, _, _ in os.walk(self.folder + b"/" + top + b"/pip", topdown=False)]
             except FileNotFoundError:
-                continue
-            walked = os.walk(self.folder + b"/" + top + b"/pip", topdown=False)
-            for folder in [*(folder for folder, _, _ in walked), self.folder + b"/" + top]:
+                if not self.has_removed_cache or not os.path.isdir(self.folder + b"/" + top):
+                    continue
+            for folder in [*walked, self.folder + b"/" + top]:
                 if not os.listdir(folder) and self.lower.find(folder[len(self.folder) + 1 :]) is None:
                     os.rmdir(folder)
 

@@ -14,6 +14,7 @@ from importlib import import_module
 from teul.build.python.as_of import as_day
 from teul.build.python.command import recognise
 from teul.build.python.interpreter import PROBE, ask, find_python, relevant_layers, tops_of
+from teul.build.python.sync_command import Sync
 from teul.build.python.values import Doubt, Interpreter
 from teul.build.tree import Tree
 from teul.errors import Cancelled, LockError, NoInterpreter, NoUploadTimes, TeulError, text
@@ -33,17 +34,17 @@ if TYPE_CHECKING:
     from teul.build.python.lock import LockedInstall
     from teul.build.python.uv import Host
     from teul.build.python.values import Resolution, Wheel
+    from teul.build.rehearsal import Rehearsal
     from teul.errors import Text
     from teul.registry.transport import Transport
     from teul.solver import Task
     from teul.solver.graph import Result
 
-    Rehearse = Callable[[ops.Run, str], bytes | None]
-
 _LOOKS_LIKE_INSTALL = re.compile(r"\b(?:pip[0-9.]*|uv|poetry)\b(?s:.*)\b(?:install|sync)\b")
 IDENTITY = "2"
 """Raised when an interpreter's identity is found in another way."""
 _KEPT_VARIABLES = ("PATH", "LD_LIBRARY_PATH")
+PROBE_KEY = ("python", IDENTITY, hashlib.sha256(PROBE.encode()).hexdigest())
 FILE_LIMIT_BYTES = 1 << 30
 
 
@@ -59,12 +60,12 @@ def attempt(
     upper: str,
     task: Task,
     installs: list[LockedInstall],
-    rehearse: Rehearse,
+    rehearsal: Rehearsal,
 ) -> list[Piece] | None:
     """Do what *op* installs, or say why not.
 
     Args:
-        rehearse: runs a changed *op* in a copy of the stage that is thrown away, and gives a file that it wrote.
+        rehearsal: runs a changed *op* in copies of the stage.
         upper: the empty folder of what goes on top of the layers; left empty when nothing came of it.
         installs: gets what was resolved.
 
@@ -74,8 +75,7 @@ def attempt(
         LockError: what the lock says cannot be done.
         NoUploadTimes: an index that cannot tell what it had on the day that is meant.
     """
-    stage = Stage(worker, op, below, task)
-    stage.rehearse = rehearse
+    stage = Stage(worker, op, below, task, rehearsal)
     try:
         made = _attempt(stage, upper, installs)
     except (Cancelled, LockError, NoUploadTimes):
@@ -104,6 +104,10 @@ def _attempt(stage: Stage, upper: str, installs: list[LockedInstall]) -> list[Pi
     install = recognise(stage.op, env=stage.env)
     if isinstance(install, Doubt):
         return install
+    if isinstance(install, Sync):
+        from teul.build.python.syncing import install_synced
+
+        return install_synced(stage, install, upper)
     with stage.worker.viewed(stage.below) as root:
         tree = Tree(root)
         python = stage.find_python(install, tree)
@@ -126,25 +130,7 @@ def _attempt(stage: Stage, upper: str, installs: list[LockedInstall]) -> list[Pi
         ahead.join()
         if resolution.removed:
             return Doubt(text("`{name}` below would be replaced", name=resolution.removed[0].name))
-        from teul.build.python.direct import DirectInstall
-
-        doing = DirectInstall(
-            resolution,
-            snapshots=stage.worker.snapshots,
-            store=stage.worker.store,
-            cache=stage.worker.cache,
-            hold=stage.worker.hold,
-            transport=stage.transport,
-            run=stage.run,
-            read=reader(tree),
-            parents=stage.parents,
-            scratch=stage.scratch,
-            say=stage.say,
-            should_stop=stage.task.should_stop,
-            epoch=stage.op.epoch,
-            is_checked=bool(stage.env.get("SOURCE_DATE_EPOCH")),
-        )
-        return doing.install(upper)
+        return stage.install(resolution, tree, upper)
 
 
 def _load_ahead() -> None:
@@ -185,11 +171,12 @@ def _ask_pip(
     path = f"/tmp/.teul-report-{os.urandom(6).hex()}.json"
     # Not by variables: a pip that gets what an archive needs to be built would obey them too.
     args = (python.path, "-m", "pip", "install", "--dry-run", "--quiet", "--report", path, *install_words(install))
-    data = stage.rehearse(replace(stage.op, args=args, cwd=install.cwd), path)
+    assert stage.rehearsal is not None
+    data = stage.rehearsal.file(replace(stage.op, args=args, cwd=install.cwd), path)
     if data is None:
         return doubt
     lent = tuple(f"{folder}/" for folder in stage.lent_folders())
-    read = _reader(stage, tree)
+    read = stage.reader(tree)
     wanted = read_requirements(
         install.requirements, install.files, install.constraints, cwd=install.cwd, env=stage.env, read=read
     )
@@ -256,29 +243,11 @@ def _resolve(
         python,
         host,
         env=stage.env,
-        read=_reader(stage, tree),
+        read=stage.reader(tree),
         list_folder=list_folder,
         command=_command(stage),
         learned=installs,
     )
-
-
-def _reader(stage: Stage, tree: Tree) -> Callable[[str], bytes | None]:
-    """As `reader`, with what the context lends to the RUN in its place."""
-    inside = reader(tree)
-    lent = [mount for mount in reversed(stage.op.mounts) if mount.type == "bind" and not mount.origin]
-
-    def read(path: str) -> bytes | None:
-        path = os.path.normpath(path)
-        for mount in lent:
-            target = os.path.normpath(mount.target)
-            if path == target or path.startswith(f"{target}/"):
-                context = stage.worker.contexts[mount.identity]
-                source = os.path.normpath("/" + mount.source + path[len(target) :])
-                return reader(context)(source) if context.is_visible(source.strip("/")) else None
-        return inside(path)
-
-    return read
 
 
 def reader(tree: Tree) -> Callable[[str], bytes | None]:
@@ -302,7 +271,9 @@ def reader(tree: Tree) -> Callable[[str], bytes | None]:
 class Stage:
     """The stage that an install goes into, and what the attempt opens."""
 
-    def __init__(self, worker: BuildWorker, op: ops.Run, below: Result, task: Task) -> None:
+    def __init__(
+        self, worker: BuildWorker, op: ops.Run, below: Result, task: Task, rehearsal: Rehearsal | None = None
+    ) -> None:
         from teul.runtime.host_trust import fill, trust_env
 
         self.worker = worker
@@ -312,7 +283,7 @@ class Stage:
         self.parents = worker.snapshots.resolve([Digest(item) for item in below.data["diff_ids"]])
         settings = trust_env(worker.settings, shares_network=op.network == "host")
         self.env: Mapping[str, str] = dict(entry.partition("=")[::2] for entry in fill((*op.env, *op.proxy), settings))
-        self.rehearse: Rehearse = lambda changed, path: None
+        self.rehearsal = rehearsal
         self._keys: list[str] = []
         self._transport: Transport | None = None
         self._said = 0
@@ -323,6 +294,23 @@ class Stage:
         step = f"{self.task.id} install {self._said}"
         self.task.events(Step(step, message, "started", (self.task.id,)))
         self.task.events(Step(step, message, "done"))
+
+    def reader(self, tree: Tree) -> Callable[[str], bytes | None]:
+        """As `reader`, with what the context lends to the RUN in its place."""
+        inside = reader(tree)
+        lent = [mount for mount in reversed(self.op.mounts) if mount.type == "bind" and not mount.origin]
+
+        def read(path: str) -> bytes | None:
+            path = os.path.normpath(path)
+            for mount in lent:
+                target = os.path.normpath(mount.target)
+                if path == target or path.startswith(f"{target}/"):
+                    context = self.worker.contexts[mount.identity]
+                    source = os.path.normpath("/" + mount.source + path[len(target) :])
+                    return reader(context)(source) if context.is_visible(source.strip("/")) else None
+            return inside(path)
+
+        return read
 
     def lent_folders(self) -> tuple[str, ...]:
         """The folders of this host that a RUN sees at the same path."""
@@ -369,16 +357,41 @@ class Stage:
             other = find_python(tree, step.interpreter or step.program, self.env, step.cwd)
             if other != path:
                 raise NoInterpreter(text("it installs for `{one}` and for `{other}`", one=path, other=other))
-        key = self._key_of(["python", IDENTITY, hashlib.sha256(PROBE.encode()).hexdigest()], path, tree)
-        row = self.worker.cache.find(key)
-        if row is None:
-            python = ask(path, tree, self._output_of, self.env)
-            self.worker.cache.put(key, "", path, {"digest": key, "data": {"python": python.to_json()}})
-        else:
-            python = Interpreter.from_json(row["data"]["python"])
+        python = self.probe(path, tree, self.key_of(PROBE_KEY, path, tree))
         if python.is_virtual and any(step.is_system for step in (install, *install.then)):
             raise NoInterpreter(text("uv passes over the virtual environment `{path}`", path=python.prefix))
         return python
+
+    def probe(self, path: str, tree: Tree, key: str) -> Interpreter:
+        """What the Python at *path* says of itself, remembered as *key*."""
+        row = self.worker.cache.find(key)
+        if row is not None:
+            return Interpreter.from_json(row["data"]["python"])
+        python = ask(path, tree, self._output_of, self.env)
+        self.worker.cache.put(key, "", path, {"digest": key, "data": {"python": python.to_json()}})
+        return python
+
+    def install(self, resolution: Resolution, tree: Tree, upper: str, *, is_rest_compiled: bool = False) -> list[Piece]:
+        """The layers of *resolution* (see `direct`)."""
+        from teul.build.python.direct import DirectInstall
+
+        return DirectInstall(
+            resolution,
+            snapshots=self.worker.snapshots,
+            store=self.worker.store,
+            cache=self.worker.cache,
+            hold=self.worker.hold,
+            transport=self.transport,
+            run=self.run,
+            read=reader(tree),
+            parents=self.parents,
+            scratch=self.scratch,
+            say=self.say,
+            should_stop=self.task.should_stop,
+            epoch=self.op.epoch,
+            is_checked=bool(self.env.get("SOURCE_DATE_EPOCH")),
+            is_rest_compiled=is_rest_compiled,
+        ).install(upper)
 
     def _check_uv(self, install: Install, tree: Tree, python: str) -> None:
         """The stage's uv must be one that writes what is known here, and take *python*.
@@ -387,10 +400,25 @@ class Stage:
             NoInterpreter: it is not, or may take another.
         """
         from teul.build.python.interpreter import find_program
+
+        self.check_uv_version(install.program, install.cwd, tree)
+        if install.is_system:
+            # uv goes through the folders of PATH, and looks for `python` before `python3` in each.
+            other = find_program(tree, "python3", self.env)
+            if os.path.dirname(other) != os.path.dirname(python):
+                raise NoInterpreter(text("uv may take `{one}` or `{other}`", one=python, other=other))
+
+    def check_uv_version(self, program: str, cwd: str, tree: Tree) -> None:
+        """The stage's uv must be one that writes what is known here.
+
+        Raises:
+            NoInterpreter: it is not.
+        """
+        from teul.build.python.interpreter import find_program
         from teul.build.python.uv import uv_version
 
-        path = find_program(tree, install.program, self.env, install.cwd)
-        key = self._key_of(["uv"], path, tree)
+        path = find_program(tree, program, self.env, cwd)
+        key = self.key_of(["uv"], path, tree)
         row = self.worker.cache.find(key)
         if row is None:
             _, said = self._output_of((path, "--version"))
@@ -402,23 +430,35 @@ class Stage:
         own = uv_version()
         if version.split(".")[:2] != own.split(".")[:2]:
             raise NoInterpreter(text("uv {version} of the stage may differ from uv {own}", version=version, own=own))
-        if install.is_system:
-            # uv goes through the folders of PATH, and looks for `python` before `python3` in each.
-            other = find_program(tree, "python3", self.env)
-            if os.path.dirname(other) != os.path.dirname(python):
-                raise NoInterpreter(text("uv may take `{one}` or `{other}`", one=python, other=other))
 
     def _output_of(self, args: tuple[str, ...]) -> tuple[int, bytes]:
         said: list[bytes] = []
         return self.run(args, on_output=said.append), b"".join(said)
 
-    def _key_of(self, what: list[str], path: str, tree: Tree) -> str:
-        """The key of what the program at *path* answered: by the layers that may have a say in it."""
+    def key_of(self, what: Sequence[str], path: str, tree: Tree, *, own: str = "") -> str:
+        """The key of what the program at *path* answered: by the layers that may have a say in it.
+
+        Args:
+            own: the layer that has all of the environment in which the program is, but for the Python it leads to.
+        """
         snapshots = self.worker.snapshots
-        pairs = [(name, snapshots.layer(name).folder) for name in self.parents]
-        layers = relevant_layers(pairs, tops_of(tree, path, self.env))
+        pairs = [(name, snapshots.layer(name).folder) for name in self.parents if name != own]
+        layers = relevant_layers(pairs, tops_of(tree, tree.resolve(path) if own else path, self.env))
         env = [f"{name}={self.env[name]}" for name in _KEPT_VARIABLES if self.env.get(name)]
-        return digest_of([*what, path, env, layers])
+        return digest_of([*what, path, env, [*layers, *([own] if own else [])]])
+
+    def stand_on(self, piece: Piece) -> None:
+        """Take *piece*, a layer that the attempt made, as one of the stage's."""
+        from teul.build.execute import tree_result
+
+        self.below = tree_result((*self.below.data["diff_ids"], piece.diff_id))
+        self.parents = self.worker.snapshots.resolve([Digest(item) for item in self.below.data["diff_ids"]])
+
+    def home(self, tree: Tree) -> str:
+        """The home of whom the command runs as."""
+        from teul.runtime.users import resolve_user
+
+        return resolve_user(tree.root, self.op.user).home
 
     def run(
         self,

@@ -64,7 +64,8 @@ def built_wheel(
     stage.say(text("building a wheel of {name} {version}, once", name=name, version=version))
     path = f"/tmp/.teul-wheel-{os.urandom(6).hex()}"
     words = (*_options(indexes), f"{url.partition('#')[0]}#sha256={sha256}")
-    data = stage.rehearse(replace(stage.op, args=(python.path, "-c", SCRIPT, path, *words)), path)
+    assert stage.rehearsal is not None
+    data = stage.rehearsal.file(replace(stage.op, args=(python.path, "-c", SCRIPT, path, *words)), path)
     filename, newline, content = (data or b"").partition(b"\n")
     if not newline or b"/" in filename:
         return None

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from teul.build.python.flags import BEFORE, PIP, UV, Flag, pip_variable, split_flags
 from teul.build.python.shell import Word, split_commands
+from teul.build.python.sync_command import Sync, read_sync
 from teul.build.python.values import Doubt
 from teul.errors import text
 
@@ -29,7 +30,7 @@ SHELL_FLAGS = frozenset(
 )
 ROOT_USERS = frozenset({"", "root", "0", "0:0", "root:root", "0:root", "root:0"})
 CACHES = ("/root/.cache", "/tmp/pip", "/root/.cache/pip", "/root/.cache/uv", "/var/cache/pip")
-UNREAD_VARIABLES = frozenset({"BASH_ENV", "ENV", "PYTHONHOME", "PYTHONUSERBASE", "PYTHONPLATLIBDIR", "PYTHONPYCACHEPREFIX", "PYTHONOPTIMIZE", "PYTHONSAFEPATH", "PYTHONSTARTUP", "PYTHONWARNINGS"})  # fmt: skip
+UNREAD_VARIABLES = frozenset({"BASH_ENV", "ENV", "PYTHONHOME", "PYTHONUSERBASE", "PYTHONPLATLIBDIR", "PYTHONPYCACHEPREFIX", "PYTHONOPTIMIZE", "PYTHONSAFEPATH", "PYTHONSTARTUP", "PYTHONWARNINGS", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"})  # fmt: skip
 """Variables that change what a shell reads first, or where Python and pip put things."""
 
 
@@ -75,7 +76,7 @@ class Install:
     """Installs that follow in the same RUN."""
 
 
-def recognise(op: ops.Run, *, env: Mapping[str, str] | None = None) -> Install | Doubt:
+def recognise(op: ops.Run, *, env: Mapping[str, str] | None = None) -> Install | Sync | Doubt:
     """What *op* installs.
 
     Args:
@@ -129,8 +130,9 @@ def _commands(op: ops.Run, env: Mapping[str, str]) -> list[list[Word]] | Doubt:
     return split_commands(op.args[-1], env)
 
 
-def _read(commands: Sequence[Sequence[Word]], cwd: str, env: Mapping[str, str]) -> Install | Doubt:
+def _read(commands: Sequence[Sequence[Word]], cwd: str, env: Mapping[str, str]) -> Install | Sync | Doubt:
     found: list[Install] = []
+    sync: Sync | None = None
     removes: list[str] = []
     for words in commands:
         first = words[0].text
@@ -155,7 +157,14 @@ def _read(commands: Sequence[Sequence[Word]], cwd: str, env: Mapping[str, str]) 
             return Doubt(text("`{command}` does more than install", command=" ".join(plain)))
         if removes:
             return Doubt(text("an install after `{command}`", command="rm"))
-        found.append(install)
+        if isinstance(install, Sync):
+            if sync is not None:
+                return Doubt(text("several installers in one RUN"))
+            sync = install
+        else:
+            found.append(install)
+    if sync is not None:
+        return Doubt(text("several installers in one RUN")) if found else sync
     if not found:
         return Doubt(text("it installs nothing"))
     if len({(item.tool, item.interpreter, item.program) for item in found}) > 1:
@@ -201,7 +210,7 @@ def _removed(words: Sequence[Word]) -> list[str] | None:
     return made or None
 
 
-def _install(words: Sequence[Word], cwd: str, env: Mapping[str, str]) -> Install | Doubt | None:
+def _install(words: Sequence[Word], cwd: str, env: Mapping[str, str]) -> Install | Sync | Doubt | None:
     """The install that a simple command is, or None when it is something else."""
     rest = list(words)
     while rest and _is_assignment(rest[0].text):
@@ -282,10 +291,10 @@ def _pip_variables(env: Mapping[str, str]) -> list[Flag] | Doubt:
     return made
 
 
-def _uv(program: str, words: list[Word], cwd: str, env: Mapping[str, str]) -> Install | Doubt | None:
+def _uv(program: str, words: list[Word], cwd: str, env: Mapping[str, str]) -> Install | Sync | Doubt | None:
     plain = [word.text for word in words]
     if plain[:1] == ["sync"]:
-        return Doubt(text("`{command}` installs the project itself", command="uv sync"))
+        return read_sync(program, words, cwd, env)
     if plain[:2] != ["pip", "install"]:
         return None
     read = split_flags(plain[2:], UV)

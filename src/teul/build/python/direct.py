@@ -23,15 +23,15 @@ from teul.build.python.bytecode import Compiler
 from teul.build.python.cut import Piece
 from teul.build.python.fetch import fetch
 from teul.build.python.identity import ARGUMENTS, ENVIRONMENT
-from teul.build.python.item import Item, check_files, check_scheme, size_of
+from teul.build.python.item import Item, check_files, check_scheme, in_site, size_of
 from teul.build.python.split import OWN_LAYER_BYTES, Distribution, bucket, group, notes_name, prune, write_record
 from teul.build.python.wheel import (
     ScriptForm,
     compilable,
+    compiled_path,
     lay_out,
     line_end,
     make_folders,
-    parse_record,
     plain_record,
     record_of,
     uv_script_form,
@@ -85,6 +85,7 @@ class DirectInstall:
         read: the content of a file of the stage, None without one.
         say: a line for the user.
         is_checked: bytecode is checked by its source's hash instead of its time (`SOURCE_DATE_EPOCH` is set).
+        is_rest_compiled: all that is in the environment besides has its bytecode, which uv sees to.
     """
 
     def __init__(
@@ -104,10 +105,12 @@ class DirectInstall:
         should_stop: Callable[[], bool],
         epoch: int,
         is_checked: bool = False,
+        is_rest_compiled: bool = False,
     ) -> None:
         self.resolution = resolution
         self.python: Interpreter = resolution.interpreter
-        self.form = uv_script_form(self.python) if resolution.installer == "uv" else self.python.script_form
+        self.is_uv = resolution.installer == "uv"
+        self.form = uv_script_form(self.python) if self.is_uv else self.python.script_form
         """How console scripts are written, "" where that is not known."""
         self.snapshots = snapshots
         self.store = store
@@ -122,6 +125,7 @@ class DirectInstall:
         self.should_stop = should_stop
         self.epoch = epoch
         self.is_checked = is_checked
+        self.is_rest_compiled = is_rest_compiled
         self.lower = Lower([snapshots.layer(name).folder for name in parents])
         self._guard = Lock()
         self._fetched_bytes = 0
@@ -133,11 +137,8 @@ class DirectInstall:
             UnusualWheel: leave it to the command.
             TeulError: a wheel cannot be had, or is not what the index said.
         """
-        is_uv = self.resolution.installer == "uv"
-        # In an environment uv leaves a lock file behind.
-        is_other = is_uv and (
-            self.resolution.compiles
-            or self.resolution.interpreter.is_virtual
+        is_other = self.is_uv and (
+            (self.resolution.compiles and not self.is_rest_compiled)
             or any(wheel.direct_url for wheel in self.resolution.wheels)
         )
         if not self.form or is_other or self.resolution.installer not in ("pip", "uv"):
@@ -153,17 +154,31 @@ class DirectInstall:
             self._make(new, staging)
         self.say(self._summary(items, new))
         folders = check_files(items, self.lower)
+        made: set[str] = {""}
+        self._lock(upper, made, folders)
         if sum(item.size_bytes for item in items) < OWN_LAYER_BYTES:
-            made: set[str] = {""}
             for item in items:
                 self._place(item, staging, upper, made)
             self._finish_folders(upper, made, folders)
             prune(upper, (), self.lower, mtime_s=self.epoch)
             return []
         pieces, between = self._pieces(items, staging)
-        self._finish_folders(upper, {""}, folders)
+        self._finish_folders(upper, made, folders)
         prune(upper, between, self.lower, mtime_s=self.epoch)
         return pieces
+
+    def _lock(self, upper: str, made: set[str], folders: dict[str, bool]) -> None:
+        """The lock file that uv leaves in a virtual environment."""
+        prefix = self.python.prefix.strip("/")
+        path = f"{prefix}/.lock"
+        if not self.is_uv or not self.python.is_virtual or self.lower.find(os.fsencode(path)) is not None:
+            return
+        make_folders(upper, prefix, made)
+        descriptor = os.open(f"{upper}/{path}", os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC)
+        os.fchmod(descriptor, 0o666)
+        os.close(descriptor)
+        os.utime(f"{upper}/{path}", (self.epoch, self.epoch))
+        folders[prefix] = True
 
     # What is known
 
@@ -205,6 +220,8 @@ class DirectInstall:
                 item.record = plain_record(file.read(), item.info_dir)
         except FileNotFoundError:
             return False
+        if self.is_uv and self.resolution.compiles:
+            item.set_bytecode(self.python, data.get("uncompiled", ()))
         return True
 
     def _remember(self, item: Item, layer: Digest, *, is_own: bool) -> None:
@@ -215,7 +232,7 @@ class DirectInstall:
             "size_bytes": item.size_bytes,
             "site": item.site,
             "dist_info": item.dist_info,
-        }
+        } | ({"uncompiled": list(item.uncompiled)} if item.uncompiled else {})
         self.cache.put(item.key, "", f"{item.wheel.name} {item.wheel.version}", {"digest": item.key, "data": data})
 
     def _folder(self, layer: Digest) -> str:
@@ -294,10 +311,21 @@ class DirectInstall:
                 ) from error
         compiled: tuple[str, ...] = ()
         if self.resolution.compiles:
-            blocks = self.python.blocks_imports
-            compiled = compiler.compile(item.place, compilable(folder, layout.sources) if blocks else layout.sources)
+            sources = layout.sources
+            if self.is_uv:
+                sources = in_site(sources, self.python)
+            elif self.python.blocks_imports:
+                sources = compilable(folder, sources)
+            compiled = compiler.compile(item.place, sources)
         item.site, item.dist_info = layout.site, layout.dist_info
-        item.record = record_of(layout, compiled, line_end=line_end(self.resolution.installer))
+        # What uv compiles it does not write down.
+        listed = () if self.is_uv else compiled
+        item.record = record_of(layout, listed, line_end=line_end(self.resolution.installer))
+        if self.is_uv and self.resolution.compiles:
+            there = set(compiled)
+            item.set_bytecode(
+                self.python, [path for path in sources if compiled_path(path, self.python.cache_tag) not in there]
+            )
         item.size_bytes = sum(os.lstat(f"{folder}/{path}").st_size for path in compiled) + sum(
             os.lstat(f"{folder}/{member.path}").st_size for member in layout.members
         )
@@ -446,9 +474,7 @@ class DirectInstall:
         """Bring the files of *item* into a folder that it may share with others."""
         if item.layer is None:
             place = f"{staging}/wheels/{item.place}"
-            for path in item.files():
-                if path in (item.record_path, f"{item.dist_info}/REQUESTED", f"{item.dist_info}/direct_url.json"):
-                    continue
+            for path in item.plain_files():
                 parent = os.path.dirname(path)
                 if parent not in made:
                     make_folders(target, parent, made)
@@ -464,10 +490,7 @@ class DirectInstall:
         assert item.layer is not None
         folder = self._folder(item.layer)
         times = (self.epoch, self.epoch)
-        for path, _, _ in parse_record(item.record):
-            path = os.path.normpath(f"{item.site}/{path}")
-            if path == item.record_path:
-                continue
+        for path in item.plain_files():
             parent = os.path.dirname(path)
             if parent not in made:
                 make_folders(target, parent, made)

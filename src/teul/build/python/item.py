@@ -6,7 +6,7 @@ import os
 import stat
 
 from teul.build.python.fetch import local_path
-from teul.build.python.wheel import asked_record, recorded_paths
+from teul.build.python.wheel import asked_record, compiled_path, recorded_paths
 from teul.errors import UnusualWheel, text
 
 TYPE_CHECKING = False
@@ -34,7 +34,11 @@ class Item:
         self.size_bytes = 0
         self.record = b""
         """Without what tells how it came to be installed."""
-        self._files: list[str] = []
+        self._listed_files: list[str] = []
+        self.bytecode: tuple[str, ...] = ()
+        """What RECORD does not list."""
+        self.uncompiled: tuple[str, ...] = ()
+        """Sources that have none of it."""
 
     def __str__(self) -> str:
         return f"{self.wheel.name} {self.wheel.version}"
@@ -52,23 +56,37 @@ class Item:
         """Whether its RECORD is the one of its own layer."""
         return not self.wheel.requested and not self.wheel.direct_url
 
-    def files(self) -> list[str]:
-        """All its files, RECORD and what is like it included, in the tree."""
-        if not self._files:
+    def set_bytecode(self, python: Interpreter, uncompiled: Iterable[str]) -> None:
+        """Say that uv has compiled all its modules but *uncompiled*."""
+        self.uncompiled = tuple(uncompiled)
+        modules = [path for path in self._listed() if path.endswith(".py")]
+        made = [path for path in in_site(modules, python) if path not in self.uncompiled]
+        self.bytecode = tuple(compiled_path(path, python.cache_tag) for path in made)
+
+    def _listed(self) -> list[str]:
+        if not self._listed_files:
             site = self.site
-            made = [
+            self._listed_files = [
                 # A long closure has tens of thousands, nearly all of them plain.
                 os.path.normpath(f"{site}/{path}")
                 if "/." in path or "//" in path or path[0] in "./" or path[-1] == "/"
                 else f"{site}/{path}"
                 for path in recorded_paths(self.record)
             ]
-            if self.wheel.requested:
-                made.append(f"{self.dist_info}/REQUESTED")
-            if self.wheel.direct_url:
-                made.append(f"{self.dist_info}/direct_url.json")
-            self._files = made
-        return self._files
+        return self._listed_files
+
+    def plain_files(self) -> list[str]:
+        """All its files but RECORD and what is like it."""
+        return [path for path in self._listed() if path != self.record_path] + list(self.bytecode)
+
+    def files(self) -> list[str]:
+        """All its files, RECORD and what is like it included, in the tree."""
+        made = [*self._listed(), *self.bytecode]
+        if self.wheel.requested:
+            made.append(f"{self.dist_info}/REQUESTED")
+        if self.wheel.direct_url:
+            made.append(f"{self.dist_info}/direct_url.json")
+        return made
 
     def notes(self) -> dict[str, bytes]:
         """Path → content of RECORD and what goes with it."""
@@ -83,6 +101,12 @@ class Item:
         if url:
             made[f"{self.dist_info}/direct_url.json"] = url.encode()
         return made
+
+
+def in_site(sources: Iterable[str], python: Interpreter) -> tuple[str, ...]:
+    """Those of *sources* (in the tree) that uv compiles: what is below a folder that is imported from."""
+    folders = tuple({f"{path.strip('/')}/" for path in (python.purelib, python.platlib)})
+    return tuple(path for path in sources if path.startswith(folders))
 
 
 def size_of(wheel: Wheel) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 
-from teul.build.python.command import recognise
+from teul.build.python.command import Install, recognise
 from teul.build.python.indexes import indexes_of
 from teul.build.python.requirements import Requirement, Requirements, read_requirements
 from teul.build.python.uv import Host, Question
@@ -33,9 +33,9 @@ def upload_days(
     install = recognise(op, env=stage.env)
     pinned: dict[str, str] = {}
     wanted = Requirements()
-    if isinstance(install, Doubt):
+    if not isinstance(install, Install):
         install = recognise(replace(op, args=("pip", "install", "pip"), mounts=(), user=""), env=stage.env)
-        if isinstance(install, Doubt):
+        if not isinstance(install, Install):
             return {}, []
     else:
         read = read_requirements(

@@ -61,4 +61,16 @@ MESSAGES = {
     "wheel `{name}`: `{path}` is not there": "wheel `{name}`: `{path}`이(가) 없습니다",
     "wheel `{name}`: the index answered {status}": "wheel `{name}`: 인덱스가 {status}(으)로 답했습니다",
     "wheel `{name}`: the index sent another range": "wheel `{name}`: 인덱스가 다른 범위를 보냈습니다",
+    # uv sync
+    "`{command}` may change the lock": "`{command}`은(는) 잠금 파일을 바꿀 수 있습니다",
+    "uv would do more than install what is locked": "uv가 잠긴 것을 설치하는 것보다 더 많은 일을 합니다",
+    "uv would make the environment `{path}` anew": "uv가 환경 `{path}`을(를) 새로 만듭니다",
+    "uv answers in a form that is not known here": "uv의 답이 알 수 없는 형식입니다",
+    "uv cannot say what it would install": "uv가 무엇을 설치할지 말하지 못합니다",
+    "uv cannot make the environment `{path}`": "uv가 환경 `{path}`을(를) 만들지 못합니다",
+    "`{path}` cannot be read": "`{path}`을(를) 읽을 수 없습니다",
+    "`{name}` in [tool.uv]": "[tool.uv]의 `{name}`",
+    "the lock has several `{name}` {version}": "잠금 파일에 `{name}` {version}이(가) 여럿입니다",
+    "`{path}` is not the environment `{other}`": "`{path}`은(는) 환경 `{other}`이(가) 아닙니다",
+    "which wheels are for the Python `{path}`": "어느 wheel이 Python `{path}`에 맞는지 알 수 없습니다",
 }

@@ -7,6 +7,7 @@ import pytest
 from teul.build import ops
 from teul.build.dockerfile.mounts import RunMount
 from teul.build.python.command import Install, recognise
+from teul.build.python.sync_command import Sync
 from teul.build.python.values import Doubt
 
 PATH = "PATH=/usr/local/bin:/usr/bin:/bin"
@@ -141,7 +142,15 @@ LOOK_ALIKES = {
     "pip install pandas && uv pip install --system numpy": "several installers in one RUN",
     "pip install a && pip3 install b": "several installers in one RUN",
     "uv pip install pandas": "which environment uv would choose",
-    "uv sync --frozen": "`uv sync` installs the project itself",
+    "uv sync": "`uv sync` may change the lock",
+    "uv sync --no-dev": "`uv sync` may change the lock",
+    "uv sync --frozen --reinstall": "the option `--reinstall`",
+    "uv sync --frozen --no-binary": "the option `--no-binary`",
+    "uv sync --frozen --cache-dir /c": "the option `--cache-dir`",
+    "uv sync --frozen && uv sync --locked": "several installers in one RUN",
+    "uv sync --frozen && uv pip install --system pandas": "several installers in one RUN",
+    "uv sync --frozen && rm -rf /app": "`rm -rf /app` does more than install",
+    "uv run --frozen uv sync": "`uv run --frozen uv sync` does more than install",
     "poetry install --no-root": "`poetry install` installs the project itself",
     "conda install pandas": "`conda install pandas` does more than install",
     "pip install": "it installs nothing",
@@ -155,6 +164,32 @@ def test_a_look_alike_runs_itself(command: str) -> None:
 
     assert isinstance(found, Doubt), found
     assert LOOK_ALIKES[command] == found.reason
+
+
+def test_a_sync_of_what_is_locked_is_handed_on() -> None:
+    found = recognise(shell("uv sync -q --frozen --no-dev --extra more --compile-bytecode && rm -rf /root/.cache/uv"))
+
+    assert isinstance(found, Sync)
+    assert found.words == ("sync", "--frozen", "--no-dev", "--extra", "more", "--compile-bytecode")
+    assert (found.cwd, found.compiles) == ("/app", True)
+
+
+@pytest.mark.parametrize(
+    ("env", "reason"),
+    [
+        (("UV_FROZEN=1",), ""),
+        (("UV_LOCKED=true", "UV_COMPILE_BYTECODE=1", "UV_LINK_MODE=copy"), ""),
+        (("UV_FROZEN=0",), "`uv sync` may change the lock"),
+        (("UV_FROZEN=1", "UV_CACHE_DIR=/c"), "the variable `UV_CACHE_DIR`"),
+        (("UV_FROZEN=1", "UV_NO_BINARY=1"), "the variable `UV_NO_BINARY`"),
+        (("UV_FROZEN=1", "XDG_CACHE_HOME=/c"), "the variable `XDG_CACHE_HOME`"),
+    ],
+)
+def test_a_sync_and_its_variables(env: tuple[str, ...], reason: str) -> None:
+    found = recognise(shell("uv sync", *env))
+
+    assert isinstance(found, Doubt if reason else Sync), found
+    assert not isinstance(found, Doubt) or found.reason == reason
 
 
 def test_the_exec_form_has_no_shell() -> None:
