@@ -119,21 +119,28 @@ class ArtifactTransfer:
     async def _ingest(self, upload: Upload, receive: Receive) -> Info:
         """The request's body as content. A body that ends too early leaves nothing."""
         run = asyncio.get_running_loop().run_in_executor
-        with upload.ingest() as writer:
-            waiting: list[bytes] = []
-            size = 0
-            while True:
+        more = True
+        try:
+            with upload.ingest() as writer:
+                waiting: list[bytes] = []
+                size = 0
+                while more:
+                    message = await receive()
+                    if message["type"] == "http.disconnect":
+                        raise InvalidInput(text("the client went away before the upload was whole"))
+                    waiting.append(message.get("body", b""))
+                    size += len(waiting[-1])
+                    more = message.get("more_body", False)
+                    if size >= CHUNK_BYTES or (size and not more):
+                        await run(self._threads, _write, writer, waiting)
+                        waiting, size = [], 0
+                return await run(self._threads, writer.commit)
+        except OSError:
+            # Whoever still sends hears an answer only when all was read, and a broken connection otherwise.
+            while more:
                 message = await receive()
-                if message["type"] == "http.disconnect":
-                    raise InvalidInput(text("the client went away before the upload was whole"))
-                waiting.append(message.get("body", b""))
-                size += len(waiting[-1])
-                more = message.get("more_body", False)
-                if size >= CHUNK_BYTES or (size and not more):
-                    await run(self._threads, _write, writer, waiting)
-                    waiting, size = [], 0
-                if not more:
-                    return await run(self._threads, writer.commit)
+                more = message["type"] != "http.disconnect" and message.get("more_body", False)
+            raise
 
     async def _download(self, path: str, app: TrackingApp, send: Send) -> None:
         store = self._store
@@ -177,6 +184,8 @@ class ArtifactTransfer:
         db, content = self._store.db, self._store.content
         if verb == "part":
             upload_id, _, number = rest.partition("/")
+            if not (number.isascii() and number.isdigit()):
+                raise TrackingInvalid(f"Invalid value {number} for parameter 'part_number' supplied.")
             await app.read(grant)
             async with self._receiving(receive) as info:
                 await app.write(
