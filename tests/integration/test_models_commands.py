@@ -54,6 +54,10 @@ def filled(settings):
 def test_promotion_rollback_and_history(filled):
     assert "— → 1" in teul(filled, "models", "promote", "churn", "1", "--why", "first")
     assert "gate failed" in teul(filled, "models", "promote", "churn", "2", code=1)
+    with TrackingStore.of(filled) as store:
+        last = store.audit(last=1)[0]
+    assert (last.action, last.outcome, last.who != "", last.address) == ("promote", "RESOURCE_CONFLICT", True, "local")
+    assert last.subject.startswith("churn 2 production: ")
     assert "1 → 3" in teul(filled, "models", "promote", "churn", "3")
     assert "3 → 1" in teul(filled, "models", "rollback", "churn", "--why", "느림")
     assert "no version before" in teul(filled, "models", "rollback", "churn", code=1)

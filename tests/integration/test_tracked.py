@@ -117,3 +117,43 @@ def test_a_client_that_dies_leaves_a_killed_run_with_its_output(engine, folder):
 
 def test_a_network_that_does_not_reach_this_machine_is_refused(engine, folder):
     teul(engine, folder, *words(folder, "--network", "none"), code=125)
+
+
+PROJECT = """
+[project]
+name = "iris"
+[image]
+dockerfile = "Dockerfile"
+[steps.train]
+run = "python3 train.py --out model/"
+outs = ["model/"]
+[model]
+path = "model/"
+predict = "predict:Iris"
+"""
+
+
+def test_in_a_project_a_bare_client_records_by_itself(engine, folder):
+    """The project's file and a server that runs are all it takes; every way out of it is heeded."""
+    (folder / "teul.toml").write_text(PROJECT)
+    bare = ["run", "--rm", "-v", f"{folder}/client.py:/client.py:ro", host_python.NAME, "python3", "/client.py"]
+    ask = ["run", "--rm", host_python.NAME, "python3", "-c", "import os; print(os.environ.get('MLFLOW_TRACKING_URI', '-'))"]
+    service.stop(engine.settings)
+    assert teul(engine, folder, *ask).strip() == "-", "no server is started for it"
+    service.ensure_running(engine.settings)
+
+    run_id = teul(engine, folder, *bare).strip()
+
+    with TrackingStore.of(engine.settings) as store:
+        run = store.get_run(run_id)
+        assert (run.status, run.tags["teul.exit-code"]) == ("FINISHED", "0")
+        assert run.tags["teul.image"] == str(engine.images.get(host_python.NAME).id)
+        assert store.get_experiment(run.experiment_id).name == "iris"
+        assert store.read_artifact(run_id, "logs/stdout.txt").decode().strip() == run_id
+    assert teul(engine, folder, *ask).strip().startswith("http://")
+    for option in (["--track", ""], ["-e", "MLFLOW_TRACKING_URI=-"], ["--network", "none"]):
+        assert teul(engine, folder, "run", *option, *ask[1:]).strip() == "-", option
+    (folder / "teul.toml").write_text("name = ")
+    assert teul(engine, folder, *ask).strip() == "-"
+    os.unlink(folder / "teul.toml")
+    assert teul(engine, folder, *ask).strip() == "-"

@@ -32,7 +32,8 @@ FLAGS = (
     Flag("sig-proxy", kind="bool", default=True, help="Proxy received signals to the process"),
     Flag(
         "track",
-        help="Let MLflow in the container record in this experiment, with image, code and output",
+        help="Let MLflow in the container record in this experiment, with image, code and output; in a project's folder"
+        " that is the default while a tracking server runs, and '' turns it off",
         metavar="EXPERIMENT",
     ),
     *SHARED,
@@ -51,15 +52,30 @@ def run(arguments: Arguments, context: Context) -> int:
     try:
         expect(arguments, "run", at_least=1)
         options = to_options(arguments, detach=arguments.flag("detach"), environ=os.environ)
-        if arguments.string("track"):
-            from teul.ml.tracked import prepare
-
-            options = prepare(context.engine, options, experiment=arguments.string("track"), folder=os.getcwd())
+        options, mark = _tracked(arguments, options, context)
         if options.detach:
             return _detached(arguments, options, context)
-        return _attended(arguments, options, context)
+        return _attended(arguments, options, context, mark)
     except TeulError as error:
         return fail(error, context)
+
+
+def _tracked(arguments: Arguments, options: ContainerOptions, context: Context) -> tuple[ContainerOptions, str]:
+    """*options* for a container whose runs are recorded, and the mark that it has then; else as they are, and ""."""
+    experiment = arguments.optional("track")
+    if not experiment and (experiment is not None or not os.path.exists("teul.toml")):
+        return options, ""
+    from teul.ml.tracked import LABEL, prepare, prepare_in_project
+
+    if experiment:
+        made = prepare(context.engine, options, experiment=experiment, folder=os.getcwd())
+        return made, made.labels[LABEL]
+    try:
+        made = prepare_in_project(context.engine, options, folder=os.getcwd())
+    except TeulError as error:
+        context.say(text("nothing is recorded: {reason}", reason=context.translate(error.message)))
+        return options, ""
+    return made, made.labels[LABEL] if made is not options else ""
 
 
 def fail(error: TeulError, context: Context) -> int:
@@ -119,7 +135,7 @@ def _detached(arguments: Arguments, options: ContainerOptions, context: Context)
     return 0
 
 
-def _attended(arguments: Arguments, options: ContainerOptions, context: Context) -> int:
+def _attended(arguments: Arguments, options: ContainerOptions, context: Context, mark: str) -> int:
     from teul.engine.containers.attached import Streams, run_foreground, write_through
     from teul.runtime.attach import DETACH_KEYS
 
@@ -138,11 +154,10 @@ def _attended(arguments: Arguments, options: ContainerOptions, context: Context)
         if arguments.string("cidfile"):
             write_id_file(arguments.string("cidfile"), container)
 
-    mark = ""
-    if arguments.string("track"):
-        from teul.ml.tracked import LABEL, Output
+    if mark:
+        from teul.ml.tracked import Output
 
-        mark, on_output = options.labels[LABEL], Output(on_output)
+        on_output = Output(on_output)
     left: list[Callable[[Engine], None]] = []
     takes_input = options.interactive and (not wanted or "stdin" in wanted)
     code = run_foreground(

@@ -3,6 +3,8 @@
 The container gets `MLFLOW_TRACKING_URI`, a token and `MLFLOW_EXPERIMENT_NAME`. Each run that is begun with the token has
 the image's digest, the command, the state of the folder's repository, seed and pins; when the container has ended, what it
 printed and how it ended. A run that was not ended by then is KILLED.
+
+In a project's folder, while a tracking server runs, `teul run` does the same by itself (`prepare_in_project`).
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 LABEL = "io.teul.tracked"
 LOG_LIMIT_BYTES = 64 << 20
 EXIT_TAG = "teul.exit-code"
+URI = "MLFLOW_TRACKING_URI"
 
 
 def prepare(engine: Engine, options: ContainerOptions, *, experiment: str, folder: str) -> ContainerOptions:
@@ -55,7 +58,7 @@ def prepare(engine: Engine, options: ContainerOptions, *, experiment: str, folde
         tracking.ensure_experiment(experiment)
         token = tracking.issue_container_token(mark, experiment, {"tags": tags, "files": files})
     added = (
-        f"MLFLOW_TRACKING_URI={uri}",
+        f"{URI}={uri}",
         f"MLFLOW_TRACKING_TOKEN={token}",
         f"MLFLOW_EXPERIMENT_NAME={experiment}",
     )
@@ -63,6 +66,38 @@ def prepare(engine: Engine, options: ContainerOptions, *, experiment: str, folde
         options, env=(*added, *options.env), labels={**options.labels, LABEL: mark, "io.teul.project": experiment}
     )
     return made
+
+
+def prepare_in_project(engine: Engine, options: ContainerOptions, *, folder: str) -> ContainerOptions:
+    """As `prepare`, in the project of *folder*, where everything for it is there; else *options* as they are.
+
+    There must be a project file and a tracking server that runs, on a network of the container's that reaches it; and
+    nobody has said (`-e`, or the environment of this command) where MLflow is to record. No server is started for it.
+
+    Raises:
+        TeulError: the project file cannot be read, or the server does not answer.
+    """
+    from teul.ml.project import FILE, parse
+    from teul.ml.tracking import service
+
+    environ = engine.settings.environ or {}
+    network = options.network[0] if options.network else "bridge"
+    if (
+        environ.get(URI)
+        or any(entry.partition("=")[0] == URI for entry in options.env)
+        or network == "none"
+        or network.startswith("container:")
+        or service.find(engine.settings) is None
+    ):
+        return options
+    try:
+        with open(f"{folder}/{FILE}", encoding="utf-8") as file:
+            project = parse(file.read())
+    except FileNotFoundError:
+        return options
+    except (UnicodeDecodeError, ExceptionGroup) as error:
+        raise InvalidInput(text("{path} cannot be read; `teul up` says what is wrong with it", path=FILE)) from error
+    return prepare(engine, options, experiment=project.name, folder=folder)
 
 
 def _uri(engine: Engine, options: ContainerOptions) -> str:

@@ -96,8 +96,14 @@ MESSAGES = {
     "--track: a container on network `{network}` does not reach the tracking server": (
         "--track: 네트워크 `{network}`의 컨테이너는 추적 서버에 닿지 못합니다"
     ),
-    "Let MLflow in the container record in this experiment, with image, code and output": (
-        "컨테이너 안의 MLflow가 이 실험에 이미지·코드·출력과 함께 기록하게 합니다"
+    "Let MLflow in the container record in this experiment, with image, code and output; in a project's folder that is"
+    " the default while a tracking server runs, and '' turns it off": (
+        "컨테이너 안의 MLflow가 이미지, 코드, 출력과 함께 이 실험에 기록하게 합니다. 프로젝트 폴더에서는 추적 서버가 도는 동안"
+        " 이것이 기본이고, ''로 끕니다"
+    ),
+    "nothing is recorded: {reason}": "기록하지 않습니다: {reason}",
+    "{path} cannot be read; `teul up` says what is wrong with it": (
+        "{path}을(를) 읽을 수 없습니다. 무엇이 잘못되었는지는 `teul up`이 알려 줍니다"
     ),
     "nothing differs": "다른 것이 없습니다",
     "an image is gone and nothing is known of what was in it: its packages were not compared": (

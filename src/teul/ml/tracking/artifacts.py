@@ -18,11 +18,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
 from urllib.parse import unquote
 
+from teul.config import Settings
 from teul.content import Reader, Store, Writer
 from teul.errors import ArtifactNotFound, TeulError, TrackingInvalid, TrackingNotFound, Unavailable, Unsupported, text
 from teul.host.fs import write_atomic
-from teul.ml.tracking.artifact_content import MARK, ArtifactContent, Upload, read_mark
-from teul.ml.tracking.artifact_roots import is_marked
+from teul.ml.tracking.artifact_content import MARK, ArtifactContent, Upload, is_apart, move_in, read_mark
+from teul.ml.tracking.artifact_roots import ArtifactRoots, is_marked
 from teul.ml.tracking.clock import now_ms
 from teul.ml.tracking.database import Database
 from teul.ml.tracking.values import FileInfo
@@ -33,6 +34,29 @@ UPLOAD_LIFE_MS = 24 * 3600 * 1000
 GRACE_S = 60.0
 _BAD = re.compile(r"[\0\\#]")
 _DRIVE = re.compile(r"[A-Za-z]:")
+
+
+def open_content(db: Database, root: str, folder: str) -> ArtifactContent:
+    """Where this database's artifacts are: in *folder*, or among the blobs of the state folder *root*.
+
+    Raises:
+        Unsupported: they are in another folder.
+    """
+    if not folder and is_apart(root):
+        folder = f"{root}/artifacts"
+    if folder:
+        if db.is_shared:
+            bind_folder(db, folder)
+        return ArtifactContent(folder, None)
+    name = bind_state(db, root) if db.is_shared else os.path.basename(db.path)
+    roots = ArtifactRoots(root, name, db.path, db.write, lambda: set(digests(db)))
+    content = ArtifactContent(Settings(root, "").layout, roots)
+    try:
+        move_in(root, content, name)
+    except BaseException:
+        roots.close()
+        raise
+    return content
 
 
 def bind_folder(db: Database, root: str) -> None:

@@ -5,10 +5,14 @@ What runs write while they run (metrics, params, tags) is not in it: that is the
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
+from teul.errors import Conflict
 from teul.ml.tracking.clock import now_ms
 from teul.ml.tracking.database import Database
+from teul.ml.tracking.translate import to_answer
 
 LOCAL = "local"
 
@@ -33,6 +37,16 @@ def note(db: Database, who: str, action: str, subject: str, *, address: str = LO
             "INSERT INTO audit(at, who, address, action, subject, outcome) VALUES (?, ?, ?, ?, ?, ?)",
             (now_ms(), who[:250], address[:100], action[:100], subject[:500], outcome[:100]),
         )
+
+
+@contextmanager
+def judged(db: Database, who: str, action: str, subject: str) -> Iterator[None]:
+    """Writes a line for what a gate or a missing approval refused, after the block's own transaction has been undone."""
+    try:
+        yield
+    except Conflict as error:
+        note(db, who, action, f"{subject}: {error.message}", outcome=to_answer(error)[1]["error_code"])
+        raise
 
 
 def entries(db: Database, *, last: int = 100, since: int = 0, who: str = "") -> list[Entry]:

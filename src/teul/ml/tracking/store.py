@@ -9,7 +9,6 @@ import os
 from collections.abc import Mapping, Sequence
 from types import TracebackType
 
-from teul.config import Settings
 from teul.content import Reader
 from teul.errors import ArtifactNotFound, RunNotFound, TrackingNotFound
 from teul.ml.tracking import (
@@ -31,8 +30,7 @@ from teul.ml.tracking import (
     sources,
     tokens,
 )
-from teul.ml.tracking.artifact_content import ArtifactContent, is_apart, move_in
-from teul.ml.tracking.artifact_roots import ArtifactRoots
+from teul.ml.tracking.artifact_content import ArtifactContent
 from teul.ml.tracking.audit import Entry as AuditEntry
 from teul.ml.tracking.cleaning import Cleaned
 from teul.ml.tracking.clock import now_ms
@@ -59,6 +57,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from teul.config import Settings
+
 
 class TrackingStore:
     """`db` and `content` are open to this package's modules; everybody else uses the methods."""
@@ -84,7 +84,7 @@ class TrackingStore:
         db = open_database(path)
         try:
             experiments.ensure_default(db)
-            content = _open_content(db, root, artifacts_root or (f"{root}/artifacts" if is_apart(root) else ""))
+            content = artifacts.open_content(db, root, artifacts_root)
         except BaseException:
             db.close()
             raise
@@ -465,7 +465,7 @@ class TrackingStore:
 
     def set_alias(self, name: str, alias: str, version: int | str, *, who: str, reason: str = "") -> None:
         """Raises: GateFailed, TrackingNotFound, TrackingInvalid."""
-        with self.db.write():
+        with audit.judged(self.db, who, "promote", f"{name} {version} {alias}"), self.db.write():
             aliases.set_alias(self.db, name, alias, version, who=who, reason=reason)
             audit.note(self.db, who, "promote", f"{name} {version} {alias}")
 
@@ -474,14 +474,14 @@ class TrackingStore:
 
     def rollback(self, name: str, alias: str, *, who: str, reason: str = "") -> tuple[int, int]:
         """Point *alias* back at what it pointed at before; (from, to). Raises: TrackingNotFound."""
-        with self.db.write():
+        with audit.judged(self.db, who, "rollback", f"{name} {alias}"), self.db.write():
             moved = aliases.rollback(self.db, name, alias, who=who, reason=reason)
             audit.note(self.db, who, "rollback", f"{name} {moved[0]} {moved[1]} {alias}")
             return moved
 
     def decide(self, name: str, version: int | str, verdict: str, *, who: str, reason: str = "") -> Approval:
         """Approve or reject a version. Raises: GateFailed, NotApproved, TrackingNotFound."""
-        with self.db.write():
+        with audit.judged(self.db, who, verdict, f"{name} {version}"), self.db.write():
             said = approvals.decide(self.db, name, version, verdict, who=who, reason=reason)
             audit.note(self.db, who, verdict, f"{name} {version}")
             return said
@@ -593,19 +593,3 @@ class TrackingStore:
             raise RunNotFound(prefix)
         run_id: str = rows[0][0]
         return run_id
-
-
-def _open_content(db: Database, root: str, folder: str) -> ArtifactContent:
-    if folder:
-        if db.is_shared:
-            artifacts.bind_folder(db, folder)
-        return ArtifactContent(folder, None)
-    name = artifacts.bind_state(db, root) if db.is_shared else os.path.basename(db.path)
-    roots = ArtifactRoots(root, name, db.path, db.write, lambda: set(artifacts.digests(db)))
-    content = ArtifactContent(Settings(root, "").layout, roots)
-    try:
-        move_in(root, content, name)
-    except BaseException:
-        roots.close()
-        raise
-    return content
