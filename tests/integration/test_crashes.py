@@ -6,6 +6,7 @@ Commands run in children forked from here (imports are paid once), on one state 
 import collections
 import glob
 import importlib
+import json
 import os
 import pkgutil
 import random
@@ -222,8 +223,61 @@ def test_a_kill_at_every_instrumented_step_leaves_nothing_half_visible(place):
         assert place.run(words) == 0, place.output()
     # Native's is not passed on overlay; those of running containers and their networks are tried in tests of their own.
     elsewhere = declared("engine", "containers") | declared("engine", "networks") | {"snapshot-copied"}
-    assert declared() - elsewhere - seen == set()
+    assert declared() - elsewhere - {"push-sent", "cache-sent", "output-written"} - seen == set()
     assert kills > 80
+
+
+def test_a_build_that_is_killed_while_it_is_delivered_leaves_all_of_it_or_nothing(place):
+    remote, cache = f"{place.domain}/made:1", f"{place.domain}/made:cache"
+    out = f"{place.root}/out"
+    os.mkdir(out)
+    assert place.run(["pull", f"{place.domain}/app:1"]) == 0, place.output()
+    assert place.run(["tag", f"{place.domain}/app:1", "app:1"]) == 0
+    build = ["build", "-t", remote]
+    seen = set()
+    for options in (
+        ["--push", "--provenance=true"],
+        ["--cache-to", f"type=registry,ref={cache},mode=max"],
+        ["-o", f"type=oci,dest={out}/oci.tar"],
+        ["-o", f"type=tar,dest={out}/files.tar"],
+        ["-o", f"type=oci,tar=false,dest={out}/layout"],
+        ["-o", f"type=local,dest={out}/files"],
+    ):
+        words = [*build, *options, f"{place.root}/context"]
+        place.keep()
+        points = place.points(words)
+        whole = {}
+        for path in glob.glob(f"{out}/*.tar"):
+            with open(path, "rb") as file:
+                whole[path] = file.read()
+        for name, count in points:
+            seen.add(name)
+            if options[0] == "--push":
+                # A tag of its own for each: what another one sent is not what this one left.
+                words[2] = f"{place.domain}/made:{name}-{count}"
+            for path in glob.glob(f"{out}/*.tar"):
+                os.unlink(path)
+            remove_tree(f"{out}/layout")
+            place.restore()
+            if place.run(words, TEUL_CRASH_AT=f"{name}:{count}") != -signal.SIGKILL:
+                continue
+            assert {*os.listdir(out)} <= {"files", "layout", "oci.tar", "files.tar"}, name
+            for path in glob.glob(f"{out}/*.tar"):
+                with open(path, "rb") as file:
+                    assert file.read() == whole[path], (name, path)
+            if os.path.exists(f"{out}/layout/index.json"):
+                with open(f"{out}/layout/index.json") as file:
+                    (top,) = json.load(file)["manifests"]
+                with open(f"{out}/layout/blobs/{top['digest'].replace(':', '/')}") as file:
+                    manifest = json.load(file)
+                for blob in (manifest["config"], *manifest["layers"]):
+                    path = f"{out}/layout/blobs/{blob['digest'].replace(':', '/')}"
+                    assert os.path.getsize(path) == blob["size"], name
+            if options[0] == "--push":
+                place.run(["pull", words[2]], TEUL_ROOT=f"{place.root}/other")
+                assert re.search("not found|Downloaded newer|up to date", place.output()), place.output()
+            place.check(words, f"{name}:{count}")
+    assert seen >= {"push-sent", "cache-sent", "output-written"}
 
 
 @pytest.mark.parametrize("place", ["overlay", "native"], indirect=True)

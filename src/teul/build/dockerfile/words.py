@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 NESTING_LIMIT = 100
+LENGTH_LIMIT = 1 << 20
+"""Characters that a word may expand to, or twice its own length where that is more."""
 _SPECIAL = "@*#?-$!0"
 
 
@@ -124,30 +126,34 @@ def unquote(word: str) -> str:
 class _Words:
     """Collects words: plain characters split at white space, quoted ones do not."""
 
-    __slots__ = ("done", "in_word", "word")
+    __slots__ = ("_done", "_parts")
 
     def __init__(self) -> None:
-        self.done: list[str] = []
-        self.word = ""
-        self.in_word = False
+        self._done: list[str] = []
+        self._parts: list[str] = []
 
     def plain(self, characters: str) -> None:
-        for char in characters:
-            if not char.isspace():
-                self.quoted(char)
-            elif self.in_word and self.word:
-                self.done.append(self.word)
-                self.word, self.in_word = "", False
+        if characters[:1].isspace():
+            self._end()
+        for number, part in enumerate(characters.split()):
+            if number:
+                self._end()
+            self._parts.append(part)
+        if characters[-1:].isspace():
+            self._end()
 
     def quoted(self, characters: str) -> None:
-        self.word += characters
-        self.in_word = True
+        self._parts.append(characters)
 
     def finish(self) -> list[str]:
-        if self.word:
-            self.done.append(self.word)
-            self.word, self.in_word = "", False
-        return self.done
+        self._end()
+        return self._done
+
+    def _end(self) -> None:
+        word = "".join(self._parts)
+        self._parts.clear()
+        if word:
+            self._done.append(word)
 
 
 class _Lexer:
@@ -171,6 +177,18 @@ class _Lexer:
         self.used: set[str] = set()
         self.missing: set[str] = set()
 
+    def checked(self, length: int) -> int:
+        """*length*, while it is one to go on with: replacements within replacements multiply, and a line of a hundred
+        characters could ask for more than any memory.
+
+        Raises:
+            WordError: the expansion is too long.
+        """
+        limit = max(LENGTH_LIMIT, 2 * len(self.source))
+        if length > limit:
+            raise WordError(text("expected a value of at most {limit} characters after expansion", limit=limit))
+        return length
+
     def peek(self) -> str:
         """The next character, "" at the end."""
         return self.source[self.position : self.position + 1]
@@ -191,6 +209,7 @@ class _Lexer:
             raise WordError(text("expected substitutions nested at most {limit} deep", limit=NESTING_LIMIT))
         made: list[str] = []
         words = _Words()
+        length = 0
         while True:
             char = self.peek()
             if char == "" and stop:
@@ -214,6 +233,7 @@ class _Lexer:
                 else:
                     words.plain(part)
             made.append(part)
+            length = self.checked(length + len(part))
 
     def single_quote(self) -> str:
         """All characters up to the next one are taken as they are."""
@@ -229,6 +249,7 @@ class _Lexer:
         quote = '"' if self.keep_quotes else ""
         self.next()
         made: list[str] = [quote]
+        length = 0
         while True:
             char = self.peek()
             if char == "":
@@ -238,6 +259,7 @@ class _Lexer:
                 return "".join(made) + quote
             if char == "$":
                 made.append(self.dollar())
+                length = self.checked(length + len(made[-1]))
                 continue
             self.next()
             if char == self.escape:
@@ -320,7 +342,14 @@ class _Lexer:
         import re
 
         found = re.compile(_regex(pattern, greedy=True), re.DOTALL)
-        return found.sub(lambda _: replacement, value or "", count=0 if everywhere else 1)
+        length = len(value or "")
+
+        def put(_: object) -> str:
+            nonlocal length
+            length = self.checked(length + len(replacement))
+            return replacement
+
+        return found.sub(put, value or "", count=0 if everywhere else 1)
 
     def name(self) -> str:
         """Letters, digits and `_`; digits alone or one special character when it begins with one."""

@@ -20,6 +20,7 @@ MESSAGES = {
         "이 줄을 지우거나 `# syntax=docker/dockerfile:1`로 쓰세요"
     ),
     "unterminated heredoc: expected a line `{name}`": "heredoc이 끝나지 않았습니다: `{name}` 줄이 있어야 합니다",
+    "expected a value of at most {limit} characters after expansion": "펼친 값은 최대 {limit}자여야 합니다",
     "expected substitutions nested at most {limit} deep": "변수 치환은 최대 {limit}겹까지 중첩할 수 있습니다",
     "unexpected end of statement while looking for matching single-quote": "작은따옴표가 닫히지 않았습니다",
     "unexpected end of statement while looking for matching double-quote": "큰따옴표가 닫히지 않았습니다",

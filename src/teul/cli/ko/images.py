@@ -150,6 +150,9 @@ MESSAGES = {
         "여러 저장소에 이름이 있습니다 (--force를 붙이면 모든 이름을 지웁니다)"
     ),
     "container {name} ({status})": "컨테이너 {name} ({status})",
+    "`{path}` exists and is neither an empty folder nor an OCI layout": (
+        "`{path}`가 이미 있고, 빈 폴더도 OCI 레이아웃도 아닙니다"
+    ),
     "`{path}` exists and is not an empty folder": "`{path}`가 이미 있고 빈 폴더가 아닙니다",
     "saving {name}": "{name} 저장",
     "reading the archive": "아카이브 읽기",

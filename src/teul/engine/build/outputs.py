@@ -140,15 +140,8 @@ class Outputs:
             with open(path, "wb") as file:  # a pipe, /dev/null, /dev/stdout
                 yield file.write
             return
-        temporary = f"{path}.{os.urandom(4).hex()}.tmp"
-        try:
-            with open(temporary, "xb") as file:
-                yield file.write
-            os.replace(temporary, path)
-        finally:
-            from teul.host.fs import remove_file
-
-            remove_file(temporary)
+        with _nameless(path) as write:
+            yield write
 
     # Archives
 
@@ -257,21 +250,82 @@ class Outputs:
 
 
 class _Folder:
-    """An OCI layout in a folder that is new or empty; its index comes last."""
+    """An OCI layout in a folder: a new one, an empty one, or a layout, which gets one image more. Its index comes last."""
 
     def __init__(self, folder: str) -> None:
+        from teul.host.fs import remove_file
+
         self._folder = os.path.abspath(folder)
-        if os.path.lexists(folder) and (not os.path.isdir(folder) or os.listdir(folder)):
-            raise AlreadyExists(text("`{path}` exists and is not an empty folder", path=folder))
-        os.makedirs(f"{folder}/blobs/sha256", exist_ok=True)
+        self._blobs = f"{self._folder}/blobs/sha256"
+        if os.path.lexists(folder) and (
+            not os.path.isdir(folder) or not {*os.listdir(folder)} <= {"blobs", "oci-layout", "index.json"}
+        ):
+            raise AlreadyExists(text("`{path}` exists and is neither an empty folder nor an OCI layout", path=folder))
+        os.makedirs(self._blobs, exist_ok=True)
+        for name in os.listdir(self._blobs):
+            if name.endswith(".tmp"):  # of one that was killed
+                remove_file(f"{self._blobs}/{name}")
 
     def put(self, name: str, data: bytes) -> None:
-        with open(f"{self._folder}/{name}", "wb") as file:
-            file.write(data)
+        from teul.host.fs import crash_point, write_atomic
+
+        if name == "index.json":
+            crash_point("output-written")
+            data = self._with_old(data)
+        write_atomic(f"{self._folder}/{name}", data, 0o644)
 
     def stream_blob(self, digest: Digest, size_bytes: int, stream: Callable[[Write], object]) -> None:
-        with open(f"{self._folder}/blobs/sha256/{digest.hex}", "wb") as file:
+        path = f"{self._blobs}/{digest.hex}"
+        with open(f"{path}.tmp", "wb") as file:
             stream(file.write)
+        os.replace(f"{path}.tmp", path)
+
+    def _with_old(self, data: bytes) -> bytes:
+        """The index with what was there before under other names, as BuildKit keeps it."""
+        from teul.images.archive import CONTAINERD_NAME
+        from teul.oci.image import Index
+
+        try:
+            with open(f"{self._folder}/index.json", "rb") as file:
+                before = Index.parse(file.read()).manifests
+        except FileNotFoundError:
+            return data
+        added = Index.parse(data).manifests
+        names = {item.annotations.get(CONTAINERD_NAME) for item in added}
+        digests = {item.digest for item in added}
+        kept = [
+            item
+            for item in before
+            if item.digest not in digests and (item.annotations.get(CONTAINERD_NAME) or "") not in names
+        ]
+        return Index(manifests=(*kept, *added)).to_bytes()
+
+
+@contextmanager
+def _nameless(path: str) -> Iterator[Write]:
+    """A file that gets its name when it is whole; nothing is left of it before, not even after a kill, where the
+    filesystem can do that.
+    """
+    from teul.host.fs import crash_point, remove_file
+
+    temporary = f"{path}.{os.urandom(4).hex()}.tmp"
+    try:
+        try:
+            descriptor = os.open(os.path.dirname(path), os.O_TMPFILE | os.O_WRONLY | os.O_CLOEXEC, 0o666)
+            is_linked = False
+        except OSError:
+            descriptor = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o666)
+            is_linked = True
+        with os.fdopen(descriptor, "wb") as file:
+            yield file.write
+            file.flush()
+            crash_point("output-written")
+            if not is_linked:
+                # The folder given makes it linkat(2), which alone follows the link there.
+                os.link(f"/proc/self/fd/{descriptor}", temporary, src_dir_fd=descriptor, follow_symlinks=True)
+        os.replace(temporary, path)
+    finally:
+        remove_file(temporary)
 
 
 def _named(top: Descriptor, names: Sequence[Reference]) -> tuple[Descriptor, ...]:

@@ -12,6 +12,7 @@ from teul.engine.images.compressing import compressed, find_own
 from teul.engine.images.pulling import open_client
 from teul.errors import BlobNotFound, Cancelled, InvalidInput, InvalidReference, text
 from teul.events import Advance, Step, silent
+from teul.host.fs import crash_point
 from teul.oci.descriptor import OCI_CONFIG, Descriptor
 from teul.oci.digest import Digest
 from teul.oci.image import Manifest
@@ -106,6 +107,7 @@ class _Push:
             manifest = replace(manifest, annotations={**manifest.annotations, **annotations})
             manifest_bytes = manifest.to_bytes()
         self._send_config(manifest.config)
+        crash_point("push-sent")
         target = self.target if is_tagged else replace(self.target, tag="", digest=Digest.of(manifest_bytes))
         digest = self.client.put_manifest(target, manifest_bytes, manifest.media_type)
         with engine.db:

@@ -133,3 +133,15 @@ def test_unquote_takes_quotes_and_escapes_away() -> None:
 def test_nesting_has_a_limit() -> None:
     with pytest.raises(WordError):
         expand("${a:-" * 5000 + "}" * 5000, {})
+
+
+@pytest.mark.parametrize("word", ["${a//x/" * 60 + "y" + "}" * 60, '"' + "$a" * 30_000 + '"', "$a" * 30_000])
+def test_what_would_fill_the_memory_is_refused(word):
+    with pytest.raises(WordError, match="at most 1048576 characters after expansion"):
+        expand(word, {"a": "x" * 40})
+
+
+def test_words_are_split_where_values_have_white_space():
+    found = expand("a$b'c d'${e}f $g", {"b": " 1  2", "e": "\t", "g": " "})
+
+    assert found.words == ["a", "1", "2c d", "f"]
