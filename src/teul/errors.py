@@ -332,7 +332,7 @@ class PortInUse(Conflict):
 
     def __init__(self, port: int, *, holder: str, free: int) -> None:
         super().__init__(
-            text("port {port} is held by {holder}", port=port, holder=holder),
+            text("port {port} is held by {holder}: port is already allocated", port=port, holder=holder),
             hint=text("port {free} is free", free=free),
         )
         self.port = port

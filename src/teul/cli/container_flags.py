@@ -367,6 +367,7 @@ def _lines(paths: Sequence[str]) -> list[str]:
             with open(os.path.expanduser(path), encoding="utf-8") as file:
                 lines = file.read().splitlines()
         except (OSError, UnicodeDecodeError) as error:
-            raise InvalidInput(text("file `{path}`: {problem}", path=path, problem=error)) from error
+            problem = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else error
+            raise InvalidInput(text("file `{path}`: {problem}", path=path, problem=problem)) from error
         made += [line.lstrip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
     return made

@@ -155,5 +155,5 @@ def _filtered(images: Sequence[Image], filters: Sequence[str], context: Context)
                 if any(_matches(item.familiar_repository, item.tag, value) for item in image.names)
             ]
         else:
-            raise InvalidInput(text("invalid filter '{name}'", name=item))
+            raise InvalidInput(text("invalid filter '{name}'", name=name))
     return made

@@ -24,6 +24,7 @@ EXIT_CODES = {
     "Unsupported": 1,
     "CommandFailed": 1,
     "Cancelled": 130,
+    "Detached": 1,
 }
 """Error family → exit code. `run`, `create`, `start` and `exec` answer 125, 126 and 127 themselves, as Docker does."""
 

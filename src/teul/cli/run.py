@@ -49,8 +49,8 @@ def run(arguments: Arguments, context: Context) -> int:
 
     # We live for milliseconds, or wait for a container: looking for cycles would cost two of them and find none.
     gc.disable()
+    expect(arguments, "run", at_least=1)
     try:
-        expect(arguments, "run", at_least=1)
         options = to_options(arguments, detach=arguments.flag("detach"), environ=os.environ)
         options, mark = _tracked(arguments, options, context)
         if options.detach:

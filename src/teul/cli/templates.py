@@ -32,8 +32,10 @@ def render_records(template: str, headings: Mapping[str, str], records: Iterable
     Raises:
         InvalidInput: the template does not parse or names a field that is not there.
     """
+    # Docker's are maps, whose keys Go's encoder sorts.
+    records = [dict(sorted(record.items())) for record in records]
     if template == "json":
-        return "\n".join(_json(dict(record)) for record in records)
+        return "\n".join(_json(record) for record in records)
     if template in ("", "table"):
         rows = [[show(record.get(field)) for field in headings] for record in records]
         return render_table(list(headings.values()), rows)

@@ -39,6 +39,8 @@ def run(arguments: Arguments, context: Context) -> int:
             "Mountpoint": volume.mountpoint,
             "Scope": "local",
             "Labels": ",".join(f"{name}={value}" for name, value in volume.labels.items()),
+            # Docker's, for what `system df` alone finds out, and a cluster's volumes.
+            **dict.fromkeys(("Availability", "Group", "Links", "Size", "Status"), "N/A"),
         }
         for volume in found
     ]

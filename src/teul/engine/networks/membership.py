@@ -14,7 +14,6 @@ from teul.host.fs import FolderLock, crash_point
 from teul.network import addresses, netavark
 from teul.network.netavark import Endpoint
 from teul.plain_json import dumps, loads
-from teul.state import containers as container_rows
 from teul.state import networks as rows
 from teul.state.leases import process_start
 
@@ -250,8 +249,11 @@ def _undo(engine: Engine, container: Container, network: Network, place: Endpoin
 def _remember(
     engine: Engine, container: Container, *, added: Endpoint | None = None, removed: Endpoint | None = None
 ) -> None:
+    from teul.engine.containers.lookup import bundle_of, change
+
     with engine.db:
-        if not container_rows.update(engine.db, container.id, status=container.status, data=container.data()):
+        # The places alone: the rest of *container* may be older than what others have written since.
+        if change(engine, container.id, {"places": container.places}) is None:
             raise ContainerNotFound(container.name)
         if removed is not None:
             rows.remove_endpoint(engine.db, removed.network_id, container.id)
@@ -261,7 +263,6 @@ def _remember(
                 rows.add_endpoint(engine.db, (*row[:3], dumps(options)))
     if added is None and removed is None:
         return
-    from teul.engine.containers.lookup import bundle_of
     from teul.engine.containers.startup import name_servers
     from teul.runtime import names
 
