@@ -18,9 +18,7 @@ MESSAGES = {
     "container `{name}` is running": "컨테이너 `{name}`이(가) 실행 중입니다",
     "container `{name}` is not running": "컨테이너 `{name}`이(가) 실행 중이 아닙니다",
     "image `{name}` is in use by {user}": "이미지 `{name}`은(는) {user}이(가) 쓰고 있습니다",
-    "port {port} is held by {holder}: port is already allocated": (
-        "포트 {port}은(는) {holder}이(가) 쓰고 있습니다"
-    ),
+    "port {port} is held by {holder}: port is already allocated": ("포트 {port}은(는) {holder}이(가) 쓰고 있습니다"),
     "port {free} is free": "포트 {free}은(는) 비어 있습니다",
     "{what}: expected `{expected}`, got `{actual}`": "{what}: `{expected}`이어야 하는데 `{actual}`입니다",
     "blob `{digest}`: expected {expected} bytes, got {actual}": (
