@@ -1,6 +1,9 @@
 """Measure our tracking server against MLflow's, in one run on this machine; `--write` makes docs/benchmarks-tracking.md.
 
-    tracking.py [--write] [--quick] [--postgresql]
+    tracking.py [--write] [--quick] [--postgresql] [--resume]
+
+A row that fails is named and the others are measured; each figure is kept as soon as it is there, and `--resume` goes on
+with those that lack. Ends with 1 when one does. Five minutes at most, on a machine that has nothing else to do.
 
 MLflow's server has one worker and SQLite; so has ours, and with `--postgresql` a second one of ours has that. The stock
 client is MLflow's own, in the environment of its server. Needs a package index the first time.
@@ -20,8 +23,9 @@ import tempfile
 import time
 import urllib.parse
 import urllib.request
+from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 for folder in ("tests/integration/mlflow_client", "tests", "src", "benchmarks"):
@@ -34,26 +38,34 @@ PAGE = os.path.join(TOP, "docs/benchmarks-tracking.md")
 VERSION = "3.17.2"
 RUNS, POINTS = 10_000, 10_000
 
-# Run by MLflow's Python: prints a second's worth of each, after a warm-up.
+ENOUGH_S = 15.0
+"""After so long a slow answer is not asked for again."""
+LONGEST_S = 180.0
+"""No row takes longer: it has failed."""
+KEPT = os.path.join(TOP, ".cache/bench-tracking.json")
+
+# Run by MLflow's Python: how many a second, after a warm-up.
 CLIENT = """
 import sys, time
 from mlflow import MlflowClient
 from mlflow.entities import Metric
-client, seconds = MlflowClient(sys.argv[1]), float(sys.argv[2])
+client, seconds, work = MlflowClient(sys.argv[1]), float(sys.argv[2]), sys.argv[3]
 run = client.create_run("0").info.run_id
 def rate(work):
-    for _ in range(3):
-        work(-1)
+    for number in range(3):
+        work(number)
     began, done = time.perf_counter(), 0
     while time.perf_counter() - began < seconds:
-        work(done)
+        work(3 + done)
         done += 1
     return done / (time.perf_counter() - began)
-print(rate(lambda step: client.log_metric(run, "m", 0.5, timestamp=step + 2, step=step, synchronous=True)))
 batch = [Metric(f"m{index % 10}", index / 7, index, 0) for index in range(1000)]
 def log(number):
-    client.log_batch(run, [Metric(one.key, one.value, one.timestamp, number + 2) for one in batch], synchronous=True)
-print(1000 * rate(log))
+    client.log_batch(run, [Metric(one.key, one.value, one.timestamp, number) for one in batch], synchronous=True)
+if work == "batch":
+    print(1000 * rate(log))
+else:
+    print(rate(lambda step: client.log_metric(run, "m", 0.5, timestamp=step, step=step, synchronous=True)))
 """
 
 
@@ -63,8 +75,8 @@ class Subject:
     uri: str
     pid: int
     ready_s: float
+    folder: str
     location: str = ""
-    figures: dict[str, float] = field(default_factory=dict)
 
 
 # name → (what it is, unit, whether more is better, goal, least times MLflow's)
@@ -82,7 +94,7 @@ ROWS = {
 def post(uri: str, path: str, body: dict[str, object]) -> dict[str, object]:
     data = json.dumps(body).encode()
     request = urllib.request.Request(f"{uri}/api/2.0/mlflow/{path}", data, {"Content-Type": "application/json"})
-    with urllib.request.urlopen(request) as answer:
+    with urllib.request.urlopen(request, timeout=LONGEST_S) as answer:
         return json.load(answer)
 
 
@@ -110,6 +122,10 @@ class Connection(asyncio.Protocol):
         head = b"POST /api/2.0/mlflow/runs/log-metric HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
         self.transport.write(b"%sContent-Length: %d\r\n\r\n%s" % (head, len(body), body))  # type: ignore[attr-defined]
 
+    def connection_lost(self, error: Exception | None) -> None:
+        if not self.ended.done():
+            self.ended.set_exception(error or ConnectionError("the server ended the connection"))
+
     def data_received(self, data: bytes) -> None:
         self.waiting += data
         head, end, rest = self.waiting.partition(b"\r\n\r\n")
@@ -117,14 +133,15 @@ class Connection(asyncio.Protocol):
         if not end or len(rest) < length:
             return
         if not head.startswith(b"HTTP/1.1 200"):
-            raise RuntimeError(self.waiting.decode())
+            self.ended.set_exception(RuntimeError(self.waiting.decode()))
+            return
         self.waiting = b""
         self.count += 1
         if time.perf_counter() < self.until:
             self.send()
         else:
-            self.transport.close()
             self.ended.set_result(None)
+            self.transport.close()
 
 
 async def raw(uri: str, seconds: float) -> float:
@@ -135,20 +152,17 @@ async def raw(uri: str, seconds: float) -> float:
         (await loop.create_connection(lambda n=n: Connection(run, n, began + seconds), parts.hostname, parts.port))[1]
         for n in range(8)
     ]
-    await asyncio.gather(*(item.ended for item in made))
+    async with asyncio.timeout(LONGEST_S):
+        await asyncio.gather(*(item.ended for item in made))
     return sum(item.count for item in made) / (time.perf_counter() - began)
 
 
-def timed(uri: str, path: str, body: dict[str, object], query: str = "") -> float:
-    """Milliseconds that the answer took, the median of nine."""
-    took = []
-    for _ in range(9):
+def timed(ask: Callable[[], object]) -> float:
+    """Milliseconds that it took, the median of nine, or of as many as there was time for."""
+    took: list[float] = []
+    while len(took) < 9 and (len(took) < 3 or sum(took) < 1000 * ENOUGH_S):
         began = time.perf_counter()
-        if query:
-            with urllib.request.urlopen(f"{uri}/api/2.0/mlflow/{path}?{query}") as answer:
-                answer.read()
-        else:
-            post(uri, path, body)
+        ask()
         took.append(1000 * (time.perf_counter() - began))
     return statistics.median(took)
 
@@ -203,52 +217,121 @@ def pss_mb(pid: int) -> float:
     return total / 1024 + sum(pss_mb(int(child)) for child in children)
 
 
-def measure(subject: Subject, seconds: float) -> None:
-    uri, figures = subject.uri, subject.figures
-    figures["ready"] = 1000 * subject.ready_s
-    figures["idle"] = pss_mb(subject.pid)
+def stock_client(subject: Subject, seconds: float, work: str) -> float:
     done = subprocess.run(
-        [f"{environment(VERSION)}/python", "-W", "ignore", "-c", CLIENT, uri, str(seconds)],
-        env={**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true"}, capture_output=True, text=True, check=True,
+        [f"{environment(VERSION)}/python", "-W", "ignore", "-c", CLIENT, subject.uri, str(seconds), work],
+        env={**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true"}, capture_output=True, text=True, check=False,
+        timeout=LONGEST_S,
     )  # fmt: skip
-    figures["client"], figures["batch"] = map(float, done.stdout.split()[-2:])
-    figures["raw"] = asyncio.run(raw(uri, seconds))
-    run = new_run(uri)
+    if done.returncode:
+        raise RuntimeError(done.stderr.strip()[-500:])
+    return float(done.stdout.split()[-1])
+
+
+def history(subject: Subject) -> float:
+    run = new_run(subject.uri)
     for start in range(0, POINTS, 1000):
         points = [
             {"key": "h", "value": index / 3, "timestamp": index, "step": index} for index in range(start, start + 1000)
         ]
-        post(uri, "runs/log-batch", {"run_id": run, "metrics": points})
-    figures["history"] = timed(uri, "metrics/get-history", {}, f"run_id={run}&metric_key=h")
+        post(subject.uri, "runs/log-batch", {"run_id": run, "metrics": points})
+
+    def ask() -> None:
+        url = f"{subject.uri}/api/2.0/mlflow/metrics/get-history?run_id={run}&metric_key=h"
+        with urllib.request.urlopen(url, timeout=LONGEST_S) as answer:
+            answer.read()
+
+    return timed(ask)
 
 
-def search(subject: Subject, experiment: str) -> None:
-    body = {
+def search(subject: Subject) -> float:
+    # A name of its own each time: a row that failed half-way is measured anew.
+    name = f"many {time.time_ns()}"
+    experiment = str(post(subject.uri, "experiments/create", {"name": name})["experiment_id"])
+    if subject.name == "MLflow":
+        fill_theirs(f"{subject.folder}/mlflow.db", experiment)
+    else:
+        fill_ours(subject.location, subject.folder, experiment)
+    body: dict[str, object] = {
         "experiment_ids": [experiment],
         "max_results": 100,
         "filter": "metrics.m1 > 500",
         "order_by": ["metrics.m2 DESC"],
     }
-    assert len(post(subject.uri, "runs/search", body)["runs"]) == 100  # type: ignore[arg-type]
-    subject.figures["search"] = timed(subject.uri, "runs/search", body)
+
+    def ask() -> None:
+        assert len(post(subject.uri, "runs/search", body)["runs"]) == 100  # type: ignore[arg-type]
+
+    return timed(ask)
+
+
+# Names of rows, in the order in which they are measured: what a server is when it has just begun comes first.
+WORK: dict[str, Callable[[Subject, float], float]] = {
+    "ready": lambda subject, _: 1000 * subject.ready_s,
+    "idle": lambda subject, _: pss_mb(subject.pid),
+    "client": lambda subject, seconds: stock_client(subject, seconds, "client"),
+    "batch": lambda subject, seconds: stock_client(subject, seconds, "batch"),
+    "raw": lambda subject, seconds: asyncio.run(raw(subject.uri, seconds)),
+    "history": lambda subject, _: history(subject),
+    "search": lambda subject, _: search(subject),
+}
+
+
+def measure(subject: Subject, seconds: float, kept: dict[str, dict[str, float]]) -> None:
+    """Every row that is not kept yet; what went wrong is said, and the row is left out."""
+    figures = kept.setdefault(subject.name, {})
+    for name, work in WORK.items():
+        if name in figures:
+            continue
+        try:
+            figures[name] = work(subject, seconds)
+        except (
+            OSError,
+            RuntimeError,
+            TimeoutError,
+            AssertionError,
+            sqlite3.Error,
+            subprocess.SubprocessError,
+        ) as error:
+            print(f"  {name}: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
+            continue
+        print(f"  {name} {figures[name]:,.0f}", file=sys.stderr, flush=True)
+        keep(kept)
+
+
+def keep(kept: dict[str, dict[str, float]]) -> None:
+    os.makedirs(os.path.dirname(KEPT), exist_ok=True)
+    with open(f"{KEPT}.new", "w", encoding="utf-8") as file:
+        json.dump(kept, file)
+    os.replace(f"{KEPT}.new", KEPT)
+
+
+def already_measured() -> dict[str, dict[str, float]]:
+    try:
+        with open(KEPT, encoding="utf-8") as file:
+            found: dict[str, dict[str, float]] = json.load(file)
+            return found
+    except (OSError, ValueError):
+        return {}
 
 
 def shown(value: float, unit: str) -> str:
     return f"{value:,.0f} {unit}" if unit != "/s" else f"{value:,.0f}/s"
 
 
-def table(subjects: list[Subject]) -> str:
-    lines = [
-        f"| work | {' | '.join(item.name for item in subjects)} | ratio | goal | |",
-        f"|---{'|---' * len(subjects)}|---|---|---|",
-    ]
-    ours, theirs = subjects[0].figures, subjects[-1].figures
-    for name, (work, unit, is_rate, goal, least) in ROWS.items():
-        ratio = ours[name] / theirs[name] if is_rate else theirs[name] / ours[name]
-        reached = (ours[name] >= goal if is_rate else ours[name] <= goal) and ratio >= least
+def table(kept: dict[str, dict[str, float]], names: list[str]) -> str:
+    lines = [f"| work | {' | '.join(names)} | ratio | goal | |", f"|---{'|---' * len(names)}|---|---|---|"]
+    for row, (work, unit, is_rate, goal, least) in ROWS.items():
+        values = [kept.get(name, {}).get(row) for name in names]
+        cells = " | ".join("–" if value is None else shown(value, unit) for value in values)
+        ours, theirs = values[0], values[-1]
         wanted = f"{'≥' if is_rate else '≤'} {shown(goal, unit)}" + (f", ≥ {least:g} ×" if least else "")
-        cells = " | ".join(shown(item.figures[name], unit) for item in subjects)
-        lines.append(f"| {work} | {cells} | {ratio:.1f} × | {wanted} | {'reached' if reached else '**missed**'} |")
+        if ours and theirs:
+            ratio = ours / theirs if is_rate else theirs / ours
+            reached = (ours >= goal if is_rate else ours <= goal) and ratio >= least
+            lines.append(f"| {work} | {cells} | {ratio:.1f} × | {wanted} | {'reached' if reached else '**missed**'} |")
+        else:
+            lines.append(f"| {work} | {cells} | – | {wanted} | not measured |")
     return "\n".join(lines)
 
 
@@ -258,38 +341,36 @@ def main() -> int:
         print(__doc__)
         return 0
     seconds = 1.0 if "--quick" in words else 4.0
-    with ExitStack() as stack:
-        subjects: list[Subject] = []
+    kept = already_measured() if "--resume" in words else {}
+    from suites import postgres
 
-        def begin(name: str, port: int, server: object) -> Subject:
-            process, ready_s = stack.enter_context(server)  # type: ignore[arg-type]
-            subjects.append(Subject(name, f"http://127.0.0.1:{port}", process.pid, ready_s))
-            return subjects[-1]
-
-        folders = [stack.enter_context(tempfile.TemporaryDirectory()) for _ in range(3)]
-        begin("teul", *our_server(folders[0]))
-        from suites import postgres
-
-        if "--postgresql" in words and not postgres.why_not():
-            cluster = postgres.Cluster(flushes=True)
-            stack.callback(cluster.close)
-            url = cluster.new_database()
-            begin("teul, PostgreSQL", *our_server(folders[1], "--store", url)).location = url
-        begin("MLflow", *mlflow_server(VERSION, folders[2]))
-        for subject in subjects:
-            print(f"tracking: {subject.name}", file=sys.stderr, flush=True)
-            measure(subject, seconds)
-            experiment = str(post(subject.uri, "experiments/create", {"name": "many"})["experiment_id"])
-            if subject.name == "MLflow":
-                fill_theirs(f"{folders[2]}/mlflow.db", experiment)
-            else:
-                fill_ours(subject.location, folders[1 if subject.location else 0], experiment)
-            search(subject, experiment)
-            told = ", ".join(f"{name} {value:,.0f}" for name, value in subject.figures.items())
-            print(f"  {told}", file=sys.stderr, flush=True)
-    made = table(subjects)
+    has_postgres = "--postgresql" in words and not postgres.why_not()
+    names = ["teul", *(["teul, PostgreSQL"] if has_postgres else []), "MLflow"]
+    for name in names:
+        if WORK.keys() <= kept.get(name, {}).keys():
+            continue
+        print(f"tracking: {name}", file=sys.stderr, flush=True)
+        # One server at a time: an idle one beside it would take its share of the machine.
+        with ExitStack() as stack:
+            folder = stack.enter_context(tempfile.TemporaryDirectory())
+            url = ""
+            if name == "teul, PostgreSQL":
+                cluster = postgres.Cluster(flushes=True)
+                stack.callback(cluster.close)
+                url = cluster.new_database()
+            port, server = (
+                mlflow_server(VERSION, folder)
+                if name == "MLflow"
+                else our_server(folder, *(["--store", url, "--artifacts", f"{folder}/state/artifacts"] if url else []))
+            )
+            process, ready_s = stack.enter_context(server)
+            measure(Subject(name, f"http://127.0.0.1:{port}", process.pid, ready_s, folder, url), seconds, kept)
+    made = table(kept, names)
     print(made)
-    if "--write" in words:
+    is_whole = all(WORK.keys() <= kept.get(name, {}).keys() for name in names)
+    if not is_whole:
+        print("tracking: not all was measured; --resume goes on with what lacks", file=sys.stderr)
+    if "--write" in words and is_whole:
         day = datetime.datetime.now(datetime.UTC).date().isoformat()
         with open(PAGE, "w", encoding="utf-8") as file:
             file.write(
@@ -298,7 +379,7 @@ def main() -> int:
                 f" those of the machine.\n\n## {day}\n\n{machine()}; MLflow {VERSION} with one worker and"
                 f" SQLite\n\n{made}\n"
             )
-    return 0
+    return 0 if is_whole else 1
 
 
 if __name__ == "__main__":

@@ -92,7 +92,9 @@ class View:
             return self.t("{n} s", n=round(seconds))
         if seconds < 7200:
             return self.t("{n} min", n=round(seconds / 60))
-        return self.t("{n} h", n=f"{seconds / 3600:.1f}")
+        if seconds < 72 * 3600:
+            return self.t("{n} h", n=f"{seconds / 3600:.1f}")
+        return self.t("{n} d", n=f"{seconds / 86400:.1f}")
 
     def status(self, status: str) -> Html:
         names = {"FINISHED": "finished", "FAILED": "failed", "KILLED": "killed", "RUNNING": "running"}
@@ -133,9 +135,11 @@ def cell(value: object) -> Html:
 
 
 def number(value: float) -> str:
-    """A metric as people compare it: six digits that count; whole numbers whole."""
+    """A metric as people compare it: six digits that count, and all before the point; whole numbers whole."""
     if isinstance(value, int) or (math.isfinite(value) and value == int(value) and abs(value) < 1e15):
         return f"{int(value):,}".replace(",", "\u202f") if abs(value) >= 10_000 else str(int(value))
+    if math.isfinite(value) and 1e5 <= abs(value) < 1e15:
+        return f"{value:,.1f}".replace(",", "\u202f")
     return f"{value:.6g}"
 
 

@@ -8,7 +8,7 @@ KOREAN = {
     "MLflow clients: set MLFLOW_TRACKING_URI to this address": "MLflow 클라이언트: MLFLOW_TRACKING_URI를 이 주소로 지정하세요",
     "Previous": "이전", "Next": "다음", "page {n}": "{n}쪽", "Pages": "쪽", "now": "방금",
     "{n} s ago": "{n}초 전", "{n} min ago": "{n}분 전", "{n} h ago": "{n}시간 전", "{n} d ago": "{n}일 전",
-    "{n} s": "{n}초", "{n} min": "{n}분", "{n} h": "{n}시간",
+    "{n} s": "{n}초", "{n} min": "{n}분", "{n} h": "{n}시간", "{n} d": "{n}일",
     "finished": "끝남", "failed": "실패", "killed": "강제 종료", "running": "실행 중", "scheduled": "예약됨", "passed": "통과",
     "Experiment": "실험", "Runs": "실행", "Running": "실행 중", "Failed": "실패", "Last run": "마지막 실행", "Created": "만든 때",
     "Name contains": "이름에 포함", "Filter": "필터", "Active experiments": "쓰는 실험", "Deleted experiments": "지운 실험",
