@@ -16,6 +16,7 @@ from suites.tracker_http import HttpTracker
 from teul.errors import StoreLocked
 from teul.ml.tracking import TrackingStore, service
 from teul.ml.tracking.server import serve
+from teul.ml.tracking.values import Metric
 
 pytestmark = pytest.mark.slow
 DEADLINE_S = 20
@@ -237,6 +238,42 @@ def test_what_was_acknowledged_survives_a_kill(settings, endpoint):
                 assert store.read_artifact(run, f"파일 {index}") == data + str(index).encode()
         store.collect(grace_s=0)
         assert store.check() == []
+
+
+def test_a_batch_in_which_the_server_is_killed_is_there_whole_or_not_at_all(settings, endpoint):
+    tracker = HttpTracker((endpoint.host, endpoint.port))
+    runs = [tracker.create_run("0").id for _ in range(3)]
+    answered = dict.fromkeys(runs, 0)
+
+    def work(run):
+        client = HttpTracker((endpoint.host, endpoint.port))
+        try:
+            for step in range(100_000):
+                points = [Metric(f"지표 {index}", float(step), step, step) for index in range(300)]
+                client.log_batch(run, points=points, params={f"p{step}": "1"}, tags={"마지막": str(step)})
+                answered[run] = step + 1
+        except Exception:
+            client.close()
+
+    threads = [threading.Thread(target=work, args=(run,)) for run in runs]
+    for thread in threads:
+        thread.start()
+    until(lambda: min(answered.values()) > 2)
+    os.kill(endpoint.pid, signal.SIGKILL)
+    for thread in threads:
+        thread.join()
+    tracker.close()
+
+    with TrackingStore.of(settings) as store:
+        for run in runs:
+            found = store.get_run(run)
+            kept = len(found.params)
+            assert kept - answered[run] in (0, 1)
+            assert found.tags["마지막"] == str(kept - 1)
+            assert len(found.metrics) == 300
+            for metric in found.metrics[::100]:
+                assert [point.step for point in store.metric_history(run, metric.key)] == list(range(kept))
+            assert {metric.step for metric in found.metrics} == {kept - 1}
 
 
 def test_many_connections_lose_nothing(endpoint):
