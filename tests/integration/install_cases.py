@@ -62,6 +62,7 @@ VENVS = "RUN useradd -m me && python -m venv /opt/venv && python -m venv /home/m
 VENV = f"FROM {WITH_VENV}\nENV PATH=/opt/venv/bin:$PATH\n"
 UV = "COPY uv /usr/local/bin/uv\n"
 PROJECT = f"{UV}WORKDIR /app\nCOPY project/pyproject.toml project/uv.lock ./\n"
+INSTALL_AS_MODULE = "RUN /opt/venv/bin/python3.11 -m pip install --no-cache-dir sharp dataful"
 LENT = "--mount=type=cache,target=/root/.cache/uv " + " ".join(
     f"--mount=type=bind,source=project/{name},target={name}" for name in ("uv.lock", "pyproject.toml")
 )
@@ -123,23 +124,18 @@ CASES: dict[str, tuple[str, str]] = {
         DIRECT,
     ),
     "uv sync of an extra": (f"{PROJECT}RUN uv sync --frozen --no-dev\nRUN uv sync -q --frozen --extra more", DIRECT),
-    "uv sync of one group": (f"{PROJECT}RUN uv sync --frozen --only-group=docs --no-cache", DIRECT),
     "uv sync elsewhere": (
         f"{PROJECT}ENV UV_PROJECT_ENVIRONMENT=/opt/env\nRUN set -e; uv sync --frozen --all-groups && rm -rf /root/.cache/uv",
         DIRECT,
     ),
     "uv sync of the system": (
-        f"{PROJECT}ENV UV_PROJECT_ENVIRONMENT=/usr/local\nRUN uv sync --frozen --inexact --compile-bytecode", DIRECT,
+        f"{PROJECT}ENV UV_PROJECT_ENVIRONMENT=/usr/local\nRUN uv sync --frozen --inexact --compile-bytecode --no-cache --only-group=docs", DIRECT,
     ),
     "uv sync with the project": (f"{UV}WORKDIR /app\nCOPY packaged .\nRUN uv sync --frozen", DIRECT),
-    "uv sync with nothing to do": (f"{PROJECT}RUN uv sync --frozen\nRUN uv sync --frozen", RUN),
     "uv sync that locks": (f"{PROJECT}RUN uv sync", RUN),
     "uv sync that takes away": (f"{PROJECT}RUN uv sync --frozen --extra more\nRUN uv sync --frozen", RUN),
     "uv sync with an old lock": (
         f"{PROJECT}RUN sed -i 's/alpha<2/alpha<3/' pyproject.toml\nRUN uv sync --locked || true", RUN,
-    ),
-    "uv sync by settings": (
-        f"{PROJECT}RUN printf '[tool.uv]\\nno-binary-package = [\"none\"]\\n' >> pyproject.toml\nRUN uv sync --frozen", RUN,
     ),
     "upgrade of what is below": ("RUN pip install beta==1.0\nRUN pip install -U beta", RUN),
     "downgrade": ("RUN pip install beta==1.5\nRUN pip install beta==1.0", RUN),
@@ -147,8 +143,20 @@ CASES: dict[str, tuple[str, str]] = {
     "of one user": ("RUN pip install --user scripts", RUN),
     "target": ("RUN pip install --target /packages large dataful", RUN),
     "another owner": (
-        f"FROM {WITH_VENV}\nUSER me\nRUN /home/me/v/bin/pip install --no-cache-dir large scripts", RUN,
+        f"FROM {WITH_VENV}\nUSER me\nRUN /home/me/v/bin/pip install --no-cache-dir large scripts", DIRECT,
     ),
+    "another owner, small, with a cache": (
+        f"FROM {WITH_VENV}\nENV PATH=/home/me/v/bin:$PATH\nUSER me\nRUN pip install space-one\nRUN pip install space-two",
+        DIRECT,
+    ),
+    "another owner by number": (
+        f"FROM {WITH_VENV}\nRUN chown -R 4242:777 /opt/venv\nUSER 4242:777\n{INSTALL_AS_MODULE}", DIRECT,
+    ),
+    "another owner syncs": (
+        f"FROM {WITH_VENV}\n{PROJECT}RUN chown -R me /app\nUSER me\nRUN uv sync --frozen --extra more --compile-bytecode",
+        DIRECT,
+    ),
+    "another owner falls back": (f"FROM {WITH_VENV}\nUSER me\nRUN /usr/local/bin/pip install large beta", RUN),
     "taken away again": ("RUN pip install alpha && pip uninstall -y beta", RUN),
     "taken away below": ("RUN pip install alpha\nRUN pip uninstall -y alpha", DIRECT),
     "two own one file": ("RUN pip install alpha thief", RUN),

@@ -12,8 +12,9 @@ import threading
 from importlib import import_module
 
 from teul.build.python.as_of import as_day
-from teul.build.python.command import recognise
+from teul.build.python.command import ROOT_USERS, recognise
 from teul.build.python.interpreter import PROBE, ask, find_python, relevant_layers, tops_of
+from teul.build.python.owner import doubt_of_home
 from teul.build.python.sync_command import Sync
 from teul.build.python.values import Doubt, Interpreter
 from teul.build.tree import Tree
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from teul.build.python.command import Install
     from teul.build.python.cut import Piece
     from teul.build.python.lock import LockedInstall
+    from teul.build.python.owner import Owner
     from teul.build.python.uv import Host
     from teul.build.python.values import Resolution, Wheel
     from teul.build.rehearsal import Rehearsal
@@ -110,6 +112,10 @@ def _attempt(stage: Stage, upper: str, installs: list[LockedInstall]) -> list[Pi
         return install_synced(stage, install, upper)
     with stage.worker.viewed(stage.below) as root:
         tree = Tree(root)
+        owner = stage.owner(tree)
+        homeless = doubt_of_home(owner, stage.env, keeps_cache=install.keeps_cache)
+        if homeless is not None:
+            return homeless
         python = stage.find_python(install, tree)
         for mount in stage.op.mounts:
             target = os.path.normpath(mount.target) + "/"
@@ -165,7 +171,7 @@ def _ask_pip(
         return doubt  # pip knows neither
     if not doubt.is_of_choice:
         return doubt
-    if install.tool != "pip" or install.then or numbers < [23, 0]:
+    if install.tool != "pip" or install.then or numbers < [23, 0] or not stage.owner(tree).is_root:
         return doubt
     stage.say(text("asking pip what it would install: {reason}", reason=doubt.reason))
     path = f"/tmp/.teul-report-{os.urandom(6).hex()}.json"
@@ -247,6 +253,7 @@ def _resolve(
         list_folder=list_folder,
         command=_command(stage),
         learned=installs,
+        home=stage.owner(tree).home,
     )
 
 
@@ -297,7 +304,17 @@ class Stage:
 
     def reader(self, tree: Tree) -> Callable[[str], bytes | None]:
         """As `reader`, with what the context lends to the RUN in its place."""
-        inside = reader(tree)
+        from teul.layers.lower import Lower
+
+        owner = self.owner(tree)
+        whole = reader(tree)
+        lower = Lower([self.worker.snapshots.layer(name).folder for name in self.parents])
+
+        def inside(path: str) -> bytes | None:
+            if owner.uid and not owner.may_reach(lower, tree.resolve(path), os.R_OK):
+                return None
+            return whole(path)
+
         lent = [mount for mount in reversed(self.op.mounts) if mount.type == "bind" and not mount.origin]
 
         def read(path: str) -> bytes | None:
@@ -391,6 +408,7 @@ class Stage:
             epoch=self.op.epoch,
             is_checked=bool(self.env.get("SOURCE_DATE_EPOCH")),
             is_rest_compiled=is_rest_compiled,
+            owner=self.owner(tree),
         ).install(upper)
 
     def _check_uv(self, install: Install, tree: Tree, python: str) -> None:
@@ -454,11 +472,15 @@ class Stage:
         self.below = tree_result((*self.below.data["diff_ids"], piece.diff_id))
         self.parents = self.worker.snapshots.resolve([Digest(item) for item in self.below.data["diff_ids"]])
 
-    def home(self, tree: Tree) -> str:
-        """The home of whom the command runs as."""
+    def owner(self, tree: Tree) -> Owner:
+        """Whom the command runs as."""
+        from teul.build.python.owner import Owner
         from teul.runtime.users import resolve_user
 
-        return resolve_user(tree.root, self.op.user).home
+        if self.op.user in ROOT_USERS:
+            return Owner()
+        user = resolve_user(tree.root, self.op.user)
+        return Owner(user.uid, user.gid, user.groups, user.home, user.name)
 
     def run(
         self,

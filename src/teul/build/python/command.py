@@ -96,8 +96,6 @@ def recognise(op: ops.Run, *, env: Mapping[str, str] | None = None) -> Install |
 def _doubt_of_surroundings(op: ops.Run, env: Mapping[str, str]) -> Doubt | None:
     if op.script:
         return Doubt(text("a script with an interpreter of its own"))
-    if op.user not in ROOT_USERS:
-        return Doubt(text("it runs as `{user}`", user=op.user))
     if op.network == "none":
         return Doubt(text("it runs without a network"))
     for mount in op.mounts:

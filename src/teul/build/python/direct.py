@@ -24,6 +24,7 @@ from teul.build.python.cut import Piece
 from teul.build.python.fetch import fetch
 from teul.build.python.identity import ARGUMENTS, ENVIRONMENT
 from teul.build.python.item import Item, check_files, check_scheme, in_site, size_of
+from teul.build.python.owner import Owner, check_access, give
 from teul.build.python.split import OWN_LAYER_BYTES, Distribution, bucket, group, notes_name, prune, write_record
 from teul.build.python.wheel import (
     ScriptForm,
@@ -72,6 +73,7 @@ if TYPE_CHECKING:
 
 FORM = 3
 """Raised when a wheel's layer is made in another way, so that no older one is taken for it."""
+ROOT = Owner()
 THREADS = 6
 POLL_S = 0.2
 
@@ -85,6 +87,7 @@ class DirectInstall:
         read: the content of a file of the stage, None without one.
         say: a line for the user.
         is_checked: bytecode is checked by its source's hash instead of its time (`SOURCE_DATE_EPOCH` is set).
+        owner: whom the command runs as.
         is_rest_compiled: all that is in the environment besides has its bytecode, which uv sees to.
     """
 
@@ -106,6 +109,7 @@ class DirectInstall:
         epoch: int,
         is_checked: bool = False,
         is_rest_compiled: bool = False,
+        owner: Owner = ROOT,
     ) -> None:
         self.resolution = resolution
         self.python: Interpreter = resolution.interpreter
@@ -126,6 +130,7 @@ class DirectInstall:
         self.epoch = epoch
         self.is_checked = is_checked
         self.is_rest_compiled = is_rest_compiled
+        self.owner = owner
         self.lower = Lower([snapshots.layer(name).folder for name in parents])
         self._guard = Lock()
         self._fetched_bytes = 0
@@ -154,17 +159,20 @@ class DirectInstall:
             self._make(new, staging)
         self.say(self._summary(items, new))
         folders = check_files(items, self.lower)
+        check_access(self.owner, folders, self.lower)
         made: set[str] = {""}
         self._lock(upper, made, folders)
         if sum(item.size_bytes for item in items) < OWN_LAYER_BYTES:
             for item in items:
                 self._place(item, staging, upper, made)
+            give(self.owner, upper)
             self._finish_folders(upper, made, folders)
             prune(upper, (), self.lower, mtime_s=self.epoch)
             return []
         pieces, between = self._pieces(items, staging)
+        give(self.owner, upper)
         self._finish_folders(upper, made, folders)
-        prune(upper, between, self.lower, mtime_s=self.epoch)
+        prune(upper, between, self.lower, mtime_s=self.epoch, owner=(self.owner.uid, self.owner.gid))
         return pieces
 
     def _lock(self, upper: str, made: set[str], folders: dict[str, bool]) -> None:
@@ -203,6 +211,7 @@ class DirectInstall:
                 self.resolution.installer,
                 compiler if self.resolution.compiles else None,
                 self.epoch,
+                *([] if self.owner.is_root else [[self.owner.uid, self.owner.gid]]),
             ]
         )
 
@@ -377,6 +386,7 @@ class DirectInstall:
         try:
             target = self.snapshots.upper(key)
             fill(target)
+            give(self.owner, target)
             _set_times(target, self.epoch)
             packed = pack(target)
             self.hold("layer", packed.diff_id)

@@ -54,11 +54,13 @@ def resolve(
     list_folder: Callable[[str], list[str]],
     command: str = "",
     learned: list[LockedInstall] | None = None,
+    home: str = "/root",
 ) -> Resolution | Doubt:
     """What *install* and those that follow it do to the tree.
 
     Args:
         command: what the lock calls the instruction.
+        home: of whom the command runs as.
         learned: gets what a lock has to say about each install.
         env: the environment of the process, for `${NAME}` in requirement files.
         read: the content of a file of the tree by absolute path, None where there is none; never leaves the tree.
@@ -68,7 +70,7 @@ def resolve(
         NoUploadTimes: with `as_of`, an index that cannot tell.
         HostLacks: uv is not installed.
     """
-    doubt = _doubt_of_tree(install, interpreter, read, list_folder)
+    doubt = _doubt_of_tree(install, interpreter, read, list_folder, home)
     if doubt is not None:
         return doubt
     made: Resolution | None = None
@@ -104,6 +106,7 @@ def _doubt_of_tree(
     interpreter: Interpreter,
     read: Callable[[str], bytes | None],
     list_folder: Callable[[str], list[str]],
+    home: str,
 ) -> Doubt | None:
     """What of the tree would make the command do something else."""
     from fnmatch import fnmatchcase
@@ -118,9 +121,12 @@ def _doubt_of_tree(
         )
     if interpreter.is_externally_managed and not all(step.break_system_packages for step in (install, *install.then)):
         return Doubt(text("the Python is externally managed"))
-    for path in ("/etc/pip.conf", "/root/.config/pip/pip.conf", "/root/.pip/pip.conf", f"{interpreter.prefix}/pip.conf", "/etc/xdg/pip/pip.conf", "/root/.config/uv/uv.toml", "/etc/uv/uv.toml", "/root/.netrc"):  # fmt: skip
+    for path in ("/etc/pip.conf", f"{home}/.config/pip/pip.conf", f"{home}/.pip/pip.conf", f"{interpreter.prefix}/pip.conf", "/etc/xdg/pip/pip.conf", f"{home}/.config/uv/uv.toml", "/etc/uv/uv.toml", f"{home}/.netrc"):  # fmt: skip
         if read(path) is not None:
             return Doubt(text("the stage has settings of its own in `{path}`", path=path))
+    own = f"{home}/.local/lib/python{interpreter.version[0]}.{interpreter.version[1]}/site-packages"
+    if not interpreter.is_virtual and list_folder(own):
+        return Doubt(text("`{path}` is a place that Python imports from", path=own))
     for step in (install, *install.then):
         names = list_folder(step.cwd) if step.patterns or step.interpreter else []
         for pattern in step.patterns:

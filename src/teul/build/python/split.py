@@ -204,13 +204,14 @@ def write_record(path: str, data: bytes, *, mtime_s: int) -> None:
     os.utime(path, (mtime_s, mtime_s))
 
 
-def prune(upper: str, folders: Iterable[str], lower: Lower, *, mtime_s: int) -> None:
+def prune(upper: str, folders: Iterable[str], lower: Lower, *, mtime_s: int, owner: tuple[int, int] = (0, 0)) -> None:
     """Remove the empty folders of *upper* that say nothing: what lies below shows the same entry without them.
 
     So the remainder does not change with every wheel.
 
     Args:
-        folders: those that the layers between *lower* and *upper* have, all of them 0755, root's and of *mtime_s*.
+        folders: those that the layers between *lower* and *upper* have, all of them 0755, of *owner* (user and
+            group) and of *mtime_s*.
     """
     between = set(folders)
     for folder, _, _ in os.walk(upper, topdown=False):
@@ -222,7 +223,7 @@ def prune(upper: str, folders: Iterable[str], lower: Lower, *, mtime_s: int) -> 
             continue
         said = (stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid, status.st_mtime_ns)
         if path in between:
-            shown = (0o755, 0, 0, mtime_s * 10**9)
+            shown = (0o755, *owner, mtime_s * 10**9)
         else:
             found = lower.find(os.fsencode(path))
             if found is None or not stat.S_ISDIR(found[1].st_mode) or os.listxattr(found[0]):

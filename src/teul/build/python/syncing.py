@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from teul.build.python.attempt import PROBE_KEY, Stage
 from teul.build.python.interpreter import find_python
+from teul.build.python.owner import doubt_of_home
 from teul.build.python.sync import asking, choose, read_plan, settings_of, without
 from teul.build.python.tags import uv_platform
 from teul.build.python.values import Doubt, Resolution
@@ -34,7 +35,11 @@ def install_synced(stage: Stage, sync: Sync, upper: str) -> list[Piece] | Doubt:
         if isinstance(plan, Doubt):
             return plan
         read = stage.reader(tree)
-        settings = settings_of(plan, stage.home(tree), read)
+        owner = stage.owner(tree)
+        homeless = doubt_of_home(owner, stage.env, keeps_cache=sync.has_cache)
+        if homeless is not None:
+            return homeless
+        settings = settings_of(plan, owner.home, read)
         if isinstance(settings, Doubt):
             return settings
         lock = read(plan.lock)

@@ -73,4 +73,8 @@ MESSAGES = {
     "the lock has several `{name}` {version}": "잠금 파일에 `{name}` {version}이(가) 여럿입니다",
     "`{path}` is not the environment `{other}`": "`{path}`은(는) 환경 `{other}`이(가) 아닙니다",
     "which wheels are for the Python `{path}`": "어느 wheel이 Python `{path}`에 맞는지 알 수 없습니다",
+    # A user who is not root
+    "its home is `{path}`": "홈 폴더가 `{path}`입니다",
+    "`{path}` has rules of its own for what is in it": "`{path}`에는 그 안의 파일에 대한 자체 규칙이 있습니다",
+    "`{user}` may not write to `{path}`": "`{user}` 사용자는 `{path}`에 쓸 수 없습니다",
 }

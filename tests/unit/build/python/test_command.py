@@ -256,6 +256,6 @@ def test_what_surrounds_the_process_counts() -> None:
         RunMount(type="secret", target="/root/.netrc"),
     ):
         assert isinstance(recognise(shell("pip install x", mounts=(other,))), Doubt)
-    assert isinstance(recognise(shell("pip install x", user="app")), Doubt)
+    assert isinstance(recognise(shell("pip install x", user="app")), Install)
     assert isinstance(recognise(shell("pip install x", network="none")), Doubt)
     assert isinstance(recognise(shell("pip install x", user="0:0", network="host")), Install)

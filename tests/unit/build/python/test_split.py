@@ -115,6 +115,21 @@ def test_one_more_distribution_changes_one_layer():
     assert len(set(more) - set(groups)) == 1
 
 
+def test_only_the_layers_of_what_is_new_change():
+    """Adding a package with its dependencies changes the one layer that each of them is in, and no other."""
+    sizes = {"catboost": 300, "pandas": 75, "cycler": 0, "joblib": 0, "tzdata": 0, "graphviz": 0, "six": 0, "pytz": 0}
+    below = [distribution(name, size << 20) for name, size in sorted(sizes.items())]
+    more = [distribution(name, 1) for name in ("anyio", "certifi", "h11", "httpcore", "httpx", "idna", "sniffio")]
+    before = {tuple(item.files) for item in split.group(below)}
+    after = split.group(sorted([*below, *more], key=lambda item: item.name))
+    new = {path for item in more for path in item.files}
+
+    changed = [item for item in after if tuple(item.files) not in before]
+    assert all(new & set(item.files) for item in changed)
+    assert sorted(path for item in changed for path in item.files if path in new) == sorted(new)
+    assert len(changed) <= len(more)
+
+
 def test_a_closure_of_two_hundred_stays_within_the_budget():
     groups = split.group([distribution(f"p{number}", 5 << 20) for number in range(200)], layers_below=10)
 
