@@ -10,7 +10,7 @@ import pytest
 
 from teul.containers import RESTARTING, RUNNING
 from teul.engine import Engine, containers, event_log, supervision
-from teul.engine.containers.lookup import bundle_of, folder_of
+from teul.engine.containers.lookup import bundle_of, folder_of, reread
 from teul.engine.supervision import boot, health
 from teul.oci.image import Healthcheck
 
@@ -138,6 +138,22 @@ def test_a_killed_monitor_and_then_a_killed_container_are_noticed(box):
     assert containers.get(box.engine, made.id).status == RESTARTING
     again = wait_until(lambda: (it := containers.get(box.engine, made.id)).status == RUNNING and it)
     assert again.restart_count == 1
+
+
+def test_a_monitor_and_its_container_killed_together_come_back_without_a_command(box):
+    made = box.start("sleep", "600", restart="always")
+    # What a supervisor runs for; the first needs none, and is looked after where there is one.
+    checked = box.start("sleep", "600", health=Healthcheck(("CMD", "true"), 100_000_000))
+    wait_until(lambda: health.load(bundle_of(box.engine, checked.id)).log)
+    os.kill(made.monitor_pid, signal.SIGKILL)
+    os.kill(made.pid, signal.SIGKILL)
+
+    def row():
+        # As it is written down: `get` would settle it.
+        return reread(box.engine, made.id)
+
+    wait_until(lambda: row().restart_count == 1 and row().status == RUNNING)
+    assert row().pid != made.pid
 
 
 def test_what_is_to_come_back_comes_back_after_everything_was_lost(box):

@@ -54,6 +54,28 @@ class _Watched:
         self.probe_at = 0.0
 
 
+class _Guard:
+    """Tells when a process of a container that is to be restarted has ended: its monitor, or itself when that is gone.
+
+    Who ends both with `kill -9` leaves nobody who would say so.
+    """
+
+    __slots__ = ("descriptor", "process")
+
+    def __init__(self, process: tuple[int, str]) -> None:
+        self.process = process
+        try:
+            self.descriptor = os.pidfd_open(process[0])
+        except OSError:
+            self.descriptor = -1
+
+    def close(self) -> None:
+        """Idempotent; the same process is not guarded again."""
+        if self.descriptor != -1:
+            os.close(self.descriptor)
+            self.descriptor = -1
+
+
 class Supervisor:
     """See the module."""
 
@@ -67,6 +89,7 @@ class Supervisor:
         self._children: dict[int, tuple[int, str]] = {}
         """pidfd → (pid, container) of a forked child at work."""
         self._failures: dict[str, int] = {}
+        self._guards: dict[str, _Guard] = {}
         self._look_at = 0.0
         self._idle_since = 0.0
 
@@ -103,6 +126,7 @@ class Supervisor:
         """Bring what is watched in line with the records."""
         self._look_at = now + LOOK_INTERVAL_S
         found: set[str] = set()
+        guarded: set[str] = set()
         self._restarts = {}
         busy = {container for _, container in self._children.values()}
         for row in rows.alive(self.engine.db):
@@ -122,6 +146,9 @@ class Supervisor:
                     # Its monitor was killed, and whoever would have told.
                     self._fork(container.id, _settle)
                 continue
+            if container.restart:
+                guarded.add(container.id)
+                self._guard(container)
             if not supervision.is_wanted(container):
                 continue
             found.add(container.id)
@@ -141,6 +168,27 @@ class Supervisor:
             self._watched[container.id] = watched
         for id in [name for name in self._watched if name not in found]:  # noqa: A001
             self._drop(id)
+        for id in [name for name in self._guards if name not in guarded]:  # noqa: A001
+            self._unguard(self._guards.pop(id))
+
+    def _guard(self, container: Container) -> None:
+        if has_monitor(container):
+            process = (container.monitor_pid, container.monitor_start)
+        else:
+            process = (container.pid, container.process_start)
+        known = self._guards.get(container.id)
+        if known is not None:
+            if known.process == process:
+                return
+            self._unguard(known)
+        guard = self._guards[container.id] = _Guard(process)
+        if guard.descriptor != -1:
+            self._poll.register(guard.descriptor, select.POLLIN)
+
+    def _unguard(self, guard: _Guard) -> None:
+        if guard.descriptor != -1:
+            self._poll.unregister(guard.descriptor)
+            guard.close()
 
     def _drop(self, id: str) -> None:  # noqa: A002
         watched = self._watched.pop(id, None)
@@ -263,6 +311,9 @@ class Supervisor:
                 self._look_at = 0.0
             elif descriptor in self._children:
                 self._reap(descriptor)
+            elif guard := next((each for each in self._guards.values() if each.descriptor == descriptor), None):
+                self._unguard(guard)
+                self._look_at = 0.0
             else:
                 for watched in list(self._watched.values()):
                     probe = watched.probe
