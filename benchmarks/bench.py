@@ -1,9 +1,11 @@
 """Measure teul against Docker and Podman, in turn, on this machine; `--write` puts the table into docs/benchmarks.md.
 
     bench.py [--write] [--rounds N] [ROW …]        rows: run-none run-host run-bridge run-bare exec churn-1
-    churn-8 build-cold build-cached build-last-copy build-many-files build-parallel build-large-context tar
+    churn-8 build-cold build-cached build-last-copy build-many-files build-parallel build-large-context tar wheels-cold
+    wheels-added-local wheels-added-online wheels-added-torch wheels-elsewhere wheels-wire wheels-import
 
-Needs root and mmdebstrap (the peers are made by peers.sh, once). The daemon of Docker runs only while this does.
+Needs root and mmdebstrap (the peers are made by peers.sh, once). The daemon of Docker runs only while this does, unless
+it ran before.
 """
 
 from __future__ import annotations
@@ -21,9 +23,10 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 import containers  # noqa: E402 (the clone's own src comes first)
 import rows as builds  # noqa: E402
+import wheels  # noqa: E402
 from rows import SHARED, Bench, Row  # noqa: E402
 
-ROWS = {**containers.ROWS, **builds.ROWS}
+ROWS = {**containers.ROWS, **builds.ROWS, **wheels.ROWS}
 
 PAGE = os.path.join(TOP, "docs/benchmarks.md")
 RESULTS = os.path.join(TOP, "docs/benchmarks.json")
@@ -51,6 +54,7 @@ def main() -> int:
     bench = Bench(TOP, ROOT, rounds=rounds)
     peers = os.path.join(TOP, "benchmarks/peers.sh")
     needs_peers = any(name != "tar" for name in chosen)
+    was_up = is_up()
     try:
         if needs_peers:
             say("bench: starting the peers")
@@ -62,10 +66,10 @@ def main() -> int:
         for name in chosen:
             say(f"bench: {name}")
             row = ROWS[name](bench)
-            say("  " + ", ".join(f"{subject} {seconds(time)}" for subject, time in row.times.items()))
+            say("  " + ", ".join(f"{subject} {shown(time, row.unit)}" for subject, time in row.times.items()))
             rows.append((name, row))
     finally:
-        if needs_peers:
+        if needs_peers and not was_up:
             subprocess.run([peers, "stop"], check=False, stdin=subprocess.DEVNULL)
     print(table([row for _, row in rows]))
     if is_written:
@@ -73,18 +77,20 @@ def main() -> int:
     return 0
 
 
-def seconds(value: float) -> str:
+def shown(value: float, unit: str = "s") -> str:
+    if unit == "B":
+        return f"{value / 1e6:.2f} MB"
     return f"{value * 1000:.0f} ms" if value < 1 else f"{value:.1f} s"
 
 
 def table(rows: list[Row]) -> str:
     lines = ["| work | teul | others, same run | ratio | goal | |", "|---|---|---|---|---|---|"]
     for row in rows:
-        others = " · ".join(f"{name} {seconds(time)}" for name, time in row.times.items() if name != "teul")
+        others = " · ".join(f"{name} {shown(time, row.unit)}" for name, time in row.times.items() if name != "teul")
         reached = "" if not row.target else "reached" if row.ratio <= row.target else "**missed**"
         goal = f"≤ {row.target:g} ×" if row.target else ""
         ratio = f"{row.ratio:.2f} × {row.reference}"
-        lines.append(f"| {row.work} | {seconds(row.times['teul'])} | {others} | {ratio} | {goal} | {reached} |")
+        lines.append(f"| {row.work} | {shown(row.times['teul'], row.unit)} | {others} | {ratio} | {goal} | {reached} |")
     return "\n".join(lines)
 
 
@@ -100,13 +106,24 @@ def machine() -> str:
     return f"{cores} cores of {model or platform.machine()}, {memory:.0f} GiB, Linux {os.uname().release.split('-')[0]}"
 
 
+def is_up() -> bool:
+    """Whether the peers' Docker runs already: then somebody else wants it afterwards."""
+    try:
+        with open("/run/teul-peers/docker.pid", encoding="utf-8") as file:
+            return os.path.isdir(f"/proc/{int(file.read())}")
+    except (FileNotFoundError, ValueError):
+        return False
+
+
 def versions(peers: str) -> dict[str, str]:
     """What was measured against; asked of the programs, not of the daemon, which has gone."""
     found = {}
+    was_up = is_up()
     for name, argv in (("Docker", ["docker", "--version"]), ("Podman", ["podman", "--version"])):
         done = subprocess.run([peers, "run", *argv], capture_output=True, text=True, check=False)
         found[name] = done.stdout.strip().rpartition("version ")[2].partition(",")[0].partition("+")[0]
-    subprocess.run([peers, "stop"], check=False)
+    if not was_up:
+        subprocess.run([peers, "stop"], check=False)
     return found
 
 
@@ -122,7 +139,7 @@ def write(rows: list[tuple[str, Row]], found: dict[str, str]) -> None:
     for name, row in rows:
         kept[name] = {
             "date": day, "machine": machine(), "peers": peers, "work": row.work, "against": row.reference,
-            "target": row.target, "note": row.note, "times_s": {key: round(time, 4) for key, time in row.times.items()},
+            "target": row.target, "note": row.note, "unit": row.unit, "times_s": {key: round(time, 4) for key, time in row.times.items()},
         }  # fmt: skip
     with open(RESULTS, "w", encoding="utf-8") as file:
         json.dump({name: kept[name] for name in ROWS if name in kept}, file, indent=1, ensure_ascii=False)
@@ -136,7 +153,7 @@ def write(rows: list[tuple[str, Row]], found: dict[str, str]) -> None:
     for name in ROWS:
         if name in kept:
             it = kept[name]
-            row = Row(it["work"], it["times_s"], it["against"], it["target"], it["note"])
+            row = Row(it["work"], it["times_s"], it["against"], it["target"], it["note"], it.get("unit", "s"))
             groups.setdefault((it["date"], it["machine"], it["peers"]), []).append(row)
     for (date, where, who), measured in groups.items():
         against = f"; {who}" if who else ""

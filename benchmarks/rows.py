@@ -31,6 +31,8 @@ class Row:
     target: float = 0.0
     """The ratio that `DESIGN.md` asks for, 0 for none."""
     note: str = ""
+    unit: str = "s"
+    """Of *times*: "s", or "B" where bytes are compared."""
 
     @property
     def reference(self) -> str:
@@ -61,6 +63,12 @@ class Bench:
 
     def run(self, argv: list[str], *, timeout_s: float = 600) -> float:
         """Seconds that *argv* took; its output is shown when it fails."""
+        began = time.perf_counter()
+        self.output(argv, timeout_s=timeout_s)
+        return time.perf_counter() - began
+
+    def output(self, argv: list[str], *, timeout_s: float = 600) -> str:
+        """What *argv* printed."""
         environ = {
             # The peers do not see the host's pip settings; what they would add (other indexes) is not to be measured.
             **{name: value for name, value in os.environ.items() if not name.startswith(("PIP_", "UV_"))},
@@ -72,15 +80,13 @@ class Bench:
             # Its default needs nft, which the tree does not have; teul and Docker make rules of iptables too.
             "NETAVARK_FW": "iptables",
         }
-        began = time.perf_counter()
         done = subprocess.run(
             argv, env=environ, stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout_s, check=False
         )
-        took = time.perf_counter() - began
         if done.returncode != 0:
             tail = (done.stdout + done.stderr).decode(errors="replace")[-2000:]
             raise RuntimeError(f"{' '.join(argv)} ended with {done.returncode}:\n{tail}")
-        return took
+        return done.stdout.decode(errors="replace")
 
     def race(self, subjects: dict[str, Callable[[], float]], *, rounds: int = 0, warm: bool = True) -> dict[str, float]:
         """Let the subjects take turns; the median of each."""
