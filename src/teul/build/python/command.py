@@ -232,7 +232,7 @@ def _install(words: Sequence[Word], cwd: str, env: Mapping[str, str]) -> Install
     if name == "uv":
         return _uv(program, rest, cwd, env)
     if name == "poetry" and rest and rest[0].text == "install":
-        return Doubt(text("`{command}` installs the project itself", command="poetry install"))
+        return Doubt(text("what `{tool}` installs is not made without it", tool="poetry"))
     return None
 
 

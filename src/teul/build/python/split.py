@@ -50,6 +50,8 @@ _HARMLESS_ATTRIBUTES = (
 )
 _DIST_INFO = re.compile(r"(?P<name>[A-Za-z0-9][A-Za-z0-9._]*)-(?P<version>[^-]+)\.dist-info")
 
+_IS_TAG = re.compile(r"[a-z]+-\d+(?:\.opt-\d)?\.pyc")
+
 
 @dataclass(frozen=True, slots=True)
 class Distribution:
@@ -86,8 +88,11 @@ def find_distributions(upper: str) -> list[Distribution]:
     records = _records(upper)
     claims: dict[str, int] = {}
     claimed: list[tuple[str, str, str, str, set[str]]] = []
+    bytecode: dict[str, list[str]] = {}
     for name, version, site, info_dir, data in records:
         paths = _paths(site, data)
+        # uv compiles without writing it down.
+        paths |= {made for path in paths if path.endswith(".py") for made in _bytecode(upper, path, bytecode)}
         claimed.append((name, version, site, info_dir, paths))
         for path in paths:
             claims[path] = claims.get(path, 0) + 1
@@ -272,6 +277,19 @@ def _paths(site: str, record: str) -> set[str]:
         if joined != ".." and not joined.startswith("../") and joined != ".":
             paths.add(joined)
     return paths
+
+
+def _bytecode(upper: str, source: str, known: dict[str, list[str]]) -> list[str]:
+    """The bytecode of *source* that is in *upper* (PEP 3147); *known* remembers folders."""
+    parent, _, name = source.rpartition("/")
+    folder = f"{parent}/__pycache__".lstrip("/")
+    if folder not in known:
+        is_plain = _is_plain_folder(upper, folder, {})
+        known[folder] = [item for item in os.listdir(f"{upper}/{folder}") if item.endswith(".pyc")] if is_plain else []
+    start = name.removesuffix("py")
+    return [
+        f"{folder}/{item}" for item in known[folder] if item.startswith(start) and _IS_TAG.fullmatch(item, len(start))
+    ]
 
 
 def _plain_size(upper: str, path: str, folders: dict[str, bool]) -> int | None:

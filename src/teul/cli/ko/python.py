@@ -12,7 +12,6 @@ MESSAGES = {
     "the variable `{name}`": "변수 `{name}`",
     "the option `{option}`": "옵션 `{option}`",
     "`{command}` does more than install": "`{command}`은(는) 설치만 하지 않습니다",
-    "`{command}` installs the project itself": "`{command}`은(는) 프로젝트 자체를 설치합니다",
     "an install after `{command}`": "`{command}` 뒤의 설치",
     "it installs nothing": "설치하는 것이 없습니다",
     "several installers in one RUN": "RUN 하나에 설치 도구가 여럿입니다",

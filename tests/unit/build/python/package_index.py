@@ -58,6 +58,11 @@ def make_source(name: str, version: str, *, mark: str = "") -> tuple[str, bytes]
     return f"{name}-{version}.tar.gz", buffer.getvalue()
 
 
+class _Server(ThreadingHTTPServer):
+    request_queue_size = 128
+    """uv opens many connections at once; those beyond the queue would wait for the kernel to try again."""
+
+
 class PackageIndex:
     """`with PackageIndex() as index: index.add(*make_wheel("a", "1.0"))`; its pages are at `index.url`."""
 
@@ -83,7 +88,7 @@ class PackageIndex:
             def log_message(self, *words: object) -> None:
                 pass
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server = _Server(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self.server.server_port}/simple"
 

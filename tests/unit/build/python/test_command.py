@@ -151,7 +151,7 @@ LOOK_ALIKES = {
     "uv sync --frozen && uv pip install --system pandas": "several installers in one RUN",
     "uv sync --frozen && rm -rf /app": "`rm -rf /app` does more than install",
     "uv run --frozen uv sync": "`uv run --frozen uv sync` does more than install",
-    "poetry install --no-root": "`poetry install` installs the project itself",
+    "poetry install --no-root": "what `poetry` installs is not made without it",
     "conda install pandas": "`conda install pandas` does more than install",
     "pip install": "it installs nothing",
     "echo hello": "it installs nothing",

@@ -55,6 +55,20 @@ def test_a_file_belongs_to_the_distribution_whose_record_names_it(upper):
     )
 
 
+def test_bytecode_goes_with_its_source_where_no_record_names_it(upper):
+    install(upper, "one", "1.0", {"one/a.py": b"x", "one/b.py": b"x", "single.py": b"x"})
+    install(upper, "two", "1.0", {"one/ab.py": b"x"})
+    compiled = ["one/__pycache__/a.cpython-311.pyc", "one/__pycache__/a.cpython-311.opt-1.pyc"]
+    compiled.append("__pycache__/single.cpython-311.pyc")
+    for path in [*compiled, "one/__pycache__/ab.cpython-311.pyc", "one/__pycache__/gone.cpython-311.pyc"]:
+        write(upper, f"{SITE}/{path}")
+    one, two = split.find_distributions(upper)
+
+    assert {f"{SITE}/{path}" for path in compiled} <= set(one.files)
+    assert f"{SITE}/one/__pycache__/ab.cpython-311.pyc" in two.files
+    assert not any("gone" in path for path in (*one.files, *two.files))
+
+
 def test_a_file_that_two_claim_stays_in_the_remainder(upper):
     install(upper, "a", "1", {"shared/__init__.py": b"", "a.py": b""})
     install(upper, "b", "1", {"shared/__init__.py": b"", "b.py": b""})
