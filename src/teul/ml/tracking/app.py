@@ -312,6 +312,7 @@ class TrackingApp:
                 and now - self._wrote_at.get(run_id, self._began) >= silence_s
             ]
 
+        await self.read(self._store.content.tidy)
         found: list[str] = await self.read(gone)
         for run_id in found:
             await self.write(partial(runs.close_abandoned, self._store.db, run_id))

@@ -8,7 +8,6 @@ is an artifacts folder of old that lies on another disk than the state folder. T
 from __future__ import annotations
 
 import os
-from contextlib import ExitStack
 
 from teul.config import Settings
 from teul.content import LocalStore
@@ -21,7 +20,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from teul.state.leases import Lease
+    from teul.ml.tracking.artifact_roots import Hold
 
 MARK = "tracking-store"
 """In a folder of artifacts: the id of the store that they belong to."""
@@ -44,23 +43,27 @@ class ArtifactContent(LocalStore):
             self.roots.add(digest)
         return self.has(digest)
 
+    def tidy(self) -> None:
+        """End what idle uploads hold; a server calls this now and then."""
+        if self.roots is not None:
+            self.roots.tidy()
+
     def close(self) -> None:
         if self.roots is not None:
             self.roots.close()
 
 
 class Upload(LocalStore):
-    """The same content for the time of one upload; its lease begins with the first commit, when there is something."""
+    """The same content for the time of one upload; it is in a lease from the first commit on, when there is something."""
 
     def __init__(self, root: str, roots: ArtifactRoots | None) -> None:
         super().__init__(root, before_commit=self._hold if roots else None)
         self._roots = roots
-        self._held = ExitStack()
-        self._lease: Lease | None = None
+        self._held: Hold | None = None
 
     def _hold(self, digest: Digest) -> None:
         assert self._roots is not None
-        self._lease = self._roots.hold(digest, self._held, self._lease)
+        self._held = self._roots.hold(digest, self._held)
 
     def __enter__(self) -> Upload:
         return self
@@ -68,8 +71,8 @@ class Upload(LocalStore):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._roots is not None and self._lease is not None:
-            self._roots.let_go(self._held, self._lease)
+        if self._roots is not None and self._held is not None:
+            self._roots.let_go(self._held)
 
 
 def is_apart(root: str) -> bool:

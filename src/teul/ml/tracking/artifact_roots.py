@@ -2,6 +2,8 @@
 
 The engine is below `ml` and knows nothing of tracking databases. It keeps the blobs that `teul.state.artifacts` lists.
 1. A digest is listed before its blob is looked up as present, in a lease while the upload that brings it has no name yet.
+   Uploads that come close together share one, so that each costs the disk one transaction here and not three; a lease
+   ends `LINGER_S` after it began, or later with the last upload in it.
 2. The list is compared with the tracking database inside a write transaction of the latter (`reconcile`), where nobody
    gives a name meanwhile: what a crash left listed goes, what is missing (a database that was restored) comes.
 3. `<state folder>/tracking-stores/<id>` says that there is such a store. As long as the engine's database has no list for
@@ -13,6 +15,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from contextlib import ExitStack
 
 from teul.config import Settings
@@ -27,6 +30,26 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Set
     from contextlib import AbstractContextManager
+
+
+LINGER_S = 10.0
+_now = time.monotonic
+
+
+class Hold:
+    """A lease of the uploads that are in it."""
+
+    __slots__ = ("began", "held", "lease", "users")
+
+    def __init__(self, database: StateDatabase) -> None:
+        self.held = ExitStack()
+        self.lease: Lease = self.held.enter_context(lease(database))
+        self.began = _now()
+        self.users = 0
+
+    @property
+    def is_over(self) -> bool:
+        return not self.users and _now() - self.began > LINGER_S
 
 
 class ArtifactRoots:
@@ -57,12 +80,12 @@ class ArtifactRoots:
         self._writer: StateDatabase | None = None
         self._reader: StateDatabase | None = None
         self._is_listed = False
+        self._hold: Hold | None = None
         self._unended: list[str] = []
 
     def close(self) -> None:
         with self._lock, self._reading:
-            if self._unended:
-                self._end_late(self._open())
+            self._end_idle()
             for database in (self._writer, self._reader):
                 if database is not None:
                     database.close()
@@ -75,23 +98,37 @@ class ArtifactRoots:
             with self._lock:
                 rows.add(self._open(), self.store, digest)
 
-    def hold(self, digest: Digest, held: ExitStack, given: Lease | None) -> Lease:
-        """List a digest, and name it in a lease: *given*, or one that begins now and ends with `let_go`."""
+    def hold(self, digest: Digest, given: Hold | None) -> Hold:
+        """List a digest for an upload that is in *given*, or enters a lease now; `let_go` when it has a name."""
         self._ensure()
-        with self._lock, self._open() as database:
-            self._end_late(database)
-            made = given or held.enter_context(lease(database))
-            made.add("blob", digest)
-            rows.add(database, self.store, digest)
-        return made
-
-    def let_go(self, held: ExitStack, given: Lease) -> None:
-        """End a lease. On a full disk that is done later; at the latest it ends with this process."""
         with self._lock:
-            try:
-                held.close()
-            except (OSError, StoreLocked):
-                self._unended.append(given.id)
+            hold = given
+            if hold is None:
+                if self._hold is None or _now() - self._hold.began > LINGER_S:
+                    self._hold = self._begin()
+                hold = self._hold
+                hold.users += 1
+        try:
+            self.add(digest)
+        except BaseException:
+            if given is None:
+                self.let_go(hold)
+            raise
+        return hold
+
+    def let_go(self, hold: Hold) -> None:
+        """An upload leaves its lease. On a full disk that ends later; at the latest it ends with this process."""
+        with self._lock:
+            hold.users -= 1
+            if not hold.users and hold is not self._hold:
+                self._end(hold)
+        self.tidy()
+
+    def tidy(self) -> None:
+        """End a lease that nobody is in any more, when it is old enough."""
+        with self._lock:
+            if self._hold is not None and self._hold.is_over:
+                self._end_idle()
 
     def reconcile(self) -> set[str]:
         """List exactly what the tracking database names; returns what was let go."""
@@ -99,6 +136,7 @@ class ArtifactRoots:
             wanted = self.named()
             crash_point("artifacts-compared")
             with self._lock:
+                self._end_idle()
                 # The file first: a gc in between is told that there is a store whose list it does not have.
                 _write_mark(self._settings, self.store, self._location)
                 gone = rows.replace(self._open(), self.store, self._location, wanted)
@@ -140,13 +178,34 @@ class ArtifactRoots:
             self._writer = StateDatabase.open(self._settings.database)
         return self._writer
 
-    def _end_late(self, database: StateDatabase) -> None:
+    def _begin(self) -> Hold:
+        previous, self._hold = self._hold, None
+        if previous is not None and not previous.users:
+            self._end(previous)
+        database = self._open()
         waiting, self._unended = self._unended, []
         for lease_id in waiting:
-            try:
-                release(database, lease_id)
-            except (OSError, StoreLocked):
-                self._unended.append(lease_id)
+            self._release(database, lease_id)
+        with database:
+            return Hold(database)
+
+    def _end_idle(self) -> None:
+        hold = self._hold
+        if hold is not None and not hold.users:
+            self._hold = None
+            self._end(hold)
+
+    def _end(self, hold: Hold) -> None:
+        try:
+            hold.held.close()
+        except (OSError, StoreLocked):
+            self._unended.append(hold.lease.id)
+
+    def _release(self, database: StateDatabase, lease_id: str) -> None:
+        try:
+            release(database, lease_id)
+        except (OSError, StoreLocked):
+            self._unended.append(lease_id)
 
 
 def _write_mark(settings: Settings, store: str, location: str) -> None:

@@ -9,7 +9,7 @@ from teul.config import Settings
 from teul.content import LocalStore
 from teul.engine import Engine
 from teul.engine.system import collect, unlisted_stores
-from teul.ml.tracking import TrackingStore, artifacts
+from teul.ml.tracking import TrackingStore, artifact_roots, artifacts
 from teul.ml.tracking.artifact_roots import forget_vanished
 from teul.ml.tracking.keeping import let_go, usage
 from teul.oci.digest import Digest
@@ -84,7 +84,33 @@ def test_content_of_an_upload_stays_until_it_has_a_name(settings, engine, store,
 
     collect(engine)
     assert store.read_artifact(run, "a") == b"in flight"
+    store.close()
     assert engine.db.all("SELECT id FROM leases") == []
+
+
+def test_uploads_that_come_close_together_share_a_lease_that_ends(engine, store, monkeypatch):
+    def leases():
+        return [row[0] for row in engine.db.all("SELECT id FROM leases")]
+
+    clock = [0.0]
+    monkeypatch.setattr(artifact_roots, "_now", lambda: clock[0])
+    with store.content.upload() as one:
+        one.put(b"1")
+        (first,) = leases()
+        with store.content.upload() as two:
+            two.put(b"2")
+        assert leases() == [first]
+        clock[0] += artifact_roots.LINGER_S + 1
+        with store.content.upload() as three:
+            three.put(b"3")
+            assert len(leases()) == 2, "the first upload still goes on"
+    (second,) = leases()
+    assert second != first
+    store.content.tidy()
+    assert leases() == [second], "it may be joined for a while"
+    clock[0] += artifact_roots.LINGER_S + 1
+    store.content.tidy()
+    assert leases() == []
 
 
 def test_content_of_an_upload_that_came_to_nothing_is_garbage(settings, engine, store, run):
@@ -259,6 +285,7 @@ def test_a_store_that_cannot_be_opened_keeps_what_it_has(settings, engine, store
     from dataclasses import replace
 
     store.log_artifact(run, "a", b"x")
+    store.close()
     garbage = engine.store.put(b"garbage")
     team = replace(settings, tracking_store="postgresql://me@127.0.0.1:1/none")
 
@@ -266,4 +293,5 @@ def test_a_store_that_cannot_be_opened_keeps_what_it_has(settings, engine, store
     collect(engine)
 
     assert (freed, len(failures), garbage in blobs(settings)) == (0, 1, False)
-    assert store.read_artifact(run, "a") == b"x"
+    with TrackingStore.of(settings) as again:
+        assert again.read_artifact(run, "a") == b"x"
