@@ -9,6 +9,7 @@ import pytest
 from integration.containers.test_network import wait_until
 from suites.containers import NAME, add_busybox, held
 from teul.engine import containers, leftovers, networks, system, volumes
+from teul.engine.images import remove as remove_image
 from teul.engine.resetting import reset
 from teul.errors import InvalidInput, TeulError
 from teul.host.fs import FolderLock
@@ -184,6 +185,45 @@ def test_a_bind_source_that_is_missing(box, tmp_path):
     with pytest.raises(InvalidInput, match="bind source path does not exist"):
         box.run("true", mounts=(f"type=bind,source={tmp_path}/none,target=/x",))
     assert not os.path.exists(tmp_path / "none")
+
+
+def test_an_address_that_cannot_be_given_leaves_nothing(box):
+    mine = networks.create(box.engine, "mine", subnet="10.213.78.0/24", gateway="10.213.78.254")
+    box.start("sleep", "600", name="first", network=("mine",), address="10.213.78.9")
+    before = held(box.engine)
+
+    for address, said in (
+        ("10.99.99.99", "no configured subnet or ip-range contain the IP address 10.99.99.99"),
+        ("10.213.78.9", "Address already in use: 10.213.78.9"),
+        ("10.213.78.254", "Address already in use: 10.213.78.254"),
+    ):
+        with pytest.raises(TeulError, match=said):
+            box.run("true", network=("mine",), address=address)
+
+    assert [container.name for container in containers.list_containers(box.engine, all=True)] == ["first"]
+    assert [address for _, address in networks.endpoints(box.engine, mine)] == ["10.213.78.9"]
+    assert held(box.engine) == before
+
+
+def test_an_image_that_is_removed_while_containers_use_it(box):
+    for name in ("stopped", "running"):
+        add_busybox(box.engine, name, labels={"name": name})
+    containers.create(box.engine, box.options("echo", "alive", image="stopped", name="one"))
+    box.start("sleep", "600", image="running", name="two")
+    image = box.engine.images.get("running").id
+    for name, user in (("stopped", "one"), ("running", "two")):
+        with pytest.raises(TeulError, match=f"is in use by container {user}"):
+            remove_image(box.engine, name)
+        remove_image(box.engine, name, force=True)
+
+    # The last name of what runs is gone; the image itself stays while it does.
+    with pytest.raises(TeulError, match="is in use by container two"):
+        remove_image(box.engine, image, force=True)
+    system.collect(box.engine)
+    assert containers.exec_(box.engine, "two", ["true"]) == 0
+    containers.start(box.engine, "one")
+    assert containers.wait(box.engine, "one") == 0
+    assert system.fsck(box.engine) == []
 
 
 def test_fsck_finds_leftovers_and_mends_them(box):
