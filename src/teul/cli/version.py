@@ -35,7 +35,7 @@ def run(arguments: Arguments, context: Context) -> int:
 def collect(context: Context) -> dict[str, object]:
     """Docker's `Client` and `Server`, which are one program here, and the same facts without either before them."""
     import os
-    import platform
+    import sys
 
     import teul
 
@@ -44,7 +44,7 @@ def collect(context: Context) -> dict[str, object]:
         "Os": "linux",
         "Arch": {"x86_64": "amd64", "aarch64": "arm64"}.get(os.uname().machine, os.uname().machine),
     }
-    kernel, python = os.uname().release, platform.python_version()
+    kernel, python = os.uname().release, sys.version.split()[0]
     engine = {"Name": "Engine", "Version": teul.__version__, "Details": {"KernelVersion": kernel, "Python": python}}
     return {
         "Client": {**common, "Context": "default"},
