@@ -6,6 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from teul.config import Settings
+from teul.engine import Engine
+from teul.engine.system import collect
 from teul.errors import InvalidInput, StoreLocked, TrackingInvalid, Unavailable, Unsupported
 from teul.ml.tracking import TrackingStore, schema
 from teul.ml.tracking.database import RowConflict, without_password
@@ -255,3 +258,33 @@ def test_an_encoding_that_cannot_hold_every_name_is_refused(postgres, tmp_path):
     postgres.query("postgres", f"CREATE DATABASE {name} ENCODING LATIN1 LOCALE 'C' TEMPLATE template0")
     with pytest.raises(Unsupported, match="expected encoding UTF8, got LATIN1"):
         TrackingStore.open(postgres.url(name), artifacts_root=str(tmp_path))
+
+
+@pytest.mark.needs_root
+def test_artifacts_of_old_move_into_the_state_folder_and_stay_bound_to_it(url, tmp_path):
+    root = str(tmp_path / "state")
+    with TrackingStore.open(url, artifacts_root=f"{root}/artifacts") as old:
+        run = old.create_run("0").id
+        old.log_artifact(run, "모델", b"weights")
+    # A file beside it kept its artifacts in the same folder; that one is opened last.
+    with TrackingStore.open(f"{root}/tracking.db", artifacts_root=f"{root}/artifacts") as local:
+        other = local.create_run("0").id
+        local.log_artifact(other, "a", b"local")
+
+    with TrackingStore.open(url, root=root) as store:
+        assert store.read_artifact(run, "모델") == b"weights"
+        assert store.check() == []
+    engine = Engine.open(Settings.from_environ({"TEUL_ROOT": root, "HOME": root}))
+    try:
+        # What the file needs is not known yet.
+        assert collect(engine).unlisted == ("tracking.db",)
+        with TrackingStore.open(f"{root}/tracking.db") as local:
+            assert local.read_artifact(other, "a") == b"local"
+            local.collect()
+        assert collect(engine).unlisted == ()
+    finally:
+        engine.close()
+    with TrackingStore.open(f"{root}/tracking.db") as local, TrackingStore.open(url, root=root) as store:
+        assert (local.check(), store.check()) == ([], [])
+    with pytest.raises(Unsupported, match="not where the artifacts"):
+        TrackingStore.open(url, root=str(tmp_path / "elsewhere"))
