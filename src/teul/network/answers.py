@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 PATIENCE_S = 3.0
+SILENCE_S = 1.0
+"""When not even a refusal has come for so long, a firewall of the host's stands in between."""
 ANSWER_MS = 50
 PAUSE_S = 0.003
 REMIND_S = 0.05
@@ -60,12 +62,15 @@ def _wait(folder: str, question: bytes, server: str, address: str, descriptor: i
         poll = select.poll()
         poll.register(channel.fileno(), select.POLLIN)
         begun = time.monotonic()
-        reminded = begun
+        reminded, patience_s = begun, min(SILENCE_S, PATIENCE_S)
         while True:
-            if _answers(channel, poll, question, server, number):
+            said = _answers(channel, poll, question, server, number)
+            if said:
                 return True
+            if said is not None:
+                patience_s = PATIENCE_S
             now = time.monotonic()
-            if now - begun > PATIENCE_S:
+            if now - begun > patience_s:
                 return False
             if now - reminded > REMIND_S:
                 remind_dns(folder)
@@ -75,12 +80,13 @@ def _wait(folder: str, question: bytes, server: str, address: str, descriptor: i
         channel.close()
 
 
-def _answers(channel: Any, poll: select.poll, question: bytes, server: str, number: bytes) -> bool:
+def _answers(channel: Any, poll: select.poll, question: bytes, server: str, number: bytes) -> bool | None:
+    """Whether the server knows the container; None when it is silent."""
     try:
         channel.connect((server, DNS_PORT))
         channel.send(question)
         if not poll.poll(ANSWER_MS):
-            return False
+            return None
         return bool(number in channel.recv(512)[len(question) :])
     except OSError as error:
         # Nobody listens there (yet), or the way there is only being made.

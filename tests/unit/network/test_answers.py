@@ -90,9 +90,10 @@ def test_a_server_that_never_learns_is_not_waited_for_for_ever(server, namespace
     assert not answers.wait_for_names("/nowhere", OPTIONS, namespace)
 
 
-def test_nobody_there_is_no_error(server, namespace, monkeypatch):
-    monkeypatch.setattr(answers, "PATIENCE_S", 0)
-    # Bound and not listened on by anybody else: nothing answers there.
+def test_a_silent_server_is_given_up_sooner(server, namespace, monkeypatch):
+    monkeypatch.setattr(answers, "SILENCE_S", 0)
+    monkeypatch.setattr(answers, "PATIENCE_S", 3600)
+    # Bound and not listened on by anybody: nothing answers there.
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
         silent.bind(("127.0.0.1", 0))
         monkeypatch.setattr(answers, "DNS_PORT", silent.getsockname()[1])
