@@ -93,7 +93,7 @@ def _show_named(context: Context, words: list[str]) -> int:
 
     from teul.cli.table import ALIASES, COMMANDS
 
-    for length in (2, 1):
+    for length in (3, 2, 1):
         name = " ".join(words[:length])
         name = ALIASES.get(name, name)
         if len(words) >= length and name in COMMANDS:
@@ -160,13 +160,15 @@ def unknown_command(context: Context, words: Sequence[str]) -> int:
     Raises:
         UsageError: no such command; exit code 1, as Docker's.
     """
-    verbs = _verbs(words[0])
-    if verbs and (len(words) == 1 or words[1] in ("--help", "-h", "help")):
-        return _show_noun(context, words[0], verbs)
+    length = 2 if _verbs(" ".join(words[:2])) else 1
+    noun, rest = " ".join(words[:length]), words[length:]
+    verbs = _verbs(noun)
+    if verbs and (not rest or rest[0] in ("--help", "-h", "help")):
+        return _show_noun(context, noun, verbs)
     if verbs:
-        typed = " ".join(words[:2])
-        known = [f"{words[0]} {verb}" for verb in verbs]
-        hint = text("teul {noun} --help", noun=words[0])
+        typed = " ".join(words[: length + 1])
+        known = [f"{noun} {verb}" for verb in verbs]
+        hint = text("teul {noun} --help", noun=noun)
     else:
         typed = words[0]
         known = _all_names()
@@ -197,10 +199,10 @@ def _verbs(noun: str) -> dict[str, str]:
     """Verb → the command that it means, for the words that begin with *noun*."""
     from teul.cli.table import ALIASES, COMMANDS
 
-    found = {name.partition(" ")[2]: name for name in COMMANDS if name.startswith(f"{noun} ")}
+    found = {name.removeprefix(f"{noun} "): name for name in COMMANDS if name.startswith(f"{noun} ")}
     for alias, name in ALIASES.items():
         if alias.startswith(f"{noun} "):
-            found.setdefault(alias.partition(" ")[2], name)
+            found.setdefault(alias.removeprefix(f"{noun} "), name)
     return found
 
 

@@ -90,7 +90,7 @@ def dispatch(words: list[str], context: Context) -> int:
         return show_overview(context, words[1:])
     if words[0] in ("--version", "-v"):
         words = ["version"]
-    for length in (2, 1):
+    for length in (3, 2, 1):
         name = " ".join(words[:length])
         name = ALIASES.get(name, name)
         if len(words) >= length and name in COMMANDS:

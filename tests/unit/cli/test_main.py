@@ -4,6 +4,7 @@ import pytest
 
 from teul.cli.context import Context
 from teul.cli.main import EXIT_CODES, exit_code, main, report
+from teul.cli.table import COMMANDS
 from teul.cli.width import width
 from teul.config import Settings
 from teul.errors import BuildStepFailed, DockerfileError, ImageNotFound, Span, TeulError, UsageError, text
@@ -90,3 +91,26 @@ def test_an_error_that_is_nobodys_is_not_hidden(monkeypatch):
     monkeypatch.setattr("teul.cli.main.dispatch", fail)
     with pytest.raises(ExceptionGroup):
         main([])
+
+
+def said_by(capsys, *words):
+    code = main(list(words))
+    return code, *capsys.readouterr()
+
+
+def test_every_command_is_reached_by_its_name(capsys):
+    for name in COMMANDS:
+        code, out, _ = said_by(capsys, *name.split(), "--help")
+        assert (code, out.split("\n")[0].split(" [")[0].startswith(f"Usage:  teul {name}")) == (0, True), name
+        assert said_by(capsys, "help", *name.split()) == (0, out, ""), name
+
+
+def test_a_noun_of_two_words_shows_its_verbs_and_knows_which_was_meant(capsys):
+    for words in (("tracking", "token"), ("tracking", "token", "--help")):
+        code, out, _ = said_by(capsys, *words)
+        assert code == 0
+        assert out.startswith("Usage:  teul tracking token COMMAND\n")
+        assert [line.split()[0] for line in out.splitlines() if line.startswith("  ")] == ["create", "ls", "rm"]
+    code, _, err = said_by(capsys, "tracking", "token", "crate")
+    assert code == 1
+    assert "did you mean `teul tracking token create`?" in err

@@ -1,6 +1,10 @@
 // Makes the pages handier; they work without it.
 "use strict";
 (() => {
+  // MLflow's client prints addresses of MLflow's own pages: "#/experiments/1/runs/…".
+  const meant = location.hash.match(/^#\/experiments\/(\d+)(?:\/runs\/([0-9a-f]{32}))?$/);
+  if (meant) return location.replace(meant[2] ? `/ui/runs/${meant[2]}` : `/ui/experiments/${meant[1]}`);
+
   const local = new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: "medium", timeStyle: "medium" });
   for (const time of document.querySelectorAll("time[datetime]")) {
     time.title = local.format(new Date(time.dateTime));
