@@ -236,6 +236,17 @@ def test_an_archive_of_a_url_is_unpacked_only_when_asked(make: Make, engine: Eng
     assert not os.path.exists("/tmp/evil")
 
 
+def test_sources_of_several_kinds_are_put_in_the_order_in_which_they_are_written(
+    make: Make, engine: Engine, server: Server, tmp_path: Path
+) -> None:
+    server.files = {"/file": b"of the server"}
+    (tmp_path / "context" / "file").write_text("of the context")
+    first = files(engine, make(f"ADD {server.url}/file file /d/\n"))
+    second = files(engine, make(f"ADD file {server.url}/file /d/\n"))
+
+    assert [made["d/file"][2] for made in (first, second)] == ["of the context", "of the server"]
+
+
 def test_secrets_go_to_their_host_and_nowhere_else(make: Make, engine: Engine, server: Server, tmp_path: Path) -> None:
     other = Server()
     try:

@@ -133,7 +133,8 @@ def copy(worker: BuildWorker, op: ops.Copy, inputs: Sequence[Result], rootfs: st
                 for pivot, path in tree.select_parents(source):
                     copier.place_with_parents(tree, pivot, path, destination)
             return
-        chosen = [(name, path) for source in op.sources for name, path in tree.select(source)]
+        selected = [list(tree.select(source)) for source in op.sources]
+        chosen = [pair for pairs in selected for pair in pairs]
         if len(chosen) + len(op.inlines) + len(op.remotes) > 1 and not destination.endswith("/"):
             folders = [os.path.isdir(tree.absolute(path)) for _, path in chosen]
             if not all(folders) and not os.path.isdir(copier.tree.absolute(copier.tree.resolve(destination))):
@@ -143,11 +144,14 @@ def copy(worker: BuildWorker, op: ops.Copy, inputs: Sequence[Result], rootfs: st
                         keyword="ADD" if op.unpack else "COPY",
                     )
                 )
-        for name, path in chosen:
-            _place(op, copier, tree, name, path, destination)
-        for remote in op.remotes:
+        place = f"{scratch_folder(worker.settings)}/{os.path.basename(os.path.dirname(rootfs))}"
+        for number in op.order or range(len(selected) + len(op.remotes)):
+            if number < len(selected):
+                for name, path in selected[number]:
+                    _place(op, copier, tree, name, path, destination)
+                continue
             assert worker.remote is not None
-            place = f"{scratch_folder(worker.settings)}/{os.path.basename(os.path.dirname(rootfs))}"
+            remote = op.remotes[number - len(selected)]
             worker.remote.place(remote, op, copier, folder=place, should_stop=task.should_stop)
         for name, content in op.inlines:
             copier.write(

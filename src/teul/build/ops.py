@@ -121,6 +121,9 @@ class Copy:
     parents: bool = False
     excludes: tuple[str, ...] = ()
     unpack: bool = False
+    unpack_remotes: bool = False
+    order: tuple[int, ...] = ()
+    """Which of *sources* followed by *remotes* comes when, where that is another order than this one."""
     normalise: bool = True
     epoch: int = 0
 
@@ -141,6 +144,8 @@ class Copy:
             ("parents", self.parents),
             ("excludes", list(self.excludes)),
             ("unpack", self.unpack),
+            ("unpack fetched", self.unpack_remotes),
+            ("order", list(self.order)),
         ):
             if value:
                 made[name] = value

@@ -119,7 +119,7 @@ class RemoteSources:
             copier.place(tree, "", "", op.destination)
             return
         found = self._fetcher.fetch(remote, should_stop=should_stop)
-        if op.unpack and self._unpack(remote, found, op, copier, folder):
+        if op.unpack_remotes and self._unpack(remote, found, op, copier, folder):
             return
         copier.write_chunks(remote.name, self.chunks(found), op.destination, mode=0o600, mtime_ns=found.mtime_s * 10**9)
 

@@ -72,19 +72,19 @@ FLAGS = (
     *(
         Flag(name, kind=kind, hidden=True)
         for name, kind in (
-            ("builder", "string"),
-            ("compress", "bool"), ("cpu-period", "string"), ("cpu-quota", "string"),
+            ("cpu-period", "string"), ("cpu-quota", "string"),
             ("cpu-shares", "string"), ("cpuset-cpus", "string"), ("cpuset-mems", "string"),
-            ("disable-content-trust", "bool"), ("isolation", "string"), ("memory", "string"),
-            ("memory-swap", "string"),
-            ("security-opt", "list"), ("squash", "bool"),
+            ("disable-content-trust", "bool"), ("memory-swap", "string"), ("security-opt", "list"), ("squash", "bool"),
         )
     ),
+    Flag("memory", short="m", hidden=True),
+    Flag("builder", help="Accepted: `default`, the only one", hidden=True),
+    Flag("compress", kind="bool", help="Accepted: a context is never sent", hidden=True),
+    Flag("isolation", help="Accepted: `default`, the only one", hidden=True),
 )  # fmt: skip
 REFUSED = {
-    "builder": "",
-    "compress": "", "cpu-period": "", "cpu-quota": "",
-    "cpu-shares": "", "cpuset-cpus": "", "cpuset-mems": "", "disable-content-trust": "", "isolation": "", "memory": "",
+    "cpu-period": "", "cpu-quota": "",
+    "cpu-shares": "", "cpuset-cpus": "", "cpuset-mems": "", "disable-content-trust": "", "memory": "",
     "memory-swap": "",
     "security-opt": "", "squash": "",
 }  # fmt: skip
@@ -95,6 +95,9 @@ def run(arguments: Arguments, context: Context) -> int:
     """Build, and print where the image is."""
     for name in sorted(arguments.given & set(REFUSED)):
         raise OptionUnsupported(f"--{name}", hint=REFUSED[name] or None)
+    for name in ("builder", "isolation"):
+        if arguments.string(name) not in ("", "default"):
+            raise OptionUnsupported(f"--{name} {arguments.string(name)}", hint=f"--{name} default")
     if len(arguments.rest) != 1:
         raise UsageError(
             text("`teul build` requires 1 argument, got {count}", count=len(arguments.rest)), hint="teul build --help"

@@ -39,7 +39,8 @@ def run(arguments: Arguments, context: Context) -> int:
     records: list[dict[str, object]] = []
     for number, line in enumerate(history(context.engine, name)):
         identity = (image.id if is_whole else image.id.short) if number == 0 else "<missing>"
-        words = " ".join(line.created_by.split())
+        # A table that is cut has one line for each; the whole text is as it stands in the image.
+        words = line.created_by.replace("\t", " ") if is_whole else " ".join(line.created_by.split())
         if not is_whole and len(words) > CREATED_BY_WIDTH:
             words = words[: CREATED_BY_WIDTH - 1] + "…"
         records.append(

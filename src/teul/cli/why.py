@@ -7,7 +7,7 @@ from __future__ import annotations
 import time
 
 from teul.cli.flags import Flag
-from teul.errors import InvalidInput, OptionUnsupported, UsageError, text
+from teul.errors import InvalidInput, OptionUnsupported, Text, UsageError, text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,7 +30,6 @@ SHOWN_NAMES = 8
 
 def run(arguments: Arguments, context: Context) -> int:
     """Print, for each step of a build, what happened to it the last time something changed, and why."""
-    from teul.cli.units import human_age
     from teul.engine.build import explain
 
     if len(arguments.rest) not in (1, 2):
@@ -55,12 +54,23 @@ def run(arguments: Arguments, context: Context) -> int:
             continue
         shown += 1
         what = text("ran") if step.state == "ran" else text("taken from the cache")
-        context.print(f"{step.name}: {context.translate(what)}, {human_age(max(0.0, time.time() - step.at))}")
+        context.print(f"{step.name}: {context.translate(what)}, {context.translate(_age(time.time() - step.at))}")
         for line in because(step.reason, step.causes):
             context.print(f"   {context.translate(line)}")
     if not shown:
         context.print(context.translate(text("every step was taken from the cache")))
     return 0
+
+
+def _age(seconds: float) -> Text:
+    """How long ago, for people: unlike the ages in Docker's tables, no script reads these."""
+    if seconds < 60:
+        return text("just now")
+    if seconds < 3600:
+        return text("{count} min ago", count=int(seconds / 60))
+    if seconds < 2 * 86400:
+        return text("{count} h ago", count=int(seconds / 3600))
+    return text("{count} days ago", count=int(seconds / 86400))
 
 
 def _origins(arguments: Arguments, context: Context) -> int:

@@ -40,6 +40,16 @@ LAYER_COMPRESSION = {
 """Layer media type → codec name ("" is a plain tar)."""
 
 
+_ARCHITECTURES = frozenset(
+    (
+        *("386", "amd64", "arm", "arm64", "loong64", "mips", "mips64", "mips64le", "mipsle", "ppc64", "ppc64le"),
+        *("riscv64", "s390x", "wasm"),
+        *("i386", "i686", "x86_64", "aarch64", "armv6l", "armv7l", "armv8l", "loongarch64"),
+    )
+)
+"""Go's names, and those that kernels give themselves."""
+
+
 @dataclass(frozen=True, slots=True)
 class Platform:
     """Operating system, architecture and variant in Go's words (`linux`, `amd64`, `v8`)."""
@@ -50,9 +60,13 @@ class Platform:
 
     @classmethod
     def parse(cls, value: str) -> Platform:
-        """Read `os/arch[/variant]`; `arch` alone means linux. `x86_64` and `aarch64` are accepted."""
+        """Read `os/arch[/variant]`; a known `arch` alone means linux. `x86_64` and `aarch64` are accepted."""
         parts = value.lower().split("/")
         if len(parts) == 1:
+            if parts[0] not in _ARCHITECTURES:
+                raise InvalidDocument(
+                    "platform", text("`{value}`: unknown architecture, expected `os/arch[/variant]`", value=value)
+                )
             parts = ["linux", parts[0]]
         if len(parts) > 3 or not all(parts):
             raise InvalidDocument("platform", text("expected `os/arch[/variant]`, got `{value}`", value=value))

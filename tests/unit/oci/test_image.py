@@ -152,3 +152,13 @@ def test_a_config_whose_fields_have_the_wrong_type_is_refused(config):
 
     with pytest.raises(InvalidDocument, match="wrong type"):
         ImageConfig.parse(json.dumps(document).encode())
+
+
+@pytest.mark.parametrize("value", ["foo", "linux", "", "linux/amd64/v1/x"])
+def test_a_word_that_is_no_architecture_is_no_platform(value):
+    with pytest.raises(InvalidDocument, match="os/arch"):
+        Platform.parse(value)
+
+
+def test_an_architecture_alone_is_of_linux():
+    assert [Platform.parse("arm64"), Platform.parse("X86_64")] == [Platform("linux", "arm64"), AMD64]

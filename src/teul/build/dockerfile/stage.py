@@ -357,7 +357,8 @@ class StageBody:
         alone = heredoc_name(line.strip())
         if alone is not None and unquote(alone.strip()) == heredocs[0].name:
             body = heredocs[0].text
-            if body.startswith("#!"):
+            # As BuildKit: one that is indented, even by tabs that `<<-` takes away, is a line for the shell.
+            if heredocs[0].content.startswith("#!"):
                 path = f"/dev/pipes/{heredocs[0].name}"
                 return (*(self.state.settings.shell or DEFAULT_SHELL), path), body, path
             line = body
@@ -423,6 +424,7 @@ class StageBody:
         given = [self.word(source, node) for source in instruction.sources]
         remotes = tuple(self.remote(source, instruction, len(given)) for source in given if is_remote(source))
         sources = [source for source in given if not is_remote(source)]
+        order = tuple(sorted(range(len(given)), key=[*_places(given, False), *_places(given, True)].__getitem__))
         if instruction.checksum and not remotes:
             raise DockerfileError(text("--checksum requires an HTTP(S) or Git source"), span=node.span("--checksum"))
         ignore = self.options.ignore
@@ -464,7 +466,9 @@ class StageBody:
             parents=instruction.parents,
             excludes=tuple(self.word(pattern, node) for pattern in instruction.excludes),
             # Without the flag a local archive is unpacked, a fetched one is not.
-            unpack=instruction.is_add and not remotes if instruction.unpack is None else instruction.unpack,
+            unpack=bool(sources) and (instruction.is_add if instruction.unpack is None else instruction.unpack),
+            unpack_remotes=bool(remotes and instruction.unpack),
+            order=order if order != tuple(range(len(given))) else (),
             normalise=self.options.normalise,
             epoch=self.options.epoch,
         )
@@ -535,6 +539,11 @@ def _check_mode(chmod: str, node: Node) -> None:
 def _join(folder: str, path: str) -> str:
     made = normpath(path if path.startswith("/") else f"{folder}/{path}")
     return "/" + made.lstrip("/")
+
+
+def _places(sources: Sequence[str], wants_remote: bool) -> list[int]:
+    """Where in *sources* those of one kind stand."""
+    return [number for number, source in enumerate(sources) if is_remote(source) == wants_remote]
 
 
 def _rooted(source: str) -> str:

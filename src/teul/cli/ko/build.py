@@ -8,6 +8,10 @@ MESSAGES = {
     "the disk is full: {size} MB that the step had put into the cache mount `{name}` are gone again": (
         "디스크가 가득 찼습니다: 이 단계가 캐시 마운트 `{name}`에 쓴 {size} MB를 다시 지웠습니다"
     ),
+    "just now": "방금",
+    "{count} min ago": "{count}분 전",
+    "{count} h ago": "{count}시간 전",
+    "{count} days ago": "{count}일 전",
     # Lines and words
     "expected a Dockerfile of at most {limit} characters, got {size}": (
         "Dockerfile은 최대 {limit}자여야 하는데 {size}자입니다"

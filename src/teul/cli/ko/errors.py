@@ -33,6 +33,9 @@ MESSAGES = {
     ),
     "`{program}` ended with exit code {exit_code}: {tail}": "`{program}`이(가) 종료 코드 {exit_code}(으)로 끝났습니다: {tail}",
     "`{program}` did not end within {timeout_s} s": "`{program}`이(가) {timeout_s}초 안에 끝나지 않았습니다",
+    "`{value}`: unknown architecture, expected `os/arch[/variant]`": (
+        "`{value}`: 알 수 없는 아키텍처입니다. `os/arch[/variant]` 형식으로 쓰세요"
+    ),
     "expected `os/arch[/variant]`, got `{value}`": "`os/arch[/variant]` 형식이어야 하는데 `{value}`입니다",
     "expected an object, got {kind}": "객체여야 하는데 {kind}입니다",
     "expected `mediaType` and `digest` to be strings": "`mediaType`과 `digest`는 문자열이어야 합니다",
