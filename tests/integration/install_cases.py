@@ -213,7 +213,7 @@ def wheels() -> dict[str, bytes]:
         "py3-none-any",
     ):
         add("plat", "1.0", {"plat.py": f"tag = {tag!r}\n".encode()}, tag=tag)
-    add("large", "1.0", {"large/data.bin": os.urandom(60_000), "large/__init__.py": b"x = 1\n", "large/a/b/c.txt": b""})
+    add("large", "1.0", {"large/data.bin": os.urandom(60_000), "large/__init__.py": b"x = 1\n", "large/a/b/c.txt": b"", "large.libs/": b""})
     add("early", "1.0", {"early.py": b"v = 1\n"})
     add("early", "2.0rc1", {"early.py": b"v = 2\n"})
     add(
@@ -243,6 +243,8 @@ def wheel(
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     for path, data in files.items():
+        if path.endswith("/"):
+            continue
         digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).decode().rstrip("=")
         writer.writerow((path, f"sha256={digest}", len(data)))
     writer.writerow((f"{info}/RECORD", "", ""))
@@ -251,5 +253,7 @@ def wheel(
         for path, data in [*files.items(), (f"{info}/RECORD", out.getvalue().encode())]:
             item = zipfile.ZipInfo(path, (2020, 1, 1, 0, 0, 0))
             item.external_attr = (0o100755 if ".data/scripts/" in path else 0o100644) << 16
+            if path.endswith("/"):
+                item.external_attr = 0o40755 << 16
             archive.writestr(item, data)
     return f"{name}-{version}-{tag}.whl", buffer.getvalue()

@@ -223,7 +223,7 @@ class DirectInstall:
         if not self.snapshots.touch(str(layer)):
             return False
         item.layer, item.is_own, item.size_bytes = layer, bool(data["own"]), int(data["size_bytes"])
-        item.site, item.dist_info = data["site"], data["dist_info"]
+        item.site, item.dist_info, item.folders = data["site"], data["dist_info"], tuple(data.get("folders", ()))
         try:
             with open(f"{self._folder(layer)}/{item.record_path}", "rb") as file:
                 item.record = plain_record(file.read(), item.info_dir)
@@ -241,7 +241,9 @@ class DirectInstall:
             "size_bytes": item.size_bytes,
             "site": item.site,
             "dist_info": item.dist_info,
-        } | ({"uncompiled": list(item.uncompiled)} if item.uncompiled else {})
+        }
+        data |= {"uncompiled": list(item.uncompiled)} if item.uncompiled else {}
+        data |= {"folders": list(item.folders)} if item.folders else {}
         self.cache.put(item.key, "", f"{item.wheel.name} {item.wheel.version}", {"digest": item.key, "data": data})
 
     def _folder(self, layer: Digest) -> str:
@@ -326,7 +328,7 @@ class DirectInstall:
             elif self.python.blocks_imports:
                 sources = compilable(folder, sources)
             compiled = compiler.compile(item.place, sources)
-        item.site, item.dist_info = layout.site, layout.dist_info
+        item.site, item.dist_info, item.folders = layout.site, layout.dist_info, layout.folders
         # What uv compiles it does not write down.
         listed = () if self.is_uv else compiled
         item.record = record_of(layout, listed, line_end=line_end(self.resolution.installer))
@@ -435,6 +437,8 @@ class DirectInstall:
         def fill(target: str) -> None:
             made: set[str] = {""}
             self._copy(item, target, made)
+            for folder in item.folders:
+                make_folders(target, folder, made)
             write_record(f"{target}/{item.record_path}", item.record, mtime_s=self.epoch)
 
         piece = self._commit(item.wheel.name, fill)
@@ -491,6 +495,8 @@ class DirectInstall:
                 os.rename(f"{place}/{path}", f"{target}/{path}")
         else:
             self._copy(item, target, made)
+        for folder in item.folders:
+            make_folders(target, folder, made)
         for path, data in item.notes().items():
             make_folders(target, os.path.dirname(path), made)
             write_record(f"{target}/{path}", data, mtime_s=self.epoch)

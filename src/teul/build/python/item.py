@@ -11,7 +11,7 @@ from teul.errors import UnusualWheel, text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from teul.build.python.values import Interpreter, Wheel
     from teul.layers.lower import Lower
@@ -37,6 +37,8 @@ class Item:
         self._listed_files: list[str] = []
         self.bytecode: tuple[str, ...] = ()
         """What RECORD does not list."""
+        self.folders: tuple[str, ...] = ()
+        """Those that are empty."""
         self.uncompiled: tuple[str, ...] = ()
         """Sources that have none of it."""
 
@@ -134,7 +136,7 @@ def check_scheme(python: Interpreter, lower: Lower) -> None:
                 raise UnusualWheel(text("`{path}` is a link", path=f"/{found}"))
 
 
-def check_files(items: Iterable[Item], lower: Lower) -> dict[str, bool]:
+def check_files(items: Sequence[Item], lower: Lower) -> dict[str, bool]:
     """No file may be another wheel's, nor there already. Gives the folders that are there already and get
     something new below them, and whether it is directly in them.
     """
@@ -178,6 +180,10 @@ def check_files(items: Iterable[Item], lower: Lower) -> dict[str, bool]:
             if lower.find(os.fsencode(path)) is not None:
                 raise UnusualWheel(text("`{path}` is there already", path=f"/{path}"))
             touched[parent] = True
+    for folder in (folder for item in items for folder in item.folders):
+        if folder in owners:
+            raise UnusualWheel(text("`{path}` is a file and a folder", path=f"/{folder}"))
+        find(folder)
     for path in owners:
         if path in is_there:
             raise UnusualWheel(text("`{path}` is a file and a folder", path=f"/{path}"))

@@ -91,6 +91,8 @@ class Layout:
     members: tuple[Member, ...]
     rows: tuple[tuple[str, str, str], ...]
     """Of RECORD: path relative to *site*, hash, size."""
+    folders: tuple[str, ...] = ()
+    """Empty ones, in the tree: uv makes what the archive names, pip does not."""
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -168,8 +170,9 @@ def lay_out(archive: ZipFile, name: str, python: Interpreter, form: ScriptForm, 
     base = f"{site}/{info_dir}".lstrip("/")
     members[f"{base}/INSTALLER"] = Member(f"{base}/INSTALLER", 0o644, None, told)
     rows.append((f"{info_dir}/INSTALLER", *hashed(told)))
-    _check_folders(members, name)
-    return Layout(site.lstrip("/"), base, tuple(members.values()), tuple(rows))
+    folders = _empty_folders(archive, infos, site, scheme, name) if installer == "uv" else ()
+    _check_folders(members, folders, name)
+    return Layout(site.lstrip("/"), base, tuple(members.values()), tuple(rows), folders)
 
 
 def write(layout: Layout, archive: ZipFile, folder: str, *, epoch: int) -> None:
@@ -201,6 +204,8 @@ def write(layout: Layout, archive: ZipFile, folder: str, *, epoch: int) -> None:
             finally:
                 os.close(descriptor)
             os.utime(path, times)
+        for path in layout.folders:
+            make_folders(folder, path, made)
     except (BadZipFile, NotImplementedError, RuntimeError, EOFError, _zlib_error()) as error:
         raise UnusualWheel(text("wheel: damaged archive: {problem}", problem=error)) from error
 
@@ -333,10 +338,6 @@ def _check_for_uv(archive: ZipFile, infos: dict[str, ZipInfo], info_dir: str, na
     Raises:
         UnusualWheel: it is in the archive.
     """
-    for info in archive.infolist():
-        folder = info.filename
-        if folder.endswith("/") and not any(path.startswith(folder) for path in infos):
-            raise UnusualWheel(text("wheel `{name}`: an empty folder `{path}`", name=name, path=folder))
     for path, info in infos.items():
         parts = path.split("/")
         if parts[0].endswith(".data") and parts[1:2] == ["headers"]:
@@ -353,6 +354,23 @@ def _check_for_uv(archive: ZipFile, infos: dict[str, ZipInfo], info_dir: str, na
     for path in infos:
         if path not in known:
             raise UnusualWheel(text("wheel `{name}`: RECORD does not list `{path}`", name=name, path=path))
+
+
+def _empty_folders(
+    archive: ZipFile, infos: dict[str, ZipInfo], site: str, scheme: dict[str, str], name: str
+) -> tuple[str, ...]:
+    """The folders of the archive that have nothing in them, in the tree (auditwheel leaves some)."""
+    made = []
+    filled = {path[: at + 1] for path in infos for at, char in enumerate(path) if char == "/"}
+    for info in archive.infolist():
+        folder = info.filename
+        if not folder.endswith("/") or folder in filled:
+            continue
+        target, kind = _target(folder[:-1], site, scheme, name)
+        if kind or folder.partition("/")[0].endswith((".data", ".dist-info")):
+            raise UnusualWheel(text("wheel `{name}`: an empty folder `{path}`", name=name, path=folder))
+        made.append(target.lstrip("/"))
+    return tuple(sorted(set(made)))
 
 
 def _header_folder(archive: ZipFile, infos: dict[str, ZipInfo], info_dir: str, name: str) -> str:
@@ -488,9 +506,9 @@ def _rows(
     return made
 
 
-def _check_folders(members: dict[str, Member], name: str) -> None:
-    """No file may be where another one needs a folder."""
-    for path in members:
+def _check_folders(members: dict[str, Member], folders: tuple[str, ...], name: str) -> None:
+    """No file may be where another one needs a folder, or where there is one."""
+    for path in (*members, *(f"{folder}/" for folder in folders)):
         parent = os.path.dirname(path)
         while parent:
             if parent in members:

@@ -323,3 +323,37 @@ def test_what_uv_treats_otherwise_is_left_to_it(python, tmp_path):
 
     with zipfile.ZipFile(path) as archive, pytest.raises(UnusualWheel, match="the first line of"):
         wheel.lay_out(archive, "sharp-things", python, wheel.ScriptForm("x"), installer="uv")
+
+
+@pytest.mark.parametrize(
+    ("folders", "expected"),
+    [
+        (("sharp.libs/", "sharp/", "sharp/deep/er/"), ["sharp.libs", "sharp/deep/er"]),
+        ((f"{INFO}/licenses/",), None),
+        (("Sharp_Things-1.0.data/purelib/x/",), None),
+        (("../x/",), None),
+        (("sharp.py/",), None),
+    ],
+)
+def test_uv_makes_the_folders_that_are_empty(python, tmp_path, folders, expected):
+    path = make(tmp_path / "sharp_things-1.0-py3-none-any.whl", {"sharp/__init__.py": b"", "sharp.py": b""})
+    with zipfile.ZipFile(path, "a") as archive:
+        for folder in folders:
+            archive.writestr(folder, b"")
+
+    def lay_out(installer):
+        with zipfile.ZipFile(path) as archive:
+            form = wheel.ScriptForm("x")
+            made = wheel.lay_out(archive, "sharp-things", python, form, installer=installer)
+            os.mkdir(tmp_path / installer)
+            wheel.write(made, archive, str(tmp_path / installer), epoch=EPOCH)
+            return made.folders
+
+    assert lay_out("pip") == ()
+    if expected is None:
+        with pytest.raises(UnusualWheel):
+            lay_out("uv")
+    else:
+        site = python.purelib.lstrip("/")
+        assert lay_out("uv") == tuple(f"{site}/{folder}" for folder in expected)
+        assert [os.listdir(tmp_path / "uv" / site / folder) for folder in expected] == [[], []]
