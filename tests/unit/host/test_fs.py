@@ -281,3 +281,20 @@ def test_crash_points_can_be_listed(monkeypatch, tmp_path):
     crash_point("two")
 
     assert (tmp_path / "log").read_text() == "one\ntwo\n"
+
+
+def test_a_tree_that_somebody_still_writes_into_is_removed(tmp_path, monkeypatch):
+    (tmp_path / "tree/below").mkdir(parents=True)
+    late = [tmp_path / "tree/below/late", tmp_path / "tree/late"]
+    remove = os.rmdir
+
+    def write_first(name, **at):
+        if late:
+            late.pop(0).touch()
+        remove(name, **at)
+
+    monkeypatch.setattr(os, "rmdir", write_first)
+    remove_tree(str(tmp_path / "tree"))
+
+    assert late == []
+    assert not (tmp_path / "tree").exists()
