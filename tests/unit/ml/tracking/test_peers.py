@@ -40,6 +40,7 @@ def test_a_run_whose_process_is_gone_is_killed_once_nobody_writes_to_it(tmp_path
         runs.note_process(store.db, mine, os.getpid(), process_start(os.getpid()))
         for run in (gone, done, written):
             runs.note_process(store.db, run, 2**22 + 1, "boot/1")
+        store.log_artifact(gone, "모델/가중치.bin", b"0123")
         store.end_run(done)
         app = TrackingApp(store)
 
@@ -57,3 +58,4 @@ def test_a_run_whose_process_is_gone_is_killed_once_nobody_writes_to_it(tmp_path
             "FINISHED",
             "RUNNING",
         ]
+        assert store.read_artifact(gone, "모델/가중치.bin") == b"0123"
