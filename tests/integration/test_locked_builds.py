@@ -294,6 +294,46 @@ def test_a_source_archive_is_built_once_and_a_broken_one_shows_what_pip_says(
     assert "it cannot be compiled on a Sunday" in third
 
 
+def test_a_wheel_that_was_built_from_source_is_built_again_where_it_is_not_and_checked_against_the_lock(
+    teul: Run, project: Path, index: PackageIndex
+) -> None:
+    """As on another machine: neither the wheel nor what came of it is here, only the lock and the index."""
+
+    def forget() -> None:
+        teul("image", "prune", "-f")
+        teul("builder", "prune", "-a", "-f")
+
+    index.add("quaint-1.0.tar.gz", archive())
+    (project / "requirements.txt").write_text("quaint\nalpha\n")
+    first = teul("build", "--network", "host", "--lock", str(project))
+    lock = (project / "teul.lock").read_text()
+    teul("rmi", image(first))
+    forget()
+    add_second_versions(index)
+    again = teul("build", "--network", "host", "--lock", str(project))
+
+    assert "building a wheel of quaint 1.0, once" in again
+    assert "installed without running the command: 3 packages" in again
+    assert image(again) == image(first)
+    # pip, who was asked first, says nothing of upload times.
+    assert re.sub(', uploaded = "[^"]*"', "", (project / "teul.lock").read_text()) == lock
+
+    wheel = next(
+        item for entry in tomllib.loads(lock)["installs"] for item in entry["wheels"] if item["name"] == "quaint"
+    )
+    (project / "teul.lock").write_text(lock.replace(wheel["sha256"], "0" * 64))
+    said = teul("build", "--network", "host", "--no-cache", str(project), code=1)
+    assert "`quaint` 1.0, built from the same source archive, is another wheel here" in said
+    assert wheel["sha256"] in said
+
+    (project / "teul.lock").write_text(lock)
+    teul("rmi", image(again))
+    forget()
+    index.files.pop("quaint")
+    said = teul("build", "--network", "host", "--no-cache", str(project), code=1)
+    assert "the index has no source archive of `quaint` 1.0 of that hash" in said
+
+
 def test_wheels_that_lie_in_the_stage_need_no_command(teul: Run, project: Path, index: PackageIndex) -> None:
     (project / "wheels").mkdir()
     for name, content in (make_wheel("alpha", "3.0", requires=("beta",)), make_wheel("beta", "3.0")):

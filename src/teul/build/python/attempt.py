@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from teul.build.execute import BuildWorker
     from teul.build.python.command import Install
     from teul.build.python.cut import Piece
-    from teul.build.python.lock import LockedInstall
+    from teul.build.python.indexes import Indexes
+    from teul.build.python.lock import LockedInstall, LockedWheel
     from teul.build.python.owner import Owner
     from teul.build.python.uv import Host
     from teul.build.python.values import Resolution, Wheel
@@ -216,6 +217,11 @@ def _ask_pip(
 def _host(stage: Stage) -> Host:
     from teul.build.python.uv import Host
 
+    def built(wheel: LockedWheel, indexes: Indexes, python: Interpreter) -> bytes:
+        from teul.build.python.building import rebuilt
+
+        return rebuilt(stage, python, indexes, wheel)
+
     settings = stage.worker.settings
     return Host(
         cache_folder=f"{settings.root}/uv",
@@ -225,6 +231,7 @@ def _host(stage: Stage) -> Host:
         lock=stage.worker.lock,
         is_offline=stage.worker.is_offline,
         has_blob=lambda sha256: stage.worker.store.has(Digest.from_hex(sha256)),
+        built=built,
     )
 
 

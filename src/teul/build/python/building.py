@@ -8,11 +8,12 @@ fails, the command itself runs and shows what pip says.
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 
 from teul.build.python.interpreter import relevant_layers
 from teul.build.python.values import Wheel
-from teul.errors import text
+from teul.errors import LockError, text
 from teul.oci.digest import Digest
 from teul.solver.graph import digest_of
 
@@ -23,9 +24,12 @@ if TYPE_CHECKING:
     from teul.build.python.attempt import Stage
     from teul.build.python.command import Install
     from teul.build.python.indexes import Indexes
+    from teul.build.python.lock import LockedWheel
     from teul.build.python.values import Interpreter
+    from teul.errors import Text
 
-FORM = 1
+FORM = 2
+SIZE_LIMIT_BYTES = 2 << 30
 # `name\n` and the wheel's bytes, so that one file says both.
 SCRIPT = r"""
 import os, subprocess, sys, tempfile
@@ -69,11 +73,97 @@ def built_wheel(
     filename, newline, content = (data or b"").partition(b"\n")
     if not newline or b"/" in filename:
         return None
-    blob = Digest.from_hex(hashlib.sha256(content).hexdigest())
-    keep(stage, blob, content)
+    plain = plain_wheel(content)
+    if plain is None:
+        return None
+    blob = Digest.from_hex(hashlib.sha256(plain).hexdigest())
+    keep(stage, blob, plain)
     value = {"wheel": str(blob), "filename": filename.decode()}
     stage.worker.cache.put(key, "", f"wheel of {name} {version}", {"digest": key, "data": value})
     return _made(name, version, filename.decode(), blob, sha256, is_asked)
+
+
+def rebuilt(stage: Stage, python: Interpreter, indexes: Indexes, wheel: LockedWheel) -> bytes:
+    """The content of *wheel*, which the lock says was built from source: as it is in the store, or built once more.
+
+    Raises:
+        LockError: it cannot be built here, or becomes another wheel.
+    """
+    store = stage.worker.store
+    digest = Digest.from_hex(wheel.sha256)
+    stage.worker.hold("blob", digest)
+    if not store.has(digest):
+        if stage.worker.is_offline:
+            raise LockError(
+                text("wheel `{name}` is not on this machine", name=wheel.filename),
+                hint=text("build once without --offline"),
+            )
+        url = _source_of(stage, python, indexes, wheel)
+        made = built_wheel(
+            stage, python, indexes, name=wheel.name, version=wheel.version, url=url, sha256=wheel.built_from, is_asked=False
+        )  # fmt: skip
+        if made is None:
+            raise _disobeyed(text("`{name}` {version} cannot be built", name=wheel.name, version=wheel.version))
+        if made.sha256 != wheel.sha256:
+            raise _disobeyed(
+                text(
+                    "`{name}` {version}, built from the same source archive, is another wheel here: expected "
+                    "sha256:{expected}, got sha256:{actual}",
+                    name=wheel.name,
+                    version=wheel.version,
+                    expected=wheel.sha256,
+                    actual=made.sha256,
+                )
+            )
+    with store.open_file(digest) as file:
+        return file.read()
+
+
+def _source_of(stage: Stage, python: Interpreter, indexes: Indexes, wheel: LockedWheel) -> str:
+    """Where the index has the source archive that *wheel* was built from, as pip says."""
+    from teul.values import replace
+
+    path = f"/tmp/.teul-report-{os.urandom(6).hex()}.json"
+    words = ("--dry-run", "--quiet", "--no-deps", "--ignore-installed", "--report", path, "--no-binary", wheel.name)
+    args = (python.path, "-m", "pip", "install", *words, *_options(indexes), f"{wheel.name}=={wheel.version}")
+    assert stage.rehearsal is not None
+    data = stage.rehearsal.file(replace(stage.op, args=args, cwd="/"), path)
+    try:
+        found = json.loads(data or b"")["install"][0]["download_info"]
+        url, sha256 = str(found["url"]), str(found["archive_info"]["hashes"]["sha256"])
+    except (ValueError, KeyError, IndexError, TypeError):
+        url, sha256 = "", ""
+    if sha256 != wheel.built_from:
+        raise _disobeyed(
+            text("the index has no source archive of `{name}` {version} of that hash", name=wheel.name, version=wheel.version)
+        )  # fmt: skip
+    return url
+
+
+def _disobeyed(problem: Text) -> LockError:
+    return LockError(
+        text("the lock cannot be obeyed: {problem}", problem=problem),
+        hint=text("remove the lock, and build with --lock"),
+    )
+
+
+def plain_wheel(content: bytes) -> bytes | None:
+    """*content* as it is on every machine: without the times of the build, uncompressed; None for what is no wheel."""
+    from io import BytesIO
+    from zipfile import ZIP_STORED, BadZipFile, ZipFile, ZipInfo
+
+    made = BytesIO()
+    try:
+        with ZipFile(BytesIO(content)) as source, ZipFile(made, "w", ZIP_STORED) as target:
+            if sum(info.file_size for info in source.infolist()) > SIZE_LIMIT_BYTES:
+                return None
+            for info in sorted(source.infolist(), key=lambda item: item.filename):
+                plain = ZipInfo(info.filename)
+                plain.external_attr, plain.create_system = info.external_attr, 3
+                target.writestr(plain, source.read(info))
+    except (BadZipFile, NotImplementedError, RuntimeError, EOFError, ValueError):
+        return None
+    return made.getvalue()
 
 
 def keep(stage: Stage, digest: Digest, content: bytes) -> None:

@@ -31,6 +31,7 @@ from teul.build.python.tags import best_wheel, uv_platform
 from teul.build.python.uv import Host, Package, Question
 from teul.build.python.values import Doubt, Installed, Resolution, Wheel
 from teul.errors import LockError, text
+from teul.values import replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -93,8 +94,6 @@ def resolve(
 def _joined(first: Resolution | None, second: Resolution) -> Resolution:
     if first is None:
         return second
-    from teul.values import replace
-
     known = {wheel.name for wheel in first.wheels}
     more = tuple(wheel for wheel in second.wheels if wheel.name not in known)
     joined: Resolution = replace(first, wheels=(*first.wheels, *more))
@@ -179,7 +178,8 @@ def _resolve_one(
             pins = {wheel.name: wheel for wheel in known.wheels}
         elif lock is not None:
             kept_versions = preferred(lock.of_command(command)) | kept_versions
-        question = Question(folder, install, wanted, indexes, interpreter, host, local, kept_versions, pins)
+        places = _with_built(indexes, pins, interpreter, host, folder)
+        question = Question(folder, install, wanted, places, interpreter, host, local, kept_versions, pins)
         answer = question.ask()
         if isinstance(answer, Doubt):
             if known is not None:
@@ -218,7 +218,9 @@ def _resolve_one(
         )
         if isinstance(wheel, Doubt):
             return wheel
-        if known is not None and (name not in pins or pins[name].sha256 != wheel.sha256):
+        if name in pins and pins[name].built_from and pins[name].sha256 == wheel.sha256:
+            wheel = replace(wheel, url="", size_bytes=None, uploaded="", built_from=pins[name].built_from)
+        elif known is not None and (name not in pins or pins[name].sha256 != wheel.sha256):
             wheel = _locked_wheel(package, pins.get(name), wheel)
         if needs_hashes and name not in hashes:
             return Doubt(text("`{name}` has no hash in the requirements", name=name))
@@ -237,14 +239,27 @@ def _resolve_one(
     )
 
 
+def _with_built(
+    indexes: Indexes, pins: Mapping[str, LockedWheel], interpreter: Interpreter, host: Host, folder: str
+) -> Indexes:
+    """*indexes* and a folder of the wheels that the lock says were built from source, since no index has them."""
+    built = [pin for pin in pins.values() if pin.built_from]
+    if not built or host.built is None:
+        return indexes
+    os.mkdir(f"{folder}/built")
+    for pin in built:
+        with open(f"{folder}/built/{os.path.basename(pin.filename)}", "wb") as file:
+            file.write(host.built(pin, indexes, interpreter))
+    made: Indexes = replace(indexes, find_links=(*indexes.find_links, f"{folder}/built"))
+    return made
+
+
 def _locked_wheel(package: Package, pin: LockedWheel | None, found: Wheel) -> Wheel:
     """The file that the lock names, where the index still has it.
 
     Raises:
         LockError: it has not.
     """
-    from teul.values import replace
-
     for file in package.files:
         if pin is not None and file.get("hashes", {}).get("sha256") == pin.sha256 and file.get("url"):
             made: Wheel = replace(
@@ -337,7 +352,7 @@ def locked(install: Install, wanted: Requirements, found: Resolution, host: Host
                 name=wheel.name, version=wheel.version, filename=wheel.filename, sha256=wheel.sha256, uploaded=wheel.uploaded,
                 requested=wheel.requested, direct_url=wheel.direct_url, built_from=wheel.built_from,
             )
-            for wheel in found.wheels
+            for wheel in sorted(found.wheels, key=lambda wheel: wheel.name)  # whoever said it, uv or pip
         ),
     )  # fmt: skip
 

@@ -71,6 +71,8 @@ class Host:
     is_offline: bool = False
     has_blob: Callable[[str], bool] = lambda sha256: False
     """Whether a wheel with this sha256 is in the store."""
+    built: Callable[[LockedWheel, Indexes, Interpreter], bytes] | None = None
+    """The content of a wheel that the lock says was built from source, built again where it is not in the store."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
