@@ -12,12 +12,13 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import time
 import urllib.request
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(HERE)))
@@ -66,7 +67,7 @@ def free_port():
 def running(argv, port, env, folder):
     """A server that answers, until the end of the block."""
     with open(f"{folder}/log", "wb") as log:
-        server = subprocess.Popen(argv, env=env, cwd=folder, stdout=log, stderr=log)
+        server = subprocess.Popen(argv, env=env, cwd=folder, stdout=log, stderr=log, start_new_session=True)
     try:
         began = time.monotonic()
         while True:
@@ -82,6 +83,9 @@ def running(argv, port, env, folder):
     finally:
         server.terminate()
         server.wait()
+        # MLflow's command leaves the server that it started behind.
+        with suppress(ProcessLookupError):
+            os.killpg(server.pid, signal.SIGKILL)
 
 
 def mlflow_server(version, folder, programs=""):
