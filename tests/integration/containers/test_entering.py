@@ -241,10 +241,12 @@ def test_a_container_that_others_look_into_goes_by_the_runtime(box, teul):
 
 def test_a_container_that_ends_meanwhile_is_named(box, teul):
     made = started(box)
-    os.kill(made.pid, signal.SIGKILL)
-    end = os.pidfd_open(made.pid) if os.path.exists(f"/proc/{made.pid}") else -1
-    if end != -1:
+    # Held before it ends, so that its end can be waited for.
+    end = os.pidfd_open(made.pid)
+    try:
+        signal.pidfd_send_signal(end, signal.SIGKILL)
         select.select([end], [], [])
+    finally:
         os.close(end)
 
     done = teul(made.id, "true")
