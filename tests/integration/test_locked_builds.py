@@ -26,6 +26,7 @@ from teul.engine.build import BuildOptions, build
 from teul.errors import BrokenEnvironment
 from teul.ml.stages import build_options
 from teul.ml.up import read_project
+from teul.testing.registry import FakeRegistry
 from teul.values import replace
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "unit" / "build" / "python"))
@@ -332,6 +333,24 @@ def test_a_wheel_that_was_built_from_source_is_built_again_where_it_is_not_and_c
     index.files.pop("quaint")
     said = teul("build", "--network", "host", "--no-cache", str(project), code=1)
     assert "the index has no source archive of `quaint` 1.0 of that hash" in said
+
+
+def test_a_push_of_one_more_line_sends_its_layer_and_little_else(teul: Run, project: Path, index: PackageIndex) -> None:
+    """What is beside it: the configuration, requirements.txt itself, and the note that the package was asked for."""
+    index.add(*make_wheel("large", "1.0", code=f"data = {os.urandom(3 << 20).hex()!r}\n"))
+    with FakeRegistry() as registry:
+        name = f"{registry.domain}/app:1"
+        teul("build", "-t", name, str(project))
+        teul("push", name)
+        there = dict(registry.blobs)
+        (project / "requirements.txt").write_text("alpha\nlarge\n")
+        assert "installed without running the command: 3 packages" in teul("build", "-t", name, str(project))
+        teul("push", name)
+        sent = sorted(len(data) for digest, data in registry.blobs.items() if digest not in there)
+
+    assert len(there) > len(sent)
+    assert 3 << 20 < sent[-1] < 8 << 20
+    assert sum(sent[:-1]) < 64 << 10
 
 
 def test_wheels_that_lie_in_the_stage_need_no_command(teul: Run, project: Path, index: PackageIndex) -> None:
