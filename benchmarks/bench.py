@@ -55,6 +55,7 @@ def main() -> int:
     peers = os.path.join(TOP, "benchmarks/peers.sh")
     needs_peers = any(name != "tar" for name in chosen)
     was_up = is_up()
+    rows, failed = [], []
     try:
         if needs_peers:
             say("bench: starting the peers")
@@ -62,19 +63,27 @@ def main() -> int:
             subprocess.run([peers, "images"], check=True, stdin=subprocess.DEVNULL)
             for name in ("debian", "python"):
                 bench.run([*bench.teul, "load", "-i", f"/tmp/teul-peers-images/{name}.tar"])
-        rows = []
+        found = versions(peers) if needs_peers else {}
         for name in chosen:
             say(f"bench: {name}")
-            row = ROWS[name](bench)
+            try:
+                row = ROWS[name](bench)
+            except (RuntimeError, OSError, subprocess.SubprocessError, AssertionError) as error:
+                say(f"  failed: {error}")
+                failed.append(name)
+                continue
             say("  " + ", ".join(f"{subject} {shown(time, row.unit)}" for subject, time in row.times.items()))
-            rows.append((name, row))
+            rows.append(row)
+            if is_written:
+                # At once: a row that fails later, or a Ctrl-C, costs nothing of what was measured.
+                write([(name, row)], found)
     finally:
         if needs_peers and not was_up:
             subprocess.run([peers, "stop"], check=False, stdin=subprocess.DEVNULL)
-    print(table([row for _, row in rows]))
-    if is_written:
-        write(rows, versions(peers) if needs_peers else {})
-    return 0
+    print(table(rows))
+    if failed:
+        say(f"bench: these rows failed: {' '.join(failed)}")
+    return 1 if failed else 0
 
 
 def shown(value: float, unit: str = "s") -> str:
@@ -116,14 +125,11 @@ def is_up() -> bool:
 
 
 def versions(peers: str) -> dict[str, str]:
-    """What was measured against; asked of the programs, not of the daemon, which has gone."""
+    """What is measured against; asked of the programs, not of the daemon."""
     found = {}
-    was_up = is_up()
     for name, argv in (("Docker", ["docker", "--version"]), ("Podman", ["podman", "--version"])):
         done = subprocess.run([peers, "run", *argv], capture_output=True, text=True, check=False)
         found[name] = done.stdout.strip().rpartition("version ")[2].partition(",")[0].partition("+")[0]
-    if not was_up:
-        subprocess.run([peers, "stop"], check=False)
     return found
 
 
