@@ -71,6 +71,10 @@ def folder(tmp_path):
 
 
 def teul(engine, folder, *words, code=0):
+    return run(engine, folder, *words, code=code).stdout
+
+
+def run(engine, folder, *words, code=0):
     done = subprocess.run(
         [sys.executable, "-P", "-m", "teul.cli.main", *words],
         env={**os.environ, "TEUL_ROOT": engine.settings.root, "PYTHONPATH": SOURCE},
@@ -80,7 +84,7 @@ def teul(engine, folder, *words, code=0):
         check=False,
     )
     assert done.returncode == code, done.stdout + done.stderr
-    return done.stdout
+    return done
 
 
 def words(folder, *options, argument=()):
@@ -157,3 +161,30 @@ def test_in_a_project_a_bare_client_records_by_itself(engine, folder):
     assert teul(engine, folder, *ask).strip() == "-"
     os.unlink(folder / "teul.toml")
     assert teul(engine, folder, *ask).strip() == "-"
+
+
+def test_in_a_project_what_the_image_and_the_caller_say_of_mlflow_stays(engine, folder):
+    (folder / "teul.toml").write_text(PROJECT)
+    service.ensure_running(engine.settings)
+    ask = ["python3", "-c", "import os; print(*(f'{k}={v}' for k, v in sorted(os.environ.items()) if k[:8] == 'MLFLOW_E' or k[-4:] == '_URI'))"]  # fmt: skip
+    (folder / "Dockerfile").write_text(f"FROM {host_python.NAME}\nENV MLFLOW_TRACKING_URI=http://ours:5000\n")
+    teul(engine, folder, "build", "-q", "-t", "elsewhere", ".")
+    (folder / "Dockerfile").write_text(f"FROM {host_python.NAME}\nENV MLFLOW_EXPERIMENT_NAME=theirs\n")
+    teul(engine, folder, "build", "-q", "-t", "named", ".")
+
+    assert teul(engine, folder, "run", "--rm", "elsewhere", *ask).strip() == "MLFLOW_TRACKING_URI=http://ours:5000"
+    assert "MLFLOW_EXPERIMENT_NAME=theirs MLFLOW_TRACKING_URI=http://1" in teul(engine, folder, "run", "--rm", "named", *ask)
+    by_id = teul(engine, folder, "run", "--rm", "-e", "MLFLOW_EXPERIMENT_ID=0", host_python.NAME, *ask)
+    assert by_id.startswith("MLFLOW_EXPERIMENT_ID=0 MLFLOW_TRACKING_URI=http://1"), "a name that does not fit it ends the client"
+    asked = teul(engine, folder, "run", "--rm", "--track", "iris", "elsewhere", *ask)
+    assert asked.startswith("MLFLOW_EXPERIMENT_NAME=iris MLFLOW_TRACKING_URI=http://1")
+
+
+def test_in_a_project_the_image_is_looked_for_once_and_as_asked(engine, folder):
+    (folder / "teul.toml").write_text(PROJECT)
+    service.ensure_running(engine.settings)
+
+    missing = run(engine, folder, "run", "--rm", "--pull", "never", "localhost:1/none:1", code=125)
+
+    assert missing.stderr.splitlines()[0] == "teul: image `localhost:1/none:1` not found"
+    assert "recorded" not in missing.stderr

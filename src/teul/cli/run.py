@@ -65,17 +65,33 @@ def _tracked(arguments: Arguments, options: ContainerOptions, context: Context) 
     experiment = arguments.optional("track")
     if not experiment and (experiment is not None or not os.path.exists("teul.toml")):
         return options, ""
-    from teul.ml.tracked import LABEL, prepare, prepare_in_project
+    from teul.engine.images import ensure
+    from teul.ml.tracked import LABEL, experiment_in_project, prepare, prepare_in_project
 
+    folder = os.getcwd()
+    try:
+        found = experiment or experiment_in_project(context.engine, options, folder=folder)
+    except TeulError as error:
+        return _untracked(error, options, context)
+    if not found:
+        return options, ""
+    # What is recorded is the image that then runs, so it is pulled here and not once more afterwards.
+    sink = _sink(arguments, context)
+    image = ensure(context.engine, options.image, platform=options.platform, pull=options.pull, events=sink)
+    options = replace(options, pull="never" if options.pull == "never" else "missing")
     if experiment:
-        made = prepare(context.engine, options, experiment=experiment, folder=os.getcwd())
+        made = prepare(context.engine, options, image, experiment=found, folder=folder)
         return made, made.labels[LABEL]
     try:
-        made = prepare_in_project(context.engine, options, folder=os.getcwd())
+        made = prepare_in_project(context.engine, options, image, experiment=found, folder=folder)
     except TeulError as error:
-        context.say(text("nothing is recorded: {reason}", reason=context.translate(error.message)))
-        return options, ""
+        return _untracked(error, options, context)
     return made, made.labels[LABEL] if made is not options else ""
+
+
+def _untracked(error: TeulError, options: ContainerOptions, context: Context) -> tuple[ContainerOptions, str]:
+    context.say(text("nothing is recorded: {reason}", reason=context.translate(error.message)))
+    return options, ""
 
 
 def fail(error: TeulError, context: Context) -> int:
@@ -177,7 +193,11 @@ def _attended(arguments: Arguments, options: ContainerOptions, context: Context,
         from teul.ml.tracked import finish
 
         assert isinstance(on_output, Output)
-        finish(context.engine, mark, on_output.files, code)
+        try:
+            finish(context.engine, mark, on_output.files, code)
+        except TeulError as error:
+            # The container has run: its exit code is the answer. The server settles its runs when it can.
+            context.say(text("the output is not recorded: {reason}", reason=context.translate(error.message)))
     if left:
         finish_later(context, left)
     context.leaves_at_once = True

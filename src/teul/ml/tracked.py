@@ -4,7 +4,7 @@ The container gets `MLFLOW_TRACKING_URI`, a token and `MLFLOW_EXPERIMENT_NAME`. 
 the image's digest, the command, the state of the folder's repository, seed and pins; when the container has ended, what it
 printed and how it ended. A run that was not ended by then is KILLED.
 
-In a project's folder, while a tracking server runs, `teul run` does the same by itself (`prepare_in_project`).
+In a project's folder, while a tracking server runs, `teul run` does the same by itself (`experiment_in_project`).
 """
 
 from __future__ import annotations
@@ -19,16 +19,21 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from teul.engine import Engine
     from teul.engine.containers.options import ContainerOptions
+    from teul.images.store import Image
     from teul.ml.tracking import TrackingStore
 
 LABEL = "io.teul.tracked"
 LOG_LIMIT_BYTES = 64 << 20
 EXIT_TAG = "teul.exit-code"
 URI = "MLFLOW_TRACKING_URI"
+EXPERIMENT = "MLFLOW_EXPERIMENT_NAME"
+EXPERIMENT_ID = "MLFLOW_EXPERIMENT_ID"
 
 
-def prepare(engine: Engine, options: ContainerOptions, *, experiment: str, folder: str) -> ContainerOptions:
-    """*options* for a tracked container.
+def prepare(
+    engine: Engine, options: ContainerOptions, image: Image, *, experiment: str, folder: str
+) -> ContainerOptions:
+    """*options* for a tracked container of *image*, which they name.
 
     Raises:
         InvalidInput: its network does not reach this machine.
@@ -36,10 +41,8 @@ def prepare(engine: Engine, options: ContainerOptions, *, experiment: str, folde
     """
     from dataclasses import replace
 
-    from teul.engine.images import ensure
     from teul.ml.tracking import TrackingStore
 
-    image = ensure(engine, options.image)
     uri = _uri(engine, options)
     mark = os.urandom(8).hex()
     argv = options.command if options.command is not None else image.config.config.command or ()
@@ -60,7 +63,7 @@ def prepare(engine: Engine, options: ContainerOptions, *, experiment: str, folde
     added = (
         f"{URI}={uri}",
         f"MLFLOW_TRACKING_TOKEN={token}",
-        f"MLFLOW_EXPERIMENT_NAME={experiment}",
+        f"{EXPERIMENT}={experiment}",
     )
     made: ContainerOptions = replace(
         options, env=(*added, *options.env), labels={**options.labels, LABEL: mark, "io.teul.project": experiment}
@@ -68,14 +71,14 @@ def prepare(engine: Engine, options: ContainerOptions, *, experiment: str, folde
     return made
 
 
-def prepare_in_project(engine: Engine, options: ContainerOptions, *, folder: str) -> ContainerOptions:
-    """As `prepare`, in the project of *folder*, where everything for it is there; else *options* as they are.
+def experiment_in_project(engine: Engine, options: ContainerOptions, *, folder: str) -> str:
+    """The project of *folder*, when containers are tracked there by themselves; else "".
 
     There must be a project file and a tracking server that runs, on a network of the container's that reaches it; and
     nobody has said (`-e`, or the environment of this command) where MLflow is to record. No server is started for it.
 
     Raises:
-        TeulError: the project file cannot be read, or the server does not answer.
+        InvalidInput: the project file cannot be read.
     """
     from teul.ml.project import FILE, parse
     from teul.ml.tracking import service
@@ -89,15 +92,36 @@ def prepare_in_project(engine: Engine, options: ContainerOptions, *, folder: str
         or network.startswith("container:")
         or service.find(engine.settings) is None
     ):
-        return options
+        return ""
     try:
         with open(f"{folder}/{FILE}", encoding="utf-8") as file:
-            project = parse(file.read())
+            return parse(file.read()).name
     except FileNotFoundError:
-        return options
+        return ""
     except (UnicodeDecodeError, ExceptionGroup) as error:
         raise InvalidInput(text("{path} cannot be read; `teul up` says what is wrong with it", path=FILE)) from error
-    return prepare(engine, options, experiment=project.name, folder=folder)
+
+
+def prepare_in_project(
+    engine: Engine, options: ContainerOptions, image: Image, *, experiment: str, folder: str
+) -> ContainerOptions:
+    """As `prepare`, where nobody asked for it: what the image says of MLflow's server and experiment stays as it is.
+
+    Raises:
+        TeulError: the server does not answer, or the network is not there.
+    """
+    from dataclasses import replace
+
+    said = {entry.partition("=")[0]: entry for entry in image.config.config.env}
+    if URI in said:
+        return options
+    made = prepare(engine, options, image, experiment=experiment, folder=folder)
+    names = {entry.partition("=")[0] for entry in options.env}
+    # A client that is told of a name and of an id that do not fit ends with an error.
+    if EXPERIMENT_ID in names or EXPERIMENT in said or EXPERIMENT_ID in said:
+        ours = f"{EXPERIMENT}={experiment}"
+        made = replace(made, env=tuple(entry for entry in made.env if entry != ours or entry in options.env))
+    return made
 
 
 def _uri(engine: Engine, options: ContainerOptions) -> str:

@@ -102,6 +102,7 @@ MESSAGES = {
         " 이것이 기본이고, ''로 끕니다"
     ),
     "nothing is recorded: {reason}": "기록하지 않습니다: {reason}",
+    "the output is not recorded: {reason}": "출력을 기록하지 못했습니다: {reason}",
     "{path} cannot be read; `teul up` says what is wrong with it": (
         "{path}을(를) 읽을 수 없습니다. 무엇이 잘못되었는지는 `teul up`이 알려 줍니다"
     ),
