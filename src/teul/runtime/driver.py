@@ -305,8 +305,9 @@ def probe(driver: Driver, settings: Settings) -> str:
     from teul.oci.runtime import Mount
     from teul.runtime.spec import Limits, Process, Sandbox, to_spec
 
-    folder = f"{settings.run_root}/probe-{os.getpid()}"
-    id = f"probe-{os.getpid()}"  # noqa: A001
+    # Threads of one process may probe at once.
+    id = f"probe-{os.getpid()}-{os.urandom(3).hex()}"  # noqa: A001
+    folder = f"{settings.run_root}/{id}"
     rootfs = f"{folder}/rootfs"
     mounts = []
     try:
