@@ -26,8 +26,7 @@ DEFAULT_EPOCH = 315532800
 ORIGIN_ATTRIBUTES = ("trusted.overlay.origin", "user.overlay.origin")
 PYC_HEADER_BYTES = 16
 SHADOW_LIMIT_BYTES = 16 << 20
-UV_NOTE = b".dist-info/uv_cache.json"
-UV_NOTE_LIMIT_BYTES = 1 << 20
+INSTALLER_NOTES = (b".dist-info/uv_cache.json", b".virtualenv")
 
 VOLATILE = (
     # path below the root ("*" is one name or a part of it, a last "**" everything below), what is done, why
@@ -89,7 +88,7 @@ class _Normaliser:
         changed: list[bytes] = []
         compiled: list[tuple[bytes, os.stat_result]] = []
         folders: list[bytes] = []
-        uv_notes: list[bytes] = []
+        notes: list[bytes] = []
         for path, status in self.walk():
             if is_whiteout(status):
                 continue
@@ -97,15 +96,18 @@ class _Normaliser:
                 folders.append(path)
             if not self.keeps_time(path, status):
                 changed.append(path)
-                if path.endswith(UV_NOTE) and stat.S_ISREG(status.st_mode):
-                    uv_notes.append(path)
+                if path.endswith(INSTALLER_NOTES) and stat.S_ISREG(status.st_mode):
+                    notes.append(path)
             if path.endswith(b".pyc") and stat.S_ISREG(status.st_mode) and status.st_size >= PYC_HEADER_BYTES:
                 compiled.append((path, status))
         new = set(changed) if compiled else set()
         for path, status in compiled:
             self.rewrite_compiled(path, status, new)
-        for path in uv_notes:
-            self.date_uv_note(path)
+        if notes:
+            from teul.build.installer_notes import normalise_note
+
+            for path in notes:
+                normalise_note(self.folder + b"/" + path, self.epoch)
         times = (self.epoch * 10**9, self.epoch * 10**9)
         utime, folder = os.utime, self.folder + b"/"
         for path in changed:
@@ -330,62 +332,9 @@ class _Normaliser:
         lines = [line if line in known else _with_day(line, day) for line in data.split(b"\n")]
         made = b"\n".join(lines)
         if made != data:
-            _rewrite(full, made)
-
-    def date_uv_note(self, path: bytes) -> None:
-        """Give the times in uv's note of a local project the constant one, and the note its new line in `RECORD`.
-
-        They are times of change (`st_ctime`), which no image carries to another machine: there uv takes the project for
-        one that has changed, whatever built the image. With this it does so on the machine that built it, too.
-        """
-        import json
-
-        full = self.folder + b"/" + path
-        record = os.path.dirname(full) + b"/RECORD"
-        with open(full, "rb") as file:
-            data = file.read(UV_NOTE_LIMIT_BYTES + 1)
-        if len(data) > UV_NOTE_LIMIT_BYTES:
-            return
-        try:
-            note = json.loads(data)
-            dated = _with_time(note, self.epoch)
-        except (ValueError, RecursionError):
-            return
-        if dated == note:
-            return
-        made = json.dumps(dated, separators=(",", ":"), ensure_ascii=False).encode()
-        _rewrite(full, made)
-        if os.path.isfile(record) and not os.path.islink(record):
-            with open(record, "rb") as file:
-                lines = file.read()
-            _rewrite(record, lines.replace(_recorded(data), _recorded(made)))
-
-
-def _with_time(note: object, epoch: int) -> object:
-    """A value of JSON in which every time of uv's, seconds and nanoseconds, is *epoch*."""
-    if isinstance(note, list):
-        return [_with_time(value, epoch) for value in note]
-    if not isinstance(note, dict):
-        return note
-    if note.keys() == {"secs_since_epoch", "nanos_since_epoch"}:
-        return {"secs_since_epoch": epoch, "nanos_since_epoch": 0}
-    return {key: _with_time(value, epoch) for key, value in note.items()}
-
-
-def _recorded(data: bytes) -> bytes:
-    """What a line of `RECORD` says of a file: digest and size (PyPA, "Recording installed projects")."""
-    import base64
-    import hashlib
-
-    digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=")
-    return b"uv_cache.json,sha256=" + digest + b"," + str(len(data)).encode()
-
-
-def _rewrite(path: bytes, data: bytes) -> None:
-    """Another content for a file that stays the same one: its owner, mode and attributes."""
-    with open(path, "r+b") as file:
-        file.write(data)
-        file.truncate()
+            with open(full, "r+b") as file:
+                file.write(made)
+                file.truncate()
 
 
 def attributes(path: bytes) -> dict[str, bytes]:
@@ -422,6 +371,6 @@ def source_of(path: bytes) -> bytes:
 
 def describe() -> Iterator[tuple[str, str, str]]:
     """Path, what is done, why: for the plan and the documentation."""
-    words = {"empty": "emptied", "remove": "removed", "date": "dated"}
+    words = {"empty": "emptied", "remove": "removed", "date": "dated", "sort": "sorted"}
     for pattern, action, reason in VOLATILE:
         yield "/" + pattern, words[action], reason
