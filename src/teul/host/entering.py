@@ -1,15 +1,19 @@
 """One more process in the namespaces of another one, without a runtime in between (which takes 27 ms for that).
 
-`enter` forks, and the child goes through the steps that runc 1.1 goes through for an `exec`, in its order: control groups,
-namespaces, session keyring, system call filter, working folder, bounding set, groups and user, capabilities, program. When
-any of them fails nothing has been run, and the caller lets the runtime do it, in whose words the user then hears why.
+`enter` makes the steps that runc 1.1 makes for an `exec`, and in two processes as runc does. The first is outside, where
+nobody in the container sees it: it goes into the control groups and all other namespaces, and lets go of every descriptor
+of the host. The second is born inside: session keyring, system call filter, bounding set, groups and user, capabilities,
+working folder, program. When any of it fails nothing has been run, and the caller lets the runtime do it, in whose words
+the user then hears why.
 
-Between the fork and the program the child is in the container's process namespace with rights that the container does
-not have. It is not dumpable from the first moment, so that nothing in there can look into it or reach its `/proc` entries
-without CAP_SYS_PTRACE; for containers that have that, and for others with more than Docker's default rights, callers must
-not come here. And the last call that it makes is not that of the program: a program whose path, interpreter or link leads to
-`/proc/self/exe` would be the host's Python, which a container could then write to (CVE-2019-5736). It first becomes
-a sealed file of 260 bytes in memory, whose only work is to become the program.
+What is born inside has rights for a moment that the container does not have, and others in there may stop it for as long
+as they like. So it has nothing of the host that they could reach: its mounts, its networks and its root are the
+container's, its command line is empty, and it is not dumpable, so that nobody without CAP_SYS_PTRACE can look into it;
+for containers that have that, and for others with more than Docker's default rights, callers must not come here. It looks
+at no path before it has no more rights than the program will have: a working folder that leads into another process which
+is on its way in does not open (CVE-2024-21626). And the last call that it makes is not that of the program: a program whose
+path, interpreter or link leads to `/proc/self/exe` would be the host's Python, which a container could then write to
+(CVE-2019-5736). It first becomes a sealed file of 260 bytes in memory, whose only work is to become the program.
 
 `read_filter` gives the system call filter of a process as the kernel has it, so that the child gets the very same one.
 
@@ -55,13 +59,16 @@ _BASE = 0x400000
 _MFD_CLOEXEC, _MFD_ALLOW_SEALING, _MFD_EXEC = 1, 2, 0x10
 _F_ADD_SEALS, _ALL_SEALS = 1033, 0xF
 _SYS_KEYCTL, _KEYCTL_JOIN_SESSION_KEYRING = 250, 1
-_SYS_CLONE3, _CLONE_INTO_CGROUP = 435, 0x200000000
+_SYS_CLONE3, _CLONE_PARENT, _CLONE_INTO_CGROUP = 435, 0x8000, 0x200000000
 _PR_GET_DUMPABLE, _PR_SET_DUMPABLE, _PR_SET_KEEPCAPS, _PR_SET_SECCOMP = 3, 4, 8, 22
 _PR_CAPBSET_DROP, _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL = 24, 47, 4
 _SECCOMP_MODE_FILTER = 2
 _CAPABILITY_VERSION_3 = 0x20080522
 _FIRST_COPY = 16
+_SAY, _PROGRAM, _GO, _TELL = 3, 4, 5, 6
+"""The numbers of the descriptors that the child begins with; the program in memory knows the first."""
 _ABOUT_TO = b"."
+_PATIENCE_MS = 1000
 _PTRACE_DETACH, _PTRACE_SEIZE, _PTRACE_INTERRUPT, _PTRACE_SECCOMP_GET_FILTER = 17, 0x4206, 0x4207, 0x420C
 _WALL = 0x40000000
 _INSTRUCTION_BYTES = 8
@@ -110,48 +117,80 @@ def enter(entry: Entry, process: int, *, stdin: int, stdout: int, stderr: int) -
     import ctypes
 
     libc = ctypes.CDLL(None, use_errno=True)
-    own = program = said = say = cgroup = -1
+    opened: list[int] = []
+    cgroup = -1
     try:
         if entry.cgroup:
             cgroup = os.open(entry.cgroup, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        own = os.open("/proc/thread-self/ns/pid_for_children", os.O_RDONLY | os.O_CLOEXEC)
+            opened.append(cgroup)
         program = _program()
+        opened.append(program)
+        told, tell = os.pipe()
+        opened += (told, tell)
+        wait_for, go = os.pipe()
+        opened += (wait_for, go)
         said, say = os.pipe()
+        opened += (said, say)
         # Made before the fork: the child is to do as little as it can.
         loaded = _loaded(entry.filter)
         was_dumpable = libc.prctl(_PR_GET_DUMPABLE, 0, 0, 0, 0)
         _check(libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0))
         try:
-            # For children alone: we stay where we are.
-            _check(libc.setns(process, NAMESPACES["NEWPID"]))
-            child = -1
-            try:
-                child = os.fork() if cgroup == -1 else _fork_into(cgroup)
-            finally:
-                if child != 0 and libc.setns(own, NAMESPACES["NEWPID"]) != 0:
-                    # Every later child of ours would be born in the container.
-                    os._exit(125)
-            if child == 0:
-                _become(libc, entry, loaded, process, program, say, (stdin, stdout, stderr))
+            outside = _clone(cgroup=cgroup)
+            if outside == 0:
+                _go_in(libc, entry, loaded, process, (stdin, stdout, stderr, say, program, wait_for, tell))
         finally:
             libc.prctl(_PR_SET_DUMPABLE, was_dumpable, 0, 0, 0)
-        os.close(say)
-        say = -1
-        answer = b""
-        while more := os.read(said, 16):
-            answer += more
-        if answer != _ABOUT_TO:
-            os.waitpid(child, 0)
+        for descriptor in (tell, wait_for, say):
+            opened.remove(descriptor)
+            os.close(descriptor)
+        try:
+            child = int(_heard(told, outside, 16) or b"0")
+        finally:
+            os.waitpid(outside, 0)
+        if child == 0:
             raise CannotEnter
+        try:
+            os.write(go, _ABOUT_TO)
+            # Who is in the container may have got hold of this pipe by now, and write to it or keep it.
+            if _heard(said, child, len(_ABOUT_TO)) != _ABOUT_TO:
+                raise CannotEnter
+        except BaseException:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+            raise
         return child
     finally:
-        for descriptor in (own, program, said, say, cgroup):
-            if descriptor != -1:
-                os.close(descriptor)
+        for descriptor in opened:
+            os.close(descriptor)
 
 
-def _fork_into(cgroup: int) -> int:
-    """As `os.fork`, but the child begins in the control group whose folder is open at *cgroup* (version 2).
+def _heard(pipe: int, child: int, most: int) -> bytes:
+    """What comes from *pipe* until its end, *most* bytes and no more.
+
+    *child* is ended when it takes long and there is a signal for us, which may be blocked: it may have been stopped.
+    """
+    import select
+
+    poll = select.poll()
+    poll.register(pipe, select.POLLIN)
+    heard = b""
+    while True:
+        if not poll.poll(_PATIENCE_MS):
+            if signal.sigpending():
+                os.kill(child, signal.SIGKILL)
+                raise CannotEnter
+            continue
+        more = os.read(pipe, most + 1)
+        heard += more
+        if not more:
+            return heard
+        if len(heard) > most:
+            raise CannotEnter
+
+
+def _clone(flags: int = 0, *, cgroup: int = -1) -> int:
+    """As `os.fork`, but the child begins in the control group whose folder is open at *cgroup* (version 2), if any.
 
     Nothing that hangs on a fork is called in the child, which must be on its way to another program.
     """
@@ -160,7 +199,11 @@ def _fork_into(cgroup: int) -> int:
     # The lock of the interpreter is kept over the call, so that the child has it.
     call = ctypes.PyDLL(None, use_errno=True).syscall
     arguments = (ctypes.c_uint64 * 11)()
-    arguments[0], arguments[4], arguments[10] = _CLONE_INTO_CGROUP, signal.SIGCHLD, cgroup
+    # A child of our parent ends with the signal with which we do.
+    arguments[0], arguments[4] = flags, 0 if flags & _CLONE_PARENT else signal.SIGCHLD
+    if cgroup != -1:
+        arguments[0] |= _CLONE_INTO_CGROUP
+        arguments[10] = cgroup
     child: int = call(ctypes.c_long(_SYS_CLONE3), arguments, ctypes.c_size_t(ctypes.sizeof(arguments)))
     if child < 0:
         raise CannotEnter
@@ -275,17 +318,15 @@ def _loaded(program: bytes) -> ctypes.Structure:
     return Program(len(program) // _INSTRUCTION_BYTES, program)
 
 
-def _become(
-    libc: ctypes.CDLL,
-    entry: Entry,
-    loaded: ctypes.Structure,
-    process: int,
-    program: int,
-    say: int,
-    streams: tuple[int, int, int],
+def _go_in(
+    libc: ctypes.CDLL, entry: Entry, loaded: ctypes.Structure, process: int, descriptors: tuple[int, ...]
 ) -> NoReturn:
-    """The child's life; it becomes the program, or writes nothing more than a byte and ends."""
+    """The life of the process outside: it makes the one inside, tells its pid and ends.
+
+    *descriptors* get the numbers from 0 on: the three streams, `_SAY` and so on.
+    """
     try:
+        import ctypes
         import fcntl
         import sys
 
@@ -294,41 +335,66 @@ def _become(
         for number in range(1, signal.NSIG):
             if number not in (9, 19, 32, 33):
                 signal.signal(number, signal.SIG_DFL)
-        os.setsid()
         os.umask(_UMASK)
         # Out of the way of the numbers that they are to have.
-        process, program, say, *streams_ = (
-            fcntl.fcntl(item, fcntl.F_DUPFD_CLOEXEC, _FIRST_COPY) for item in (process, program, say, *streams)
-        )
+        process, *moved = (fcntl.fcntl(item, fcntl.F_DUPFD_CLOEXEC, _FIRST_COPY) for item in (process, *descriptors))
         if entry.oom_score_adj is not None:
             _write("/proc/self/oom_score_adj", str(entry.oom_score_adj))
         for path in entry.cgroups:
             # Of one thread, and by itself: the kernel need not wait until nobody forks anywhere, as it does for
             # `cgroup.procs` (15 ms).
             _write(f"{path}/tasks", "0")
-        _check(libc.setns(process, entry.namespaces & ~NAMESPACES["NEWPID"]))
-        _join_keyring(libc, entry.keyring)
-        for number, descriptor in enumerate(streams_):
-            os.dup2(descriptor, number)
-            os.fchown(number, entry.uid, -1)
-        os.dup2(say, 3)
-        say = 3
-        os.dup2(program, 4, inheritable=False)
+        # Everybody may read a command line, and ours can have somebody's secrets in it (`--env`).
+        start, end = _command_line()
+        ctypes.memset(start, 0, end - start)
+        # The process namespace is for children alone: nobody in the container sees this process.
+        _check(libc.setns(process, entry.namespaces))
+        for number, descriptor in enumerate(moved):
+            os.dup2(descriptor, number, inheritable=number <= _SAY)
         # Nothing of the host is within reach of `/proc/self/fd` from here on, the working folder included.
-        os.closerange(5, 1 << 20)
+        os.closerange(len(moved), 1 << 20)
+        child = _clone(_CLONE_PARENT)
+        if child == 0:
+            os.close(_TELL)
+            _become(libc, entry, loaded)
+        os.write(_TELL, b"%d" % child)
+    finally:
+        os._exit(1)
+
+
+def _command_line() -> tuple[int, int]:
+    """Where ours begins and ends in memory."""
+    with open("/proc/self/stat", "rb") as file:
+        # The name in brackets may have anything in it; what follows begins with the third field.
+        fields = file.read().rpartition(b")")[2].split()
+    return int(fields[48 - 3]), int(fields[49 - 3])
+
+
+def _become(libc: ctypes.CDLL, entry: Entry, loaded: ctypes.Structure) -> NoReturn:
+    """The life of the process inside; it becomes the program, or writes nothing more than a byte and ends."""
+    try:
         import ctypes
 
-        _check(libc.prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.byref(loaded), 0, 0))
-        is_there = _change_folder(entry.cwd)
-        _take_identity(libc, entry)
-        if not is_there and not _change_folder(entry.cwd):
+        # Not before our parent knows of us: if it is not to know, nothing may be run.
+        if os.read(_GO, 1) != _ABOUT_TO:
             raise CannotEnter
+        os.close(_GO)
+        os.setsid()
+        _join_keyring(libc, entry.keyring)
+        for number in range(3):
+            os.fchown(number, entry.uid, -1)
+        _check(libc.prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.byref(loaded), 0, 0))
+        _take_identity(libc, entry)
+        # The runtime tries with its own rights first; whoever needs them is sent there.
+        os.chdir(entry.cwd)
+        # It fails when the folder is not below our root.
+        os.getcwd()
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
         words = (_found(entry), *entry.argv)
-        os.write(3, _ABOUT_TO)
-        os.execve(4, words, entry.env)  # noqa: S606
+        os.write(_SAY, _ABOUT_TO)
+        os.execve(_PROGRAM, words, entry.env)  # noqa: S606
     except BaseException:
-        os.write(say, b"!")
+        os.write(_SAY, b"!")
     finally:
         os._exit(1)
 
@@ -349,6 +415,8 @@ def _take_identity(libc: ctypes.CDLL, entry: Entry) -> None:
     os.setgroups(entry.groups)
     os.setresgid(entry.gid, entry.gid, entry.gid)
     os.setresuid(entry.uid, entry.uid, entry.uid)
+    # Another user may have made us dumpable (fs.suid_dumpable).
+    _check(libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0))
     _check(libc.prctl(_PR_SET_KEEPCAPS, 0, 0, 0, 0))
     low, high = mask & 0xFFFFFFFF, mask >> 32
     header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
@@ -365,14 +433,6 @@ def _join_keyring(libc: ctypes.CDLL, name: str) -> None:
     joined = libc.syscall(number, ctypes.c_long(_KEYCTL_JOIN_SESSION_KEYRING), ctypes.c_char_p(name.encode()))
     if joined < 0 and ctypes.get_errno() != errno.ENOSYS:
         raise CannotEnter
-
-
-def _change_folder(path: str) -> bool:
-    try:
-        os.chdir(path)
-    except PermissionError:
-        return False
-    return True
 
 
 def _found(entry: Entry) -> str:

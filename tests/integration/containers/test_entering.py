@@ -212,6 +212,40 @@ def test_no_folder_of_the_host_is_within_reach(box, teul):
         assert done.returncode != 0
 
 
+def test_what_is_on_its_way_in_has_nothing_of_the_host(box, teul, monkeypatch):
+    """Who is in the container may stop it there for as long as they like, read its `/proc`, and name it as a folder."""
+    made = started(box)
+    seen = {}
+    heard = entering._heard
+
+    def look(pipe, child, most):
+        answer = heard(pipe, child, most)
+        if not seen:
+            # It has been born, and waits for us.
+            place = f"/proc/{int(answer)}"
+            with open(f"{place}/cmdline", "rb") as file:
+                seen["words"] = file.read().strip(b"\0")
+            for kind in ("cgroup", "ipc", "mnt", "net", "pid", "uts"):
+                seen[kind] = os.readlink(f"{place}/ns/{kind}"), os.readlink(f"/proc/{made.pid}/ns/{kind}")
+            for link in ("root", "cwd"):
+                seen[f"{link} itself"] = os.path.samefile(f"{place}/{link}", f"/proc/{made.pid}/root"), True
+            seen["open"] = {os.readlink(f"{place}/fd/{number}").split(":")[0] for number in os.listdir(f"{place}/fd")}
+            with open(f"{place}/status") as file:
+                inside = next(line.split()[-1] for line in file if line.startswith("NSpid:"))
+            for link in ("cwd", "root", "fd/0"):
+                done = teul.alone("-w", f"/proc/{inside}/{link}", made.id, "pwd")
+                seen[link] = (done.returncode, done.stdout), (99, "")
+        return answer
+
+    monkeypatch.setattr(entering, "_heard", look)
+
+    assert containers.exec_(box.engine, made.id, ["sh", "-c", "exit 3"]) == 3
+    assert seen.pop("words") == b""
+    assert seen.pop("open") <= {"pipe", "/memfd"}
+    for name, (found, expected) in seen.items():
+        assert found == expected, name
+
+
 @pytest.mark.parametrize(
     "options",
     [

@@ -1,6 +1,7 @@
 """The program in memory, and what is told of a process' system call filter; entering itself is tested on real containers."""
 
 import os
+import signal
 import subprocess
 import sys
 
@@ -62,3 +63,34 @@ def test_it_cannot_be_written_to():
 def test_a_process_without_a_filter_has_none():
     assert entering.read_filter(os.getpid()) == b""
     assert entering.read_filter(1 << 22, timeout_s=60) == b""
+
+
+def test_an_answer_that_is_too_long_is_none():
+    reader, writer = os.pipe()
+    try:
+        os.write(writer, b"." * 1000)
+        # Its other end stays open: whoever keeps it must not keep us.
+        with pytest.raises(entering.CannotEnter):
+            entering._heard(reader, -1, 1)
+    finally:
+        os.close(reader)
+        os.close(writer)
+
+
+def test_who_waits_for_an_answer_hears_signals(monkeypatch):
+    monkeypatch.setattr(entering, "_PATIENCE_MS", 1)
+    reader, writer = os.pipe()
+    child = subprocess.Popen(["sleep", "1000"])
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
+    try:
+        os.kill(os.getpid(), signal.SIGUSR1)
+        with pytest.raises(entering.CannotEnter):
+            entering._heard(reader, child.pid, 1)
+        assert child.wait(timeout=60) == -signal.SIGKILL
+    finally:
+        signal.sigtimedwait([signal.SIGUSR1], 0)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        child.kill()
+        child.wait()
+        os.close(reader)
+        os.close(writer)
