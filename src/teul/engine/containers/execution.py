@@ -28,6 +28,9 @@ else:
 
     from teul.values import dataclass, replace
 
+_WITH_MASK = ("/bin/sh", "-c", 'umask 022; exec "$@"', "sh")
+"""Docker's mask; ours is for all threads, so it is not touched."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExecOptions:
@@ -131,7 +134,8 @@ def exec_(
     if options.detach:
         words.append("--detach")
     try:
-        command = engine.driver.argv(*words, found.id, log=log)
+        # runc hands its own mask of new files to the process.
+        command = [*_WITH_MASK, *engine.driver.argv(*words, found.id, log=log)]
         given = (stdin if options.interactive else -1, stdout, stderr)
         if options.detach:
             given = (-1, -1, -1)
