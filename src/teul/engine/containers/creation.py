@@ -12,7 +12,7 @@ from teul.engine.containers.record import Container
 from teul.engine.event_log import emit_container
 from teul.errors import Conflict, Denied, HostLacks, InvalidInput, NameInUse, OptionUnsupported, PlatformMismatch, text
 from teul.events import Warn, silent
-from teul.host.fs import crash_point
+from teul.host.fs import crash_point, remove_tree
 from teul.host.launch import deferred_interrupts
 from teul.host.platform import can_run, host_platform
 from teul.state import containers as rows
@@ -67,6 +67,10 @@ def create(engine: Engine, options: ContainerOptions, *, events: Sink = silent) 
                 from teul.engine.containers.removal import remove
 
                 remove(engine, container.id, force=True, with_volumes=True)
+            raise
+        except Exception:
+            # A full disk, say: the row is not there, and gc finds the snapshot.
+            remove_tree(folder_of(engine, container.id))
             raise
         if made:
             emit_container(engine, container, "create")
