@@ -83,11 +83,12 @@ def discard(engine: Engine, container: Container, *, with_volumes: bool) -> None
         rows.delete(engine.db, container.id)
     emit_container(engine, container, "destroy")
     crash_point("container-forgotten")
-    engine.snapshots.remove(container.id)
-    crash_point("container-snapshot-removed")
+    # First what needs no room on the disk.
     remove_tree(bundle_of(engine, container.id))
     remove_tree(folder_of(engine, container.id))
     crash_point("container-removed")
+    engine.snapshots.remove(container.id)
+    crash_point("container-snapshot-removed")
     if with_volumes and any(mount.anonymous for mount in container.mounts):
         from teul.engine import volumes
         from teul.errors import Conflict
