@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 if TYPE_CHECKING:
 
     class Elsewhere(Protocol):
-        """An imported cache, as far as a worker asks it."""
+        """Where layers come from that are not here: base images that were not fetched yet, and imported caches."""
 
         def can_bring(self, diff_ids: Sequence[Digest]) -> bool: ...
         def bring(self, diff_ids: Sequence[Digest], task: Task) -> bool: ...
@@ -69,7 +69,7 @@ class BuildWorker:
         network: lends the path of a network namespace for the length of a block, or "host"; for RUN's default.
         secrets: id → bytes, for `--mount=type=secret`.
         remote: fetches what ADD names by address.
-        imported: what other machines exported.
+        elsewhere: registries of base images, and what other machines exported.
         ssh: the agents of `--mount=type=ssh`.
         gateway: the host's address as the machines of RUN see it, for `host-gateway`.
         devices: what CDI names (each with whether it is required) and an environment bring into a RUN.
@@ -92,7 +92,7 @@ class BuildWorker:
         network: Callable[[], AbstractContextManager[str]],
         secrets: Mapping[str, bytes] | None = None,
         remote: RemoteSources | None = None,
-        imported: Elsewhere | None = None,
+        elsewhere: Elsewhere | None = None,
         ssh: SshAgents | None = None,
         gateway: Callable[[], str] = lambda: "",
         devices: Callable[[Sequence[tuple[str, bool]], Mapping[str, str]], StepDevices] | None = None,
@@ -117,7 +117,7 @@ class BuildWorker:
         self.hold = hold
         self.network = network
         self.secrets = secrets or {}
-        self.imported = imported
+        self.elsewhere = elsewhere
         self.extra_mounts: tuple[Mount, ...] = ()
         """What every RUN sees besides its own mounts, and no key knows of."""
         self._local = threading.local()
@@ -159,13 +159,14 @@ class BuildWorker:
         return self.snapshots.has([Digest(item) for item in result.data["diff_ids"]])
 
     def can_bring(self, vertex: Vertex, result: Result) -> bool:
-        """Whether the layers that are missing are in an imported cache."""
-        return self.imported is not None and self.imported.can_bring([Digest(item) for item in result.data["diff_ids"]])
+        """Whether the layers that are missing can be had (see `Elsewhere`)."""
+        diff_ids = [Digest(item) for item in result.data["diff_ids"]]
+        return self.elsewhere is not None and self.elsewhere.can_bring(diff_ids)
 
     def bring(self, vertex: Vertex, result: Result, task: Task) -> bool:
         """Get them (see `teul.solver.Worker`)."""
         diff_ids = [Digest(item) for item in result.data["diff_ids"]]
-        return self.imported is not None and self.imported.bring(diff_ids, task)
+        return self.elsewhere is not None and self.elsewhere.bring(diff_ids, task)
 
     def execute(self, vertex: Vertex, inputs: Sequence[Result], task: Task) -> Result:
         """Do it (see `teul.solver.Worker`).

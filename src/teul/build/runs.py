@@ -215,9 +215,9 @@ class RunMounts:
         temporary = f"{path}.{os.urandom(4).hex()}"
         os.mkdir(temporary, 0o755)
         try:
-            imported = self._worker.imported
+            elsewhere = self._worker.elsewhere
             place, _, number = path.rpartition("/")
-            if imported is not None and number == "0" and imported.bring_mount(os.path.basename(place), temporary):
+            if elsewhere is not None and number == "0" and elsewhere.bring_mount(os.path.basename(place), temporary):
                 pass
             elif origin is not None:
                 from teul.build.copying import Copier

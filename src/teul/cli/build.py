@@ -102,6 +102,11 @@ def run(arguments: Arguments, context: Context) -> int:
         raise UsageError(
             text("`teul build` requires 1 argument, got {count}", count=len(arguments.rest)), hint="teul build --help"
         )
+    if "," in arguments.string("platform"):
+        raise OptionUnsupported(
+            "--platform A,B", hint=text("a build for each platform: --platform A, then --platform B")
+        )
+    progress = _progress(arguments)
     from teul.cli.build_context import opened_context
 
     with opened_context(
@@ -110,7 +115,7 @@ def run(arguments: Arguments, context: Context) -> int:
         context,
         secrets=_secrets(arguments.strings("secret")),
         keep_git_dir="BUILDKIT_CONTEXT_KEEP_GIT_DIR=1" in arguments.strings("build-arg"),
-        progress="quiet" if arguments.flag("quiet") else arguments.string("progress"),
+        progress=progress,
     ) as (folder, dockerfile, dockerfile_text, name):
         options = _options(arguments, folder, dockerfile, dockerfile_text, name)
         if dockerfile_text is None and not arguments.string("file"):
@@ -121,7 +126,19 @@ def run(arguments: Arguments, context: Context) -> int:
             return call("check" if arguments.flag("check") else arguments.string("call"), options, context)
         if arguments.flag("dry-run"):
             return _dry_run(options, context)
-        return _build(options, arguments, context)
+        return _build(options, arguments, context, progress)
+
+
+def _progress(arguments: Arguments) -> str:
+    """How progress is shown; `-q` leaves no choice."""
+    asked = arguments.string("progress")
+    if not arguments.flag("quiet"):
+        return asked
+    if asked not in ("auto", "quiet"):
+        raise UsageError(
+            text("progress={progress} and quiet cannot be used together", progress=asked), hint="teul build --help"
+        )
+    return "quiet"
 
 
 def project_image(options: BuildOptions) -> BuildOptions:
@@ -151,11 +168,11 @@ def project_image(options: BuildOptions) -> BuildOptions:
     return changed
 
 
-def _build(options: BuildOptions, arguments: Arguments, context: Context) -> int:
+def _build(options: BuildOptions, arguments: Arguments, context: Context, progress: str) -> int:
     from teul.engine.build import build
 
     is_quiet = arguments.flag("quiet")
-    sink = context.sink("quiet" if is_quiet else arguments.string("progress"), title="Building")
+    sink = context.sink(progress, title="Building")
     difference = None
     try:
         if arguments.flag("check-reproducible"):
@@ -165,7 +182,7 @@ def _build(options: BuildOptions, arguments: Arguments, context: Context) -> int
         else:
             result = build(context.engine, options, events=sink)
     except BuildStepFailed as error:
-        if is_quiet and error.stderr_tail:
+        if progress == "quiet" and error.stderr_tail:
             context.stderr.write(error.stderr_tail + "\n")
         raise
     finally:
@@ -183,7 +200,7 @@ def _build(options: BuildOptions, arguments: Arguments, context: Context) -> int
         return 0  # stdout is the output's
     if is_quiet:
         context.print(image_id)
-    else:
+    elif progress != "quiet":
         _say(result, options, context)
     if arguments.flag("check-reproducible"):
         return _say_difference(difference, context)

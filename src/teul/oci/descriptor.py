@@ -5,6 +5,8 @@ Spec: image-spec v1.1 descriptor.md.
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Mapping
 
 from teul.errors import InvalidDocument, text
@@ -48,6 +50,8 @@ _ARCHITECTURES = frozenset(
     )
 )
 """Go's names, and those that kernels give themselves."""
+_SYSTEMS = frozenset(("darwin", "freebsd", "linux", "windows"))
+_PART = re.compile(r"[a-z0-9_.-]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +64,19 @@ class Platform:
 
     @classmethod
     def parse(cls, value: str) -> Platform:
-        """Read `os/arch[/variant]`; a known `arch` alone means linux. `x86_64` and `aarch64` are accepted."""
+        """Read `os/arch[/variant]`; a known `arch` alone means linux, a known `os` alone this machine's architecture.
+        `x86_64` and `aarch64` are accepted.
+        """
         parts = value.lower().split("/")
-        if len(parts) == 1:
+        if len(parts) == 1 and parts[0] in _SYSTEMS:
+            parts.append(os.uname().machine)
+        elif len(parts) == 1:
             if parts[0] not in _ARCHITECTURES:
                 raise InvalidDocument(
                     "platform", text("`{value}`: unknown architecture, expected `os/arch[/variant]`", value=value)
                 )
             parts = ["linux", parts[0]]
-        if len(parts) > 3 or not all(parts):
+        if len(parts) > 3 or not all(_PART.fullmatch(part) for part in parts):
             raise InvalidDocument("platform", text("expected `os/arch[/variant]`, got `{value}`", value=value))
         architecture = {"x86_64": "amd64", "aarch64": "arm64"}.get(parts[1], parts[1])
         return cls(parts[0], architecture, parts[2] if len(parts) == 3 else "")

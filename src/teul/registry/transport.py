@@ -10,6 +10,7 @@ import http.client
 import ipaddress
 import os
 import random
+import socket
 import ssl
 import threading
 import time
@@ -21,6 +22,8 @@ from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined
 
 import urllib3
 from urllib3 import exceptions as foreign
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from teul import __version__
 from teul.errors import (
@@ -228,6 +231,16 @@ class Response:
             return b""
 
 
+def _shut(connection: HTTPConnection) -> None:
+    """Wake a thread that waits on *connection*, below TLS; the socket stays its owner's."""
+    if connection.sock is not None:
+        try:
+            socket.socket.shutdown(connection.sock, socket.SHUT_RDWR)
+        except OSError:
+            # The other side was first.
+            return
+
+
 class Transport:
     """Pools of connections, safe for threads. *environ* gives proxies and the CA bundle."""
 
@@ -244,6 +257,8 @@ class Transport:
         self._sleep = sleep or time.sleep
         self._certificates = certificates
         self._live: weakref.WeakSet[Response] = weakref.WeakSet()
+        self._connections: weakref.WeakSet[HTTPConnection] = weakref.WeakSet()
+        self._classes = self._watched_pools()
         self._is_aborted = False
 
     def __enter__(self) -> Transport:
@@ -259,12 +274,43 @@ class Transport:
             self._pools.clear()
 
     def abort(self) -> None:
-        """End every transfer in flight, from another thread; whoever waits for bytes gets `Cancelled`."""
+        """End every transfer in flight, from another thread; whoever waits for an answer or for bytes gets `Cancelled`."""
         with self._lock:
             self._is_aborted = True
-            live = list(self._live)
+            live, connections = list(self._live), list(self._connections)
         for response in live:
             response.shutdown()
+        for connection in connections:
+            _shut(connection)
+
+    def _watched_pools(self) -> dict[str, type[HTTPConnectionPool]]:
+        """Pools of connections that `abort` finds, while nothing was answered on them yet."""
+        watch = self._watch
+
+        class Plain(HTTPConnection):
+            def connect(self) -> None:
+                super().connect()
+                watch(self)
+
+        class Secure(HTTPSConnection):
+            def connect(self) -> None:
+                super().connect()
+                watch(self)
+
+        class PlainPool(HTTPConnectionPool):
+            ConnectionCls = Plain
+
+        class SecurePool(HTTPSConnectionPool):
+            ConnectionCls = Secure
+
+        return {"http": PlainPool, "https": SecurePool}
+
+    def _watch(self, connection: HTTPConnection) -> None:
+        with self._lock:
+            self._connections.add(connection)
+            is_late = self._is_aborted
+        if is_late:
+            _shut(connection)
 
     def proxy_for(self, url: str) -> str:
         """The proxy that the environment names for *url*, or "".
@@ -322,6 +368,7 @@ class Transport:
                     pool = urllib3.PoolManager(
                         maxsize=CONNECTIONS_PER_HOST, timeout=timeout, ssl_context=context, retries=False
                     )
+                pool.pool_classes_by_scheme = self._classes
                 self._pools[(proxy, own)] = pool
         return pool
 
@@ -351,10 +398,15 @@ class Transport:
                     method, url, body=body, headers=sent, preload_content=False, redirect=False, retries=False
                 )
             except FOREIGN as error:
+                self._check_aborted()
                 raise translate(error, host) from error
             response = Response(raw, url)
             with self._lock:
                 self._live.add(response)
+                is_late = self._is_aborted
+            if is_late:
+                response.close()
+                self._check_aborted()
             location = response.headers.get("Location", "")
             if not follow or response.status not in (301, 302, 303, 307, 308) or not location:
                 return response

@@ -373,9 +373,11 @@ def _run(
                 board.outcomes[vertex] = outcome
                 if vertex.name:
                     events(Step(vertex.digest, vertex.name, "done", cached=outcome.cached))
-    finally:
+    except BaseException:
         stop.set()
         on_stop()
+        raise
+    finally:
         pool.shutdown(wait=True, cancel_futures=True)
     if failure is not None:
         raise failure

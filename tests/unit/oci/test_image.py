@@ -1,6 +1,7 @@
 """image-spec v1.1 config.md, manifest.md, image-index.md."""
 
 import json
+import os
 
 import pytest
 
@@ -154,7 +155,7 @@ def test_a_config_whose_fields_have_the_wrong_type_is_refused(config):
         ImageConfig.parse(json.dumps(document).encode())
 
 
-@pytest.mark.parametrize("value", ["foo", "linux", "", "linux/amd64/v1/x"])
+@pytest.mark.parametrize("value", ["foo", "", "linux/", "linux/amd64/v1/x", "linux/amd64,linux/arm64"])
 def test_a_word_that_is_no_architecture_is_no_platform(value):
     with pytest.raises(InvalidDocument, match="os/arch"):
         Platform.parse(value)
@@ -162,3 +163,7 @@ def test_a_word_that_is_no_architecture_is_no_platform(value):
 
 def test_an_architecture_alone_is_of_linux():
     assert [Platform.parse("arm64"), Platform.parse("X86_64")] == [Platform("linux", "arm64"), AMD64]
+
+
+def test_a_system_alone_is_of_this_machines_architecture():
+    assert Platform.parse("linux") == Platform.parse(os.uname().machine)

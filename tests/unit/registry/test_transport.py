@@ -4,6 +4,7 @@ import http.client
 import inspect
 import socket
 import ssl
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import urllib3
 import urllib3.exceptions
 
 from teul.errors import (
+    Cancelled,
     InvalidInput,
     RegistryProtocolError,
     RegistryUnavailable,
@@ -21,7 +23,7 @@ from teul.errors import (
 from teul.host import process
 from teul.registry import transport
 from teul.registry.answers import retry_after
-from teul.registry.transport import FAMILIES, Transport, is_loopback, translate
+from teul.registry.transport import FAMILIES, READ_TIMEOUT_S, Transport, is_loopback, translate
 from teul.testing.registry import FakeRegistry, Fault
 
 
@@ -270,3 +272,39 @@ def test_dockers_certificates_of_one_registry_count_for_it_alone(tmp_path: Path,
                 transport.send("GET", f"https://localhost:{other.port}/v2/")
 
     assert status == 200
+
+
+@pytest.mark.parametrize(
+    "answer", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nx", b"HTTP/1.0 200 OK\r\nContent-Length: 9\r\n\r\nx"]
+)
+def test_who_aborts_waits_for_no_answer_and_for_no_body(plain: Transport, answer: bytes) -> None:
+    came = threading.Event()
+    ended: list[bytes] = []
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        connection, _ = listener.accept()
+        with connection:
+            connection.recv(4096)
+            connection.sendall(answer)
+            came.set()
+            connection.settimeout(READ_TIMEOUT_S / 2)
+            ended.append(connection.recv(1))
+
+    def abort() -> None:
+        came.wait(30)
+        plain.abort()
+
+    threads = [threading.Thread(target=work, daemon=True) for work in (serve, abort)]
+    for thread in threads:
+        thread.start()
+
+    def get() -> bytes:
+        return plain.send("GET", f"http://127.0.0.1:{listener.getsockname()[1]}/").read(100)
+
+    with listener, pytest.raises(Cancelled):
+        plain.retrying(get)
+    for thread in threads:
+        thread.join()
+
+    assert ended == [b""]  # it was the client who hung up, long before its patience ended

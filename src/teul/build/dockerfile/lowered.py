@@ -36,6 +36,8 @@ class BaseImage:
     id: str
     config: ImageConfig
     reference: str = ""
+    digest: str = ""
+    """What a registry knows it by, if one does."""
     is_unknown: bool = False
     """Nothing could be found out about it, and for a check nothing has to be."""
 

@@ -40,6 +40,8 @@ MESSAGES = {
     "destination `{path}` is a folder, expected a file": "출력 `{path}`은(는) 폴더입니다. 파일이어야 합니다",
     "tag is needed when pushing to registry": "레지스트리에 푸시하려면 태그가 있어야 합니다",
     "teul build -t NAME --push": "teul build -t 이름 --push",
+    "a build for each platform: --platform A, then --platform B": "플랫폼마다 따로 빌드하세요: --platform A, 그다음 --platform B",
+    "progress={progress} and quiet cannot be used together": "--progress={progress}은(는) --quiet와 함께 쓸 수 없습니다",
     "push and {kind} output can't be used together": "--push는 {kind} 출력과 함께 쓸 수 없습니다",
     "Output destination: a folder, - for a tar, or type=local|tar|oci|docker|image|registry,dest=PATH": (
         "출력할 곳. 폴더, tar는 -, 또는 type=local|tar|oci|docker|image|registry,dest=경로"

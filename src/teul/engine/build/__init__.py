@@ -8,8 +8,8 @@ import time
 from contextlib import ExitStack
 
 from teul.build import ops
-from teul.build.dockerfile.lower import BaseImage, lower
-from teul.engine.build.bases import fetch_together, find_base
+from teul.build.dockerfile.lower import lower
+from teul.engine.build.bases import Bases
 from teul.engine.build.cache import BuildCache
 from teul.engine.build.explaining import ExplainedStep, explain
 from teul.engine.build.inputs import named_contexts, open_remote, open_trees, read_dockerfile, read_secrets
@@ -37,7 +37,6 @@ from teul.errors import (
     text,
 )
 from teul.events import Warn, silent
-from teul.oci.descriptor import Platform
 from teul.oci.digest import Digest
 from teul.oci.reference import Reference
 from teul.solver.solve import solve
@@ -102,7 +101,7 @@ def build(engine: Engine, options: BuildOptions, *, events: Sink = silent) -> Bu
 
 
 def plan(engine: Engine, options: BuildOptions, *, events: Sink = silent) -> tuple[list[Planned], Lowered]:
-    """What `build` would do, and why; nothing is run. Base images are fetched, since their configs are needed.
+    """What `build` would do, and why; nothing is run, and no more than the configs of base images is fetched.
 
     Raises:
         As `build`, as far as lowering goes.
@@ -162,10 +161,11 @@ class Session:
         self.lock = BuildLock(options, source, self.events)
         self.scope = "" if self.is_trial else _scope(self.dockerfile, options)
         lowering = lower_options(engine, options, contexts, self.epoch, ignore)
-        self._fetched: Mapping[tuple[str, str], Image] = {}
+        self.bases = Bases(engine, options, self.lock, self._hold, self.events)
         if not options.is_offline and self.lock.obeyed is None:
-            self._fetched = fetch_together(engine, self.dockerfile, lowering, self.options, self.events)
-        self.lowered = lower(self.dockerfile, lowering, self._resolve)
+            self.bases.ask_together(self.dockerfile, lowering)
+        self.lowered = lower(self.dockerfile, lowering, self.bases.find)
+        self.bases.say_places(self.lowered.bases)
         self._say_findings()
         self._say_origins()
         self._look_up()
@@ -182,7 +182,7 @@ class Session:
             network=self._networks.lend,
             secrets=secrets,
             remote=self.remote,
-            imported=self.cache.imported,
+            elsewhere=self.bases,
             ssh=self.ssh,
             gateway=self._networks.gateway,
             devices=lambda names, env: find_devices(engine, names, env),
@@ -226,18 +226,8 @@ class Session:
         if self.options.cache_from and not self.options.no_cache:
             from teul.engine.build.cache_import import ImportedCache
 
-            self.cache.imported = ImportedCache(self.engine, self.options.cache_from, self._hold, self.events)
-
-    def _resolve(self, reference: str, platform: Platform) -> BaseImage:
-        return find_base(
-            self.engine,
-            reference,
-            platform,
-            known=self._fetched,
-            pull=self.options.pull,
-            events=self.events,
-            lock=self.lock,
-        )
+            imported = ImportedCache(self.engine, self.options.cache_from, self._hold, self.events)
+            self.cache.imported = self.bases.imported = imported
 
     def _say_findings(self) -> None:
         """What the build checks found: warnings, or an error when the file wants that.
@@ -303,7 +293,7 @@ class Session:
                 scope=self.scope,
                 skip=self.skip,
                 events=self.events,
-                on_stop=self.remote.abort,
+                on_stop=self._abort,
             )
         finally:
             learned = {
@@ -314,6 +304,10 @@ class Session:
             }
             if learned and not self.is_trial:
                 put_file_digests(self.engine.db, learned)
+
+    def _abort(self) -> None:
+        self.remote.abort()
+        self.bases.abort()
 
     def finish(self, solution: Solution, names: list[Reference]) -> BuildResult:
         """Write the config down, unless it is there already under all its names."""

@@ -211,15 +211,24 @@ class ImportedCache:
             Warn("", "cache-import", text("cache `{place}` is not used: {problem}", place=place, problem=problem))
         )
 
+    def abort(self) -> None:
+        """End all transfers, from another thread."""
+        self._stop.set()
+        with self._guard:
+            client = self._client
+        if client is not None:
+            client.transport.abort()
+
     # What the solver and the worker ask.
+
+    def offers(self, diff_id: Digest) -> bool:
+        """Whether a cache has the layer."""
+        return diff_id in self.layers and diff_id not in self._torn
 
     def can_bring(self, diff_ids: Sequence[Digest]) -> bool:
         """Whether each layer of a stack is here or in a cache."""
         has = self._engine.snapshots.has
-        return all(
-            has(diff_ids[: number + 1]) or (diff_id in self.layers and diff_id not in self._torn)
-            for number, diff_id in enumerate(diff_ids)
-        )
+        return all(has(diff_ids[: number + 1]) or self.offers(diff_id) for number, diff_id in enumerate(diff_ids))
 
     def bring(self, diff_ids: Sequence[Digest], task: Task) -> bool:
         """Get the layers that are missing, bottom first; downloads go side by side."""

@@ -197,9 +197,7 @@ class Delivery:
             except InvalidInput:  # an OCI layout's path is no reference
                 word, tag = base.reference, ""
             platform = str(base.config.platform).replace("/", "%2F")
-            image = self._engine.images.find(base.id)
-            digests = [item.rpartition("@")[2] for item in (image.repo_digests if image is not None else ())]
-            digest = (digests or [base.id])[0].removeprefix("sha256:")
+            digest = (base.digest or base.id).removeprefix("sha256:")
             made.append((f"pkg:docker/{word}{tag}?platform={platform}", digest))
         return made
 

@@ -12,8 +12,10 @@ from teul.oci.digest import Digest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from teul.build.dockerfile.lower import BaseImage
     from teul.engine import Engine
     from teul.engine.build import BuildOptions
+    from teul.engine.images.pulling import Resolved
     from teul.events import Sink
     from teul.images import Image
     from teul.oci.descriptor import Platform
@@ -57,7 +59,7 @@ class BuildLock:
         self._bases: dict[tuple[str, str], LockedBase] = {}
         self._guard = threading.Lock()
 
-    def base(self, engine: Engine, reference: str, platform: Platform, here: Image | None) -> Image | None:
+    def base(self, engine: Engine, reference: str, platform: Platform, here: Image | None) -> Image | Resolved | None:
         """The image that the lock says *reference* is, None where it says nothing.
 
         Raises:
@@ -71,15 +73,15 @@ class BuildLock:
             message = text("`{reference}` is another image than in {path}", reference=reference, path=self.path)
             self.events(Warn("", "base-not-locked", message, None))
             return None
-        found = engine.images.find(Digest(locked.image))
+        found: Image | Resolved | None = engine.images.find(Digest(locked.image))
         if found is None and locked.manifest and not self.options.is_offline:
-            from teul.engine.images import ensure
+            from teul.engine.images.pulling import resolve
             from teul.oci.reference import Reference
 
             name = Reference.parse(reference)
             address = f"{name.repository}@{locked.manifest}"
             try:
-                found = ensure(engine, address, platform=str(platform), events=self.events)
+                found = resolve(engine, address, platform=str(platform), events=self.events)
             except (NotFound, Unavailable) as error:
                 raise self._no_base(locked) from error
         if found is None or found.id != locked.image:
@@ -93,12 +95,9 @@ class BuildLock:
             hint=text("--pull --lock takes the present one"),
         )
 
-    def use(self, reference: str, platform: Platform, image: Image) -> None:
+    def use(self, reference: str, platform: Platform, image: BaseImage) -> None:
         """Remember which image a FROM came to."""
-        manifest = ""
-        if image.repo_digests:
-            manifest = image.repo_digests[0].rpartition("@")[2]
-        made = LockedBase(reference=reference, platform=str(platform), image=str(image.id), manifest=manifest)
+        made = LockedBase(reference=reference, platform=str(platform), image=image.id, manifest=image.digest)
         with self._guard:
             self._bases[reference, str(platform)] = made
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from teul.engine import Engine
     from teul.engine.images.looking import Past
+    from teul.engine.images.pulling import Resolved
     from teul.events import Sink
     from teul.images import Image
     from teul.oci.digest import Digest
@@ -37,8 +38,33 @@ def pull(
     from teul.engine.images import pulling
 
     image = pulling.pull(engine, reference, platform=platform, keep_blobs=keep_blobs, events=events)
-    _announce(engine, "pull", reference, {"name": reference.partition("@")[0].rpartition(":")[0] or reference})
+    _announce_pull(engine, reference)
     return image
+
+
+def bring(
+    engine: Engine,
+    resolved: Resolved,
+    *,
+    events: Sink = silent,
+    on_start: Callable[[Callable[[], None]], object] = lambda abort: None,
+) -> Image:
+    """Pull what `pulling.resolve` found before.
+
+    Args:
+        on_start: is given what another thread may call to end the transfers.
+    Raises:
+        As `pull`.
+    """
+    from teul.engine.images import pulling
+
+    image = pulling.bring(engine, resolved, events=events, on_start=on_start)
+    _announce_pull(engine, str(resolved.reference))
+    return image
+
+
+def _announce_pull(engine: Engine, reference: str) -> None:
+    _announce(engine, "pull", reference, {"name": reference.partition("@")[0].rpartition(":")[0] or reference})
 
 
 def _announce(engine: Engine, action: str, actor: str, attributes: Mapping[str, str]) -> None:

@@ -43,10 +43,14 @@ from teul.state.leases import lease
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from dataclasses import dataclass
+
     from teul.content.protocol import Store
     from teul.engine import Engine
     from teul.events import Sink
     from teul.images import Image
+else:
+    from teul.values import dataclass
 
 DOWNLOADS = 4
 """Blobs that are downloaded at once."""
@@ -68,15 +72,66 @@ def open_client(engine: Engine, stop: threading.Event | None = None) -> Iterator
         yield client
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resolved:
+    """What a registry says of an image: *top* is what the reference names, *manifest* this platform's in it."""
+
+    reference: Reference
+    platform: str
+    top: Digest
+    manifest: bytes
+    config: bytes
+
+    @property
+    def id(self) -> Digest:
+        return Digest.of(self.config)
+
+
 def pull(
     engine: Engine, reference: str, *, platform: str = "", keep_blobs: bool = False, events: Sink = silent
 ) -> Image:
     """See `teul.engine.images.pull`."""
     wanted = Reference.parse(reference)
+    with _pulling(engine, wanted, platform, events) as made:
+        made.keep_blobs = keep_blobs
+        return made.bring(made.resolve())
+
+
+def resolve(engine: Engine, reference: str, *, platform: str = "", events: Sink = silent) -> Resolved:
+    """What `pull` would bring, without bringing it; nothing is kept.
+
+    Raises:
+        As `teul.engine.images.pull`.
+    """
+    with _pulling(engine, Reference.parse(reference), platform, events) as made:
+        return made.resolve()
+
+
+def bring(
+    engine: Engine,
+    resolved: Resolved,
+    *,
+    events: Sink = silent,
+    on_start: Callable[[Callable[[], None]], object] = lambda abort: None,
+) -> Image:
+    """See `teul.engine.images.bring`."""
+    with _pulling(engine, resolved.reference, resolved.platform, events) as made:
+
+        def abort() -> None:
+            made.stop.set()
+            made.client.transport.abort()
+
+        on_start(abort)
+        return made.bring(resolved)
+
+
+@contextmanager
+def _pulling(engine: Engine, wanted: Reference, platform: str, events: Sink) -> Iterator[_Pull]:
+    """A pull of *wanted*; errors of the registry name the image."""
     stop = threading.Event()
     with open_client(engine, stop) as client:
         try:
-            return _Pull(engine, client, wanted, platform, keep_blobs, stop, events).run()
+            yield _Pull(engine, client, wanted, platform, stop, events)
         except RegistryUnavailable as error:
             made = RegistryUnavailable(
                 text("image `{name}` cannot be pulled: {problem}", name=wanted.familiar, problem=error.message),
@@ -99,7 +154,6 @@ class _Pull:
         client: RegistryClient,
         reference: Reference,
         platform: str,
-        keep_blobs: bool,
         stop: threading.Event,
         events: Sink,
     ) -> None:
@@ -108,8 +162,8 @@ class _Pull:
         self.client = client
         self.reference = reference
         self.platform = Platform.parse(platform) if platform else host_platform()
-        self.is_explicit = bool(platform)
-        self.keep_blobs = keep_blobs
+        self.asked = platform
+        self.keep_blobs = False
         self.stop = stop
         self._events = events
         self._events_lock = threading.Lock()
@@ -118,21 +172,30 @@ class _Pull:
         with self._events_lock:
             self._events(event)
 
-    def run(self) -> Image:
+    def resolve(self) -> Resolved:
         step = f"{self.reference.tag or self.reference.digest}: Pulling from {self.reference.path}"
         self.tell(Step("resolve", step, "started"))
+        try:
+            top = self._resolve(self.reference)
+            document = self._select(top)
+            config = self._config(Manifest.parse(document.data))
+            self._check_platform(ImageConfig.parse(config))
+        except BaseException as error:
+            self.tell(Step("resolve", step, "failed", error=str(error)))
+            raise
+        self.tell(Step("resolve", step, "done"))
+        return Resolved(
+            reference=self.reference,
+            platform=self.asked,
+            top=top.descriptor.digest,
+            manifest=document.data,
+            config=config,
+        )
+
+    def bring(self, resolved: Resolved) -> Image:
+        manifest = Manifest.parse(resolved.manifest)
+        config = ImageConfig.parse(resolved.config)
         with lease(self.engine.db) as held:
-            try:
-                top = self._resolve(self.reference)
-                document = self._select(top)
-                manifest = Manifest.parse(document.data)
-                config_bytes = self._config(manifest)
-                config = ImageConfig.parse(config_bytes)
-                self._check_platform(config)
-            except BaseException as error:
-                self.tell(Step("resolve", step, "failed", error=str(error)))
-                raise
-            self.tell(Step("resolve", step, "done"))
             for diff_id in config.diff_ids:
                 held.add("layer", diff_id)
             for layer in manifest.layers:
@@ -147,10 +210,10 @@ class _Pull:
             self._remember(plan.operations)
             names = (self.reference,) if not self.reference.digest else ()
             image = self.engine.images.add(
-                config_bytes,
-                manifest=document.data,
+                resolved.config,
+                manifest=resolved.manifest,
                 names=names,
-                repository_digest=(self.reference.repository, top.descriptor.digest),
+                repository_digest=(self.reference.repository, resolved.top),
             )
             if not self.keep_blobs:
                 for operation in plan.operations:
@@ -167,7 +230,6 @@ class _Pull:
             made = ImageNotFound(reference.familiar, hint=suggestion(reference))
             made.message = text("image `{name}` not found: {problem}", name=reference.familiar, problem=error.message)
             raise made from error
-        self.store.put(document.data)
         return document
 
     def _select(self, document: Document) -> Document:
@@ -191,16 +253,14 @@ class _Pull:
         try:
             return self.store.read(descriptor.digest)
         except BlobNotFound:
-            data = self.client.blob(self.reference, descriptor)
-            self.store.put(data)
-            return data
+            return self.client.blob(self.reference, descriptor)
 
     def _check_platform(self, config: ImageConfig) -> None:
         actual = config.platform
         # Some old images say nothing; they are taken for what was asked for.
         if actual.os and actual.architecture and not self.platform.accepts(actual):
             mismatch = PlatformMismatch(self.reference.familiar, str(self.platform), str(actual))
-            if not self.is_explicit:
+            if not self.asked:
                 mismatch.hint = text(
                     "teul pull --platform {platform} {name}", platform=actual, name=self.reference.familiar
                 )

@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+import pytest
+
+from teul.cli.main import main
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["-q", "--progress=plain"], "progress=plain and quiet cannot be used together"),
+        (["-q", "--progress=colourful"], "progress=colourful and quiet cannot be used together"),
+        (["--platform", "linux/amd64,linux/arm64"], "option `--platform A,B` is not supported"),
+        (["--platform", "amd46"], "`amd46`: unknown architecture, expected `os/arch[/variant]`"),
+    ],
+)
+def test_flags_that_do_not_go_together_are_an_error(flags, message, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("TEUL_ROOT", str(tmp_path / "state"))
+    (tmp_path / "Dockerfile").write_text("FROM scratch\nCOPY Dockerfile /\n")
+
+    assert main(["build", *flags, str(tmp_path)]) != 0
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.needs_root
+def test_quiet_progress_says_nothing_and_quiet_the_image(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("TEUL_ROOT", str(tmp_path / "state"))
+    (tmp_path / "Dockerfile").write_text("FROM scratch\nCOPY Dockerfile /\n")
+
+    assert main(["build", "--progress=quiet", "--platform=linux", str(tmp_path)]) == 0
+    assert capsys.readouterr() == ("", "")
+    assert main(["build", "-q", str(tmp_path)]) == 0
+    shown, complaints = capsys.readouterr()
+    assert (shown[:7], complaints) == ("sha256:", "")
