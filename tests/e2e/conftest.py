@@ -63,10 +63,10 @@ class Teul:
             start_new_session=True,
         )
 
-    def interrupt(self, process: subprocess.Popen[str]) -> tuple[str, str]:
+    def interrupt(self, process: subprocess.Popen[str], *, timeout_s: float = 60) -> tuple[str, str]:
         """What Ctrl-C does: SIGINT to the whole foreground group."""
         os.killpg(process.pid, signal.SIGINT)
-        return process.communicate(timeout=60)
+        return process.communicate(timeout=timeout_s)
 
 
 @pytest.fixture(scope="session")

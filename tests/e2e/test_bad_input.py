@@ -12,6 +12,8 @@ import tarfile
 
 import pytest
 
+from teul.testing.registry import FakeRegistry, Fault
+
 pytestmark = [pytest.mark.needs_root, pytest.mark.needs_runc, pytest.mark.slow]
 
 
@@ -201,6 +203,26 @@ def test_ctrl_c_in_a_build_leaves_a_store_that_the_next_build_uses(teul, busybox
     teul("system", "fsck")
     project({"Dockerfile": f"FROM {busybox}\nRUN echo first > /first\n"})
     assert "CACHED" in teul("build", "--progress", "plain", context).stderr
+
+
+@pytest.mark.parametrize(
+    "flags", [["--push"], ["--cache-to", "type=registry,ref={domain}/sent:cache"]], ids=["push", "cache"]
+)
+def test_ctrl_c_while_something_is_sent_waits_for_no_registry(teul, project, flags):
+    context = project({"Dockerfile": "FROM scratch\nCOPY word /word\n", "word": " ".join(flags)})
+    with FakeRegistry() as registry:
+        words = ["build", "-t", f"{registry.domain}/sent:1", *(flag.format(domain=registry.domain) for flag in flags)]
+        registry.fail(Fault(method="PUT", path="/blobs/uploads/", stall=True))
+        process = teul.start(*words, context)
+        assert registry.stalled.wait(60)
+        # The client's own patience with a registry is twice as long.
+        _, shown = teul.interrupt(process, timeout_s=30)
+
+        assert process.returncode == 130, shown
+        assert registry.tags == {}
+        registry.resume.set()
+        teul(*words, context)
+        assert [*registry.tags] == ["sent"]
 
 
 def test_a_full_disk_is_said_and_leaves_nothing_half_made(teul, project, tmp_path):

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 
 CHUNK_BYTES = 8 << 20
+KERNEL_BYTES = 128 << 20
+"""What the kernel is asked to copy at a time; between two such pieces a build can be stopped."""
 
 
 @dataclass(slots=True)
@@ -39,7 +41,7 @@ class Copier:
     Args:
         owner: uid and gid of everything; None keeps the source's.
         chmod: what `--chmod` says, "" nothing.
-        should_stop: asked between files; *on_file* hears of each file's size.
+        should_stop: asked between files and pieces of large ones; *on_file* hears of each file's size.
     """
 
     def __init__(
@@ -119,10 +121,7 @@ class Copier:
         target = self.free(self.target(destination, name))
         with open(target, "xb") as file:
             for chunk in content:
-                if self.should_stop():
-                    from teul.errors import Cancelled
-
-                    raise Cancelled(text("cancelled"))
+                self._check_stop()
                 file.write(chunk)
                 self.copied.size_bytes += len(chunk)
                 self.on_file(len(chunk))
@@ -191,10 +190,7 @@ class Copier:
 
     def _entry(self, tree: Tree, entry: Entry, target: str) -> None:
         """Anything but a folder."""
-        if self.should_stop():
-            from teul.errors import Cancelled
-
-            raise Cancelled(text("cancelled"))
+        self._check_stop()
         self.make_folder(target.rpartition("/")[0])
         full = self.free(target)
         status = entry.status
@@ -213,6 +209,12 @@ class Copier:
             make_special(full, stat.S_IFMT(status.st_mode), status.st_rdev, shown(entry.path))
         self._finish(full, tree, entry)
 
+    def _check_stop(self) -> None:
+        if self.should_stop():
+            from teul.errors import Cancelled
+
+            raise Cancelled(text("cancelled"))
+
     def free(self, target: str) -> str:
         """The absolute path, with nothing there any more; a folder is in the way."""
         full = self.tree.absolute(target)
@@ -230,7 +232,7 @@ class Copier:
         try:
             made = os.open(full, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
             try:
-                _copy(source, made, entry.status.st_size)
+                _copy(source, made, entry.status.st_size, self._check_stop)
             finally:
                 os.close(made)
             seen = tree.seen.get(entry.path) or signature(entry.status)
@@ -280,18 +282,20 @@ def entry_at(tree: Tree, path: str) -> Entry:
     return Entry(path, os.lstat(tree.absolute(path)))
 
 
-def _copy(source: int, made: int, size: int) -> None:
+def _copy(source: int, made: int, size: int, check_stop: Callable[[], None]) -> None:
     """All bytes, by the kernel (which shares the blocks where the filesystem can)."""
     done = 0
     while done < size:
+        check_stop()
         try:
-            count = os.copy_file_range(source, made, min(size - done, 1 << 30))
+            count = os.copy_file_range(source, made, min(size - done, KERNEL_BYTES))
         except OSError:
             break
         if count == 0:
             break
         done += count
     while True:
+        check_stop()
         data = os.read(source, CHUNK_BYTES)
         if not data:
             return

@@ -186,7 +186,7 @@ class BuildWorker:
                     pieces = self._install(op, inputs, active, vertex, task, installs)
                     if pieces is not None:
                         upper = self.snapshots.upper(active.key)
-                        return self._commit_pieces(inputs[0], active, upper, pieces, installs)
+                        return self._commit_pieces(inputs[0], active, upper, pieces, task, installs)
                     self.run_in(op, inputs, active, vertex, task)
                 else:
                     with active.mounted() as rootfs:
@@ -264,7 +264,7 @@ class BuildWorker:
     def _commit(self, op: ops.Run | ops.Copy | ops.MakeFolder, below: Result, active: _Active, task: Task) -> Result:
         lower = self.normalise(op, active, task)
         upper = self.snapshots.upper(active.key)
-        return self._commit_pieces(below, active, upper, self._cut(op, below, active, upper, lower))
+        return self._commit_pieces(below, active, upper, self._cut(op, below, active, upper, lower), task)
 
     def normalise(self, op: ops.Run | ops.Copy | ops.MakeFolder, active: _Active, task: Task) -> Lower:
         """Make what *op* wrote the same whenever and wherever it ran; gives what lies below."""
@@ -288,12 +288,18 @@ class BuildWorker:
         return lower
 
     def _commit_pieces(
-        self, below: Result, active: _Active, upper: str, pieces: list[Piece], installs: Sequence[LockedInstall] = ()
+        self,
+        below: Result,
+        active: _Active,
+        upper: str,
+        pieces: list[Piece],
+        task: Task,
+        installs: Sequence[LockedInstall] = (),
     ) -> Result:
         """The result of an op whose *pieces* are layers already: these, and *upper* on top of them."""
         from teul.layers import pack
 
-        packed = pack(upper)
+        packed = pack(upper, should_stop=task.should_stop)
         self.snapshots.commit(active.key, packed.diff_id, tar_size_bytes=packed.tar_size_bytes)
         created = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         return tree_result(

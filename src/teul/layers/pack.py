@@ -49,7 +49,9 @@ class Packed:
     entries: int
 
 
-def pack(folder: str, write: Callable[[bytes], object] | None = None) -> Packed:
+def pack(
+    folder: str, write: Callable[[bytes], object] | None = None, *, should_stop: Callable[[], bool] | None = None
+) -> Packed:
     """Write the canonical tar of *folder*, piece by piece; without *write* only its digest is computed.
 
     Character devices 0/0 become `.wh.` entries, opaque folders get `.wh..wh..opq` before what they hold. Hard links
@@ -58,8 +60,9 @@ def pack(folder: str, write: Callable[[bytes], object] | None = None) -> Packed:
 
     Raises:
         MalformedLayer: a file named `.wh.…` that is not an empty file, or one that changed while it was read.
+        Cancelled: *should_stop*, asked with every buffer, said so.
     """
-    output = HashingOutput(write)
+    output = HashingOutput(write, should_stop=should_stop)
     try:
         packer = _Packer(output)
         packer.folder(os.fsencode(folder), b"")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 
-from teul.errors import MalformedLayer, text
+from teul.errors import Cancelled, MalformedLayer, text
 from teul.oci.digest import Digest
 
 TYPE_CHECKING = False
@@ -132,8 +132,12 @@ class HashingOutput:
     The buffers are used again: *write* gets `bytes` of its own.
     """
 
-    def __init__(self, write: Callable[[bytes], object] | None = None) -> None:
+    def __init__(
+        self, write: Callable[[bytes], object] | None = None, *, should_stop: Callable[[], bool] | None = None
+    ) -> None:
+        """*should_stop* is asked with each buffer; what puts bytes in gets `Cancelled` then."""
         self._write = write
+        self._should_stop = should_stop
         self._hasher = _Hasher()
         self._buffers = 1
         self._view = memoryview(bytearray(BUFFER_BYTES))
@@ -177,6 +181,9 @@ class HashingOutput:
 
     def _flush(self) -> None:
         full = self._view[: self._fill]
+        if self._should_stop is not None and self._should_stop():
+            self._fill = 0
+            raise Cancelled(text("cancelled"))
         self._hasher.update(full)
         if self._write is not None:
             self._write(bytes(full))

@@ -47,7 +47,8 @@ class Fault:
         corrupt: flip a bit in the middle of the body.
         redirect: answer 307 to the same content on another host name.
         ignore_range: answer a `Range` request with the whole body.
-        stall: with *cut_after_bytes*: do not drop the connection but wait until `FakeRegistry.resume` is set.
+        stall: wait until `FakeRegistry.resume` is set, before the answer, or with *cut_after_bytes* instead of
+            dropping the connection.
     """
 
     method: str = "GET"
@@ -215,6 +216,9 @@ class _Handler(BaseHTTPRequestHandler):
         with registry.lock:
             registry.requests.append(Request(self.command, self.path, headers, headers.get("host", "")))
         self.fault = registry.take_fault(self.command, self.path)
+        if self.fault.stall and self.fault.cut_after_bytes is None:
+            registry.stalled.set()
+            registry.resume.wait(60)
         if self.fault.status:
             return self._error(self.fault.status, "UNAVAILABLE", "told to", self.fault.headers)
         parts = urlsplit(self.path)
@@ -435,7 +439,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(body if cut is None else body[:cut])
             if cut is not None:
                 self.close_connection = True
-            if self.fault.stall:
+            if self.fault.stall and cut is not None:
                 self.wfile.flush()
                 self.registry.stalled.set()
                 self.registry.resume.wait(60)

@@ -7,7 +7,7 @@ import tarfile
 import pytest
 
 from suites.layers import EPOCH, names, tree
-from teul.errors import MalformedLayer
+from teul.errors import Cancelled, MalformedLayer
 from teul.host.fs import remove_tree
 from teul.layers import apply, pack
 
@@ -256,3 +256,14 @@ def test_what_was_packed_is_applied_to_the_same_tree(place, tmp_path):
     assert applied.stands_alone
     assert pack(str(other)).diff_id == applied.diff_id
     assert names(other) == ["d", "d/f", "dev", "link", "white", "z"]
+
+
+def test_packing_a_large_file_can_be_stopped_in_the_middle(place):
+    with open(place / "large", "wb") as file:
+        file.truncate(64 << 20)
+    pieces = []
+
+    with pytest.raises(Cancelled):
+        pack(str(place), pieces.append, should_stop=lambda: len(pieces) >= 3)
+
+    assert len(pieces) == 3

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -166,6 +167,10 @@ class _Registry:
         crash_point("cache-sent")
         self._client.put_manifest(self._reference, manifest)
 
+    def abort(self) -> None:
+        """End all transfers, from another thread; the build ends with them."""
+        self._client.transport.abort()
+
 
 class _Folder:
     """An OCI layout. Blobs first, the index last and at once; then, where all in it is ours, what it no longer names."""
@@ -196,6 +201,9 @@ class _Folder:
             os.rename(temporary, f"{self._blobs}/{blob.digest.hex}")
         finally:
             remove_file(temporary)
+
+    def abort(self) -> None:
+        """Nothing here waits for anybody."""
 
     def put_bytes(self, blob: Descriptor, data: bytes) -> None:
         from teul.host.fs import write_atomic
@@ -262,6 +270,7 @@ class _Export:
         self._destination = destination
         self._events = events
         self._made: set[Digest] = set()
+        self._stop = threading.Event()
 
     def run(self) -> None:
         known = self._known
@@ -273,7 +282,12 @@ class _Export:
         own = {diff_id: find_own(self._engine.db, diff_id, self._target.codec) for diff_id in wanted}
         try:
             with ThreadPoolExecutor(UPLOADS, thread_name_prefix="teul-export") as pool:
-                found = list(pool.map(lambda diff_id: self._layer(diff_id, own[diff_id]), wanted))
+                try:
+                    found = list(pool.map(lambda diff_id: self._layer(diff_id, own[diff_id]), wanted))
+                except (KeyboardInterrupt, Cancelled):
+                    self._stop.set()
+                    self._destination.abort()
+                    raise
             layers = {diff_id: blob for diff_id, blob in zip(wanted, found, strict=True) if blob is not None}
             mounts = self._mounts() if self._target.with_mounts else {}
             config = CacheConfig(known.records, layers, mounts).to_bytes()
@@ -295,7 +309,8 @@ class _Export:
             return own
         blob = own
         if blob is None or not self._engine.store.has(blob.digest):
-            blob = compressed(self._engine, snapshots.resolve(stack)[-1], self._target.codec)
+            name = snapshots.resolve(stack)[-1]
+            blob = compressed(self._engine, name, self._target.codec, should_stop=self._stop.is_set)
             self._made.add(blob.digest)
         if not self._destination.has(blob):
             self._destination.put(blob)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -112,15 +113,23 @@ class Outputs:
 
     # Files
 
-    def _in_view(self, built: Built, work: Callable[[str], object]) -> None:
-        """*work* on the merged tree, in a thread: mounts are made in a namespace of its own."""
+    def _in_view(self, built: Built, work: Callable[[str, Callable[[], bool]], object]) -> None:
+        """*work* on the merged tree, in a thread: mounts are made in a namespace of its own. It is given the tree, and
+        what to ask whether to stop.
+        """
+        stop = threading.Event()
 
         def job() -> None:
             with self._worker.viewed(built.tree) as root:
-                work(root)
+                work(root, stop.is_set)
 
         with ThreadPoolExecutor(1, thread_name_prefix="teul-output") as pool:
-            pool.submit(job).result()
+            done = pool.submit(job)
+            try:
+                done.result()
+            except BaseException:
+                stop.set()
+                raise
 
     @contextmanager
     def _destination(self, output: Output) -> Iterator[Write]:
@@ -346,16 +355,17 @@ def _once(data: bytes) -> Iterator[bytes]:
     return iter((data,))
 
 
-def _copy_tree(root: str, folder: str) -> None:
+def _copy_tree(root: str, should_stop: Callable[[], bool], folder: str) -> None:
     """All files of the tree, as the caller's own, into *folder*; no link that lies there leads out of it."""
     from teul.build.copying import Copier
     from teul.build.tree import Tree
 
     os.makedirs(folder, exist_ok=True)
-    Copier(folder, owner=(os.geteuid(), os.getegid())).place(Tree(root), "", "", "/")
+    owner = (os.geteuid(), os.getegid())
+    Copier(folder, owner=owner, should_stop=should_stop).place(Tree(root), "", "", "/")
 
 
-def _write_tar(root: str, write: Write) -> None:
+def _write_tar(root: str, should_stop: Callable[[], bool], write: Write) -> None:
     from teul.layers import pack
 
-    pack(root, write)
+    pack(root, write, should_stop=should_stop)
