@@ -11,10 +11,28 @@ if TYPE_CHECKING:
 else:
     from teul.values import dataclass
 
-KEYWORDS = (
-    "ADD", "ARG", "CMD", "COPY", "ENTRYPOINT", "ENV", "EXPOSE", "FROM", "HEALTHCHECK", "LABEL", "MAINTAINER",
-    "ONBUILD", "RUN", "SHELL", "STOPSIGNAL", "USER", "VOLUME", "WORKDIR",
-)  # fmt: skip
+FORMS = {
+    "ADD": "ADD [--chown=USER:GROUP] [--checksum=sha256:…] SOURCE… DESTINATION",
+    "ARG": "ARG NAME[=DEFAULT]",
+    "CMD": 'CMD ["program", "argument"]',
+    "COPY": "COPY [--from=STAGE] [--chown=USER:GROUP] SOURCE… DESTINATION",
+    "ENTRYPOINT": 'ENTRYPOINT ["program", "argument"]',
+    "ENV": 'ENV NAME="value"',
+    "EXPOSE": "EXPOSE 8080, EXPOSE 8000-8010/tcp",
+    "FROM": "FROM [--platform=OS/ARCH] IMAGE[:TAG] [AS NAME]",
+    "HEALTHCHECK": "HEALTHCHECK [--interval=30s] [--timeout=30s] CMD command, HEALTHCHECK NONE",
+    "LABEL": 'LABEL name="value"',
+    "MAINTAINER": 'LABEL org.opencontainers.image.authors="NAME"',
+    "ONBUILD": "ONBUILD RUN command",
+    "RUN": 'RUN command, RUN ["program", "argument"]',
+    "SHELL": 'SHELL ["/bin/sh", "-c"]',
+    "STOPSIGNAL": "STOPSIGNAL SIGTERM, STOPSIGNAL 15",
+    "USER": "USER name[:group]",
+    "VOLUME": 'VOLUME ["/data"]',
+    "WORKDIR": "WORKDIR /path",
+}
+"""How each is written: the suggestion where an error has no better one."""
+KEYWORDS = tuple(FORMS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -190,7 +190,7 @@ class Lowering:
         try:
             return expand(word, variables, escape=self.escape).missing
         except WordError as error:
-            raise DockerfileError(error.message, span=node.span(word)) from error
+            raise self._word_error(error, word, node) from error
 
     def named_context(self, name: str) -> NamedContext | None:
         if name.lower() in (SCRATCH, MAIN_CONTEXT):
@@ -224,7 +224,11 @@ class Lowering:
         try:
             return expand(word, variables, escape="\\" if raw else self.escape, skip_quotes=raw).text
         except WordError as error:
-            raise DockerfileError(error.message, span=node.span(word)) from error
+            raise self._word_error(error, word, node) from error
+
+    def _word_error(self, error: WordError, word: str, node: Node) -> DockerfileError:
+        hint = error.hint or text("a dollar sign that begins no variable is written {escape}$", escape=self.escape)
+        return DockerfileError(error.message, span=node.span(word), hint=hint)
 
     def image_state(self, reference: str, platform: Platform, node: Node, word: str) -> State:
         """The state of an image that is not a stage."""

@@ -17,7 +17,14 @@ if TYPE_CHECKING:
 else:
     from teul.values import dataclass, replace
 
-TYPES = ("bind", "cache", "tmpfs", "secret", "ssh")
+FORMS = {
+    "bind": "--mount=type=bind,source=PATH,target=PATH[,from=STAGE][,rw]",
+    "cache": "--mount=type=cache,target=PATH[,id=NAME][,sharing=shared|private|locked][,mode=0755][,uid=0][,gid=0]",
+    "tmpfs": "--mount=type=tmpfs,target=PATH[,size=64m]",
+    "secret": "--mount=type=secret,id=NAME[,target=PATH][,env=NAME][,required][,mode=0400][,uid=0][,gid=0]",
+    "ssh": "--mount=type=ssh[,id=default][,target=PATH][,required][,mode=0600][,uid=0][,gid=0]",
+}
+TYPES = tuple(FORMS)
 KEYS = (
     "type", "from", "source", "src", "target", "dst", "destination", "readonly", "ro", "readwrite", "rw", "required",
     "size", "id", "sharing", "mode", "uid", "gid", "env",
@@ -70,7 +77,8 @@ def parse_mount(value: str, node: Node, expand: Callable[[str], str]) -> RunMoun
     """
 
     def fail(message: str, word: str) -> DockerfileError:
-        return DockerfileError(message, span=node.span(word))
+        hint = None if "did you mean" in message else FORMS[made.type]
+        return DockerfileError(message, span=node.span(word), hint=hint)
 
     made = RunMount()
     readonly: bool | None = None
@@ -96,7 +104,7 @@ def parse_mount(value: str, node: Node, expand: Callable[[str], str]) -> RunMoun
                 raise fail(
                     text("unsupported mount type `{type}` (did you mean {near}?)", type=word, near=near)
                     if near
-                    else text("unsupported mount type `{type}`", type=word),
+                    else text("unsupported mount type `{type}`: expected {names}", type=word, names=", ".join(TYPES)),
                     field,
                 )
             made = replace(made, type=word.lower())

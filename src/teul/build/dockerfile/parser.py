@@ -21,6 +21,7 @@ SIZE_LIMIT = 16 << 20
 """No Dockerfile above this many characters is read."""
 DIRECTIVES = frozenset({"syntax", "escape", "check"})
 _BROKEN = re.compile("[\ud800-\udfff]")
+_FIRST_WORD = re.compile(r"\s*(\S*)")
 HEREDOC_KEYWORDS = frozenset({"ADD", "COPY", "RUN"})
 BUILT_IN_SYNTAX = ("docker/dockerfile", "docker/dockerfile-upstream")
 
@@ -62,16 +63,16 @@ class Node:
     def span(self, word: str = "") -> Span:
         """The place of *word* in it, or of all of it."""
         if word:
-            for number, line in enumerate(self.source):
-                column = line.find(word)
-                if column >= 0:
-                    return Span(
-                        self.path,
-                        self.line + number,
-                        column=column + 1,
-                        end_column=column + 1 + len(word),
-                        source=line,
-                    )
+            found = self._find(word)
+            if found is not None:
+                number, column = found
+                return Span(
+                    self.path,
+                    self.line + number,
+                    column=column + 1,
+                    end_column=column + 1 + len(word),
+                    source=self.source[number],
+                )
         first = self.source[0] if self.source else ""
         start = len(first) - len(first.lstrip())
         return Span(
@@ -82,6 +83,18 @@ class Node:
             end_line=self.end_line,
             source=first,
         )
+
+    def _find(self, word: str) -> tuple[int, int] | None:
+        """The line and the column (from 0) of *word*: by itself rather than in another one, after the keyword."""
+        alone = re.compile(rf"(?<!\w){re.escape(word)}(?!\w)")
+        keyword = _FIRST_WORD.match(self.source[0]) if self.source else None
+        after = keyword.end() if keyword is not None and keyword[1] != word else 0
+        for pattern, start in ((alone, after), (alone, 0), (re.compile(re.escape(word)), 0)):
+            for number, line in enumerate(self.source):
+                found = pattern.search(line, 0 if number else start)
+                if found is not None:
+                    return number, found.start()
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +129,9 @@ def parse(source: str, path: str = "Dockerfile") -> Dockerfile:
     reader.read_directives()
     nodes = tuple(reader.nodes())
     if not nodes:
-        raise DockerfileError(text("file with no instructions"), span=Span(path, max(1, len(lines))))
+        raise DockerfileError(
+            text("file with no instructions"), span=Span(path, max(1, len(lines))), hint="FROM IMAGE[:TAG]"
+        )
     top = tuple(reader.lines[: len(reader.directives)])
     return Dockerfile(path, nodes, reader.escape, reader.directives, top, tuple(reader.empty_continuations))
 
@@ -144,12 +159,18 @@ class _Reader:
             key, value = found
             span = Span(self.path, number, column=1, end_column=len(line) + 1, source=line)
             if key in self.directives:
-                raise DockerfileError(text("only one {key} parser directive can be used", key=key), span=span)
+                raise DockerfileError(
+                    text("only one {key} parser directive can be used", key=key),
+                    span=span,
+                    hint=text("remove one of the lines"),
+                )
             self.directives[key] = value
             if key == "escape":
                 if value not in ("\\", "`"):
                     raise DockerfileError(
-                        text("invalid escape token '{value}' does not match ` or \\", value=value), span=span
+                        text("invalid escape token '{value}' does not match ` or \\", value=value),
+                        span=span,
+                        hint="# escape=`",
                     )
                 self.escape = value
             if key == "syntax":

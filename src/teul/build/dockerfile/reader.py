@@ -6,7 +6,10 @@ frontend/dockerfile/instructions.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+
 from teul.build.dockerfile.instructions import (
+    FORMS,
     KEYWORDS,
     Arg,
     Cmd,
@@ -37,7 +40,7 @@ from teul.oci.image import Healthcheck
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from teul.build.dockerfile.parser import Dockerfile
 
@@ -87,8 +90,21 @@ def read_instruction(node: Node, escape: str) -> Instruction:
             if near
             else text("unknown instruction: {keyword}", keyword=written),
             span=node.span(written),
+            hint=None if near else text("one of {names}", names=", ".join(KEYWORDS)),
         )
-    return reader(node, escape)
+    with suggesting(node):
+        return reader(node, escape)
+
+
+@contextmanager
+def suggesting(node: Node) -> Iterator[None]:
+    """Give an error that suggests nothing the form of the instruction."""
+    try:
+        yield
+    except DockerfileError as error:
+        if error.hint is None and "did you mean" not in error.message:
+            error.hint = FORMS.get(node.keyword)
+        raise
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
@@ -135,6 +151,9 @@ def read_flags(node: Node, known: Mapping[str, str]) -> dict[str, list[str]]:
                 if near
                 else text("unknown flag: --{name}", name=name),
                 f"--{name}",
+                hint=text("one of {names}", names=", ".join(f"--{item}" for item in known))
+                if known and not near
+                else None,
             )
         if name in made and kind != "list":
             raise _fail(node, text("duplicate flag specified: --{name}", name=name), f"--{name}")
@@ -463,6 +482,7 @@ def _read_onbuild(node: Node, escape: str) -> OnBuild:
             if near
             else text("unknown instruction: {keyword}", keyword=trigger),
             node.rest.split()[0],
+            hint=None if near else text("one of {names}", names=", ".join(KEYWORDS)),
         )
     expression = node.rest
     for heredoc in node.heredocs:

@@ -17,7 +17,7 @@ from teul.build.dockerfile.history import (
 from teul.build.dockerfile.lowered import DEFAULT_SHELL, MAIN_CONTEXT, PROXIES, SCRATCH, Line
 from teul.build.dockerfile.mounts import RunMount, origin_of, parse_mount
 from teul.build.dockerfile.parser import Node, heredoc_name
-from teul.build.dockerfile.reader import nearest
+from teul.build.dockerfile.reader import nearest, suggesting
 from teul.build.dockerfile.words import WordError, expand, unquote
 from teul.build.sources import is_git, is_remote, parse_git, parse_http, without_password
 from teul.errors import DockerfileError, InvalidInput, Unsupported, text
@@ -53,7 +53,8 @@ class StageBody:
         self.total = has_image + sum(isinstance(instruction, layered) for instruction in body)
         self.done = int(has_image)
         for number, instruction in enumerate(body):
-            getattr(self, "lower_" + type(instruction).__name__.lower())(instruction, number < self.triggers)
+            with suggesting(instruction.node):
+                getattr(self, "lower_" + type(instruction).__name__.lower())(instruction, number < self.triggers)
 
     def word(self, word: str, node: Node) -> str:
         self.check_variables(word, node)

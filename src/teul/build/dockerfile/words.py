@@ -300,7 +300,10 @@ class _Lexer:
         if not modifier:
             raise WordError(text("unexpected end of statement while looking for matching {char}", char="}"))
         if modifier not in ("-", "+", "?", "#", "%") or (null_is_unset and modifier in "#%"):
-            raise WordError(text("unsupported modifier ({modifier}) in substitution", modifier=spelled))
+            raise WordError(
+                text("unsupported modifier ({modifier}) in substitution", modifier=spelled),
+                hint="${NAME:-word} ${NAME:+word} ${NAME:?message} ${NAME#pattern} ${NAME%pattern} ${NAME/pattern/word}",
+            )
         word = self.until("}", modifier in "#%", "}")
         value = self.value(name)
         if modifier in "-+?":
@@ -311,7 +314,10 @@ class _Lexer:
         if modifier == "?":
             if value is None or (null_is_unset and not value):
                 reason = word or ("is not allowed to be unset" if value is None else "is not allowed to be empty")
-                raise WordError(text("{name}: {reason}", name=name, reason=reason))
+                raise WordError(
+                    text("{name}: {reason}", name=name, reason=reason),
+                    hint=text("give the variable a value: ARG {name} above, and --build-arg {name}=value", name=name),
+                )
             return value
         is_set = value is not None and not (null_is_unset and not value)
         if modifier == "-":

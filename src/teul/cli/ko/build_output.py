@@ -42,6 +42,12 @@ MESSAGES = {
     "teul build -t NAME --push": "teul build -t 이름 --push",
     "a build for each platform: --platform A, then --platform B": "플랫폼마다 따로 빌드하세요: --platform A, 그다음 --platform B",
     "progress={progress} and quiet cannot be used together": "--progress={progress}은(는) --quiet와 함께 쓸 수 없습니다",
+    "one of {names}": "{names} 중 하나",
+    "remove one of the lines": "두 줄 중 하나를 지우세요",
+    "a dollar sign that begins no variable is written {escape}$": "변수가 아닌 달러 기호는 {escape}$로 쓰세요",
+    "give the variable a value: ARG {name} above, and --build-arg {name}=value": (
+        "변수에 값을 주세요: 위에 ARG {name}, 그리고 --build-arg {name}=값"
+    ),
     "push and {kind} output can't be used together": "--push는 {kind} 출력과 함께 쓸 수 없습니다",
     "Output destination: a folder, - for a tar, or type=local|tar|oci|docker|image|registry,dest=PATH": (
         "출력할 곳. 폴더, tar는 -, 또는 type=local|tar|oci|docker|image|registry,dest=경로"

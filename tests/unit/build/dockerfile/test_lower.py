@@ -239,3 +239,22 @@ def test_an_error_of_any_kind_has_the_place_of_its_instruction() -> None:
     assert str(caught.value) == "X: set X"
     assert caught.value.span is not None
     assert caught.value.span.line == 3
+
+
+@pytest.mark.parametrize(
+    ("instruction", "hint"),
+    [
+        ("EXPOSE http", "EXPOSE 8080, EXPOSE 8000-8010/tcp"),
+        ("STOPSIGNAL SIGFOO", "STOPSIGNAL SIGTERM, STOPSIGNAL 15"),
+        ("RUN --mount=type=tmpfs,target=/t,size=huge x", "--mount=type=tmpfs,target=PATH[,size=64m]"),
+        ("ENV A=${B:=c}", "${NAME:-word} ${NAME:+word} ${NAME:?message} ${NAME#pattern} ${NAME%pattern} ${NAME/pattern/word}"),
+        ("ENV A=${B", "a dollar sign that begins no variable is written \\$"),
+        ("WORKDIR ${X:?set X}", "give the variable a value: ARG X above, and --build-arg X=value"),
+        ("COPY --from=7 a b", "COPY [--from=STAGE] [--chown=USER:GROUP] SOURCE… DESTINATION"),
+    ],
+)  # fmt: skip
+def test_an_error_of_what_an_instruction_means_has_a_suggestion(instruction: str, hint: str) -> None:
+    with pytest.raises(DockerfileError) as caught:
+        lowered(f"FROM a\n{instruction}")
+
+    assert caught.value.hint == hint

@@ -60,3 +60,23 @@ def test_nearest_finds_swapped_missing_and_added_letters_and_nothing_far() -> No
     known = ("RUN", "COPY", "WORKDIR")
 
     assert [nearest(word, known) for word in ("RNU", "CPY", "WORKDIRS", "XYZZY")] == ["RUN", "COPY", "WORKDIR", ""]
+
+
+@pytest.mark.parametrize(
+    ("source", "column", "hint"),
+    [
+        ("FROM a\nLABEL A", 7, 'LABEL name="value"'),
+        ("FROM a\nUSER", 1, "USER name[:group]"),
+        ("FROM a\nCOPY x", 1, "COPY [--from=STAGE] [--chown=USER:GROUP] SOURCE… DESTINATION"),
+        ("FROM a\nENV NAME=1 AM", 12, "put quotes around a value that has spaces"),
+        ("FROM a\nUSER --name=x y", 6, "USER name[:group]"),
+        ("FROM a\nCOPY --colour=x y z", 6, "one of --chown, --chmod, --link, --exclude, --from, --parents"),
+        ("FROM a\nCOPY --form=x y z", 6, None),
+    ],
+)
+def test_every_error_has_a_caret_at_its_word_and_a_suggestion(source: str, column: int, hint: str | None) -> None:
+    error = fail(source)
+
+    assert error.span is not None
+    assert (error.span.line, error.span.column, error.hint) == (2, column, hint)
+    assert hint or "did you mean" in str(error)
