@@ -13,7 +13,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from corpus import base, context
+from corpus import base, context, repositories
 
 HOME = Path(__file__).parent / "cases"
 RECORDED = "docker26.json"
@@ -26,7 +26,8 @@ class Case:
     """One folder of `cases`.
 
     `options.json` may have: `arguments` (words for `docker build`), `needs` (`pip`), `scratch` (nothing of the base is
-    in the image), `secret` (the id of one), `named` (two named contexts are given), `server` (files come over HTTP).
+    in the image), `secret` (the id of one), `named` (two named contexts are given), `server` (files and
+    repositories come over HTTP).
     """
 
     name: str
@@ -78,6 +79,21 @@ class Surroundings:
 
 
 class _Quiet(SimpleHTTPRequestHandler):
+    """Serves the context's files, and repositories below `/git/`."""
+
+    def __init__(self, *arguments: Any, repositories_at: str, **options: Any) -> None:
+        self._repositories = repositories_at
+        super().__init__(*arguments, **options)
+
+    def do_GET(self) -> None:
+        if self.path.startswith(repositories.PREFIX):
+            repositories.answer(self, self._repositories)
+        else:
+            super().do_GET()
+
+    def do_POST(self) -> None:
+        repositories.answer(self, self._repositories)
+
     def log_message(self, *_: object) -> None:
         pass
 
@@ -95,7 +111,9 @@ def surroundings(folder: str) -> Iterator[Surroundings]:
         Path(f"{folder}/secret").write_text("secret\n")
     finally:
         os.umask(before)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_Quiet, directory=f"{folder}/context"))
+    repositories.make(Path(f"{folder}/git"))
+    handler = functools.partial(_Quiet, directory=f"{folder}/context", repositories_at=f"{folder}/git")
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:

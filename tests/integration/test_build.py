@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import signal
 import stat
@@ -26,6 +27,7 @@ from teul.errors import BuildStepFailed, Corrupt, DockerfileError, PlatformMisma
 from teul.events import Event, Line, Step, Warn
 from teul.images import Image
 from teul.layers.lower import Lower
+from teul.values import replace
 
 pytestmark = [pytest.mark.needs_runc, pytest.mark.slow]
 EPOCH = 315532800
@@ -614,6 +616,43 @@ def test_run_has_no_network_when_it_asks_for_none(make: Make, based: Engine) -> 
     result = make("FROM BASE\nRUN --network=none ls /sys/class/net > /out\n")
 
     assert Tree(based, result.image).read("out") == "lo\n"
+
+
+def test_run_gets_devices_and_every_capability_where_that_is_allowed(
+    based: Engine, context: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "driver/etc/cdi").mkdir(parents=True)
+    edits = {"env": ["THING=here"], "deviceNodes": [{"path": "/dev/thing", "hostPath": "/dev/null"}]}
+    specification = {"cdiVersion": "0.6.0", "kind": "a.b/thing", "devices": [{"name": "one", "containerEdits": edits}]}
+    (tmp_path / "driver/etc/cdi/a.json").write_text(json.dumps(specification))
+    local = Engine.open(replace(based.settings, driver_root=str(tmp_path / "driver")))
+    look = (
+        "python3 -c \"import os; print(*(line.split()[1] for line in open('/proc/self/status')"
+        " if line.startswith(('CapEff:', 'Seccomp:'))), len(os.listdir('/dev')))\""
+    )
+    (context / "Dockerfile").write_text(
+        f"FROM {NAME}\n"
+        f"RUN --security=insecure {look} > /insecure\n"
+        f"RUN --security=sandbox {look} > /sandbox\n"
+        "RUN --device=a.b/thing=one --device=a.b/other=one,required=false echo $THING > /device; ls /dev/thing >> /device\n"
+        "RUN echo ${THING:-gone} > /without; ls /dev/thing >> /without || true\n"
+    )
+
+    def made(allowed: tuple[str, ...]) -> BuildResult:
+        return build(local, BuildOptions(context=str(context), network="none", allowed=allowed))
+
+    with open("/proc/self/status") as file:
+        everything = next(line.split()[1] for line in file if line.startswith("CapBnd:"))
+    with pytest.raises(DockerfileError, match=r"device=a.b/thing=one is not allowed"):
+        made(("security.insecure",))
+    tree = Tree(local, made(("security.insecure", "device")).image)
+    insecure, sandbox = tree.read("insecure").split(), tree.read("sandbox").split()
+    local.close()
+
+    assert insecure[:2] == [everything, "0"]
+    assert sandbox[:2] == ["00000000a80425fb", "2"]
+    assert int(insecure[2]) > int(sandbox[2])
+    assert (tree.read("device"), tree.read("without")) == ("here\n/dev/thing\n", "gone\n")
 
 
 def test_steps_that_change_nothing_are_one_empty_layer_each(make: Make) -> None:

@@ -171,7 +171,6 @@ def project_image(options: BuildOptions) -> BuildOptions:
 def _build(options: BuildOptions, arguments: Arguments, context: Context, progress: str) -> int:
     from teul.engine.build import build
 
-    is_quiet = arguments.flag("quiet")
     sink = context.sink(progress, title="Building")
     difference = None
     try:
@@ -198,9 +197,9 @@ def _build(options: BuildOptions, arguments: Arguments, context: Context, progre
             json.dump(result.metadata, file, indent=2)
     if options.write_output is not None:
         return 0  # stdout is the output's
-    if is_quiet:
+    if progress == "quiet":
         context.print(image_id)
-    elif progress != "quiet":
+    else:
         _say(result, options, context)
     if arguments.flag("check-reproducible"):
         return _say_difference(difference, context)
