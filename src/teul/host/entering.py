@@ -63,6 +63,7 @@ _SYS_CLONE3, _CLONE_PARENT, _CLONE_INTO_CGROUP = 435, 0x8000, 0x200000000
 _PR_GET_DUMPABLE, _PR_SET_DUMPABLE, _PR_SET_KEEPCAPS, _PR_SET_SECCOMP = 3, 4, 8, 22
 _PR_CAPBSET_DROP, _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL = 24, 47, 4
 _SECCOMP_MODE_FILTER = 2
+_RLIMIT_NOFILE = 7
 _CAPABILITY_VERSION_3 = 0x20080522
 _FIRST_COPY = 16
 _SAY, _PROGRAM, _GO, _TELL = 3, 4, 5, 6
@@ -336,6 +337,7 @@ def _go_in(
             if number not in (9, 19, 32, 33):
                 signal.signal(number, signal.SIG_DFL)
         os.umask(_UMASK)
+        _open_many(libc)
         # Out of the way of the numbers that they are to have.
         process, *moved = (fcntl.fcntl(item, fcntl.F_DUPFD_CLOEXEC, _FIRST_COPY) for item in (process, *descriptors))
         if entry.oom_score_adj is not None:
@@ -360,6 +362,16 @@ def _go_in(
         os.write(_TELL, b"%d" % child)
     finally:
         os._exit(1)
+
+
+def _open_many(libc: ctypes.CDLL) -> None:
+    """As many open files as our caller may have at the most, as the first process of a container."""
+    import ctypes
+
+    limits = (ctypes.c_uint64 * 2)()
+    _check(libc.getrlimit(_RLIMIT_NOFILE, limits))
+    limits[0] = limits[1]
+    _check(libc.setrlimit(_RLIMIT_NOFILE, limits))
 
 
 def _command_line() -> tuple[int, int]:
@@ -441,6 +453,9 @@ def _found(entry: Entry) -> str:
     if "/" in name:
         return name
     for folder in entry.env.get("PATH", "").split(":"):
+        if folder[:1] != "/" or not {"", ".", ".."}.isdisjoint(folder[1:].split("/")):
+            # Go makes another path of it, or refuses what is there.
+            break
         path = f"{folder}/{name}"
         try:
             mode = os.stat(path).st_mode
@@ -448,9 +463,6 @@ def _found(entry: Entry) -> str:
             continue
         if mode & 0o170000 == 0o040000 or not mode & 0o111:
             continue
-        if not folder.startswith("/"):
-            # Go refuses what it finds in the working folder.
-            break
         return path
     raise CannotEnter
 

@@ -90,18 +90,33 @@ def open_in_root(root: str, path: str, flags: int, mode: int = 0) -> int:
         os.close(at)
 
 
-def read_in_root(root: str, path: str, limit_bytes: int = 16 << 20) -> bytes:
-    """The bytes of a regular file below *root* (see `open_in_root`), at most *limit_bytes*.
+def open_file_in_root(root: str, path: str) -> int:
+    """A regular file below *root* (see `open_in_root`), open for reading; returns a file descriptor that does not block.
+
+    Nothing else is opened even for a moment: some devices act when they are opened.
 
     Raises:
         OSError: missing, unreadable.
-        UnsafePath: not a regular file (a FIFO or a device could block or harm the reader).
+        UnsafePath: not a regular file.
     """
-    descriptor = open_in_root(root, path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
-    with os.fdopen(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+    held = open_in_root(root, path, os.O_PATH)
+    try:
+        if not stat.S_ISREG(os.fstat(held).st_mode):
             raise UnsafePath(path, text("expected a regular file"))
-        return file.read(limit_bytes)
+        return os.open(f"/proc/self/fd/{held}", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    finally:
+        os.close(held)
+
+
+def read_in_root(root: str, path: str, limit_bytes: int = 16 << 20) -> bytes:
+    """The bytes of a regular file below *root*, at most *limit_bytes*.
+
+    Raises:
+        OSError, UnsafePath: as `open_file_in_root`.
+    """
+    with os.fdopen(open_file_in_root(root, path), "rb") as file:
+        # None: a file of `/proc` that has nothing to tell yet.
+        return file.read(limit_bytes) or b""
 
 
 def fsync_folder(path: str) -> None:

@@ -83,7 +83,9 @@ def entry_of(driver: Driver, id: str, pid: int, bundle: str, process: Process) -
             return None
         if not {"NEWNS", "NEWPID"} <= set(kinds) <= set(NAMESPACES):
             return None
-        places = {kind: path for kind, path in state["cgroup_paths"].items() if os.path.isdir(path)}
+        places = dict(state["cgroup_paths"])
+        if not all(map(os.path.isdir, places.values())):
+            return None
         oom_score_adj = config.get("oom_score_adj")
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None

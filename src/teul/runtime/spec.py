@@ -226,7 +226,7 @@ class Host:
 
     @classmethod
     def here(cls, *, with_limits: bool = True) -> Host:
-        """Ask the running kernel; the caller's own limits only when they matter."""
+        """Ask the running kernel; the caller's own limits, but for that of open files, only when they matter."""
         uname = os.uname()
         bounding = 0
         with open("/proc/self/status", "rb") as file:
@@ -239,7 +239,8 @@ class Host:
             if version == 2
             else os.path.exists("/sys/fs/cgroup/memory/memory.memsw.limit_in_bytes")
         )
-        hard: dict[str, int] = {}
+        # Of `resource` the rest, which takes longer to load than all of this.
+        hard = {"nofile": _open_files()}
         if with_limits:
             import resource
 
@@ -347,14 +348,18 @@ def process_spec(process: Process, host: Host, *, privileged: bool = False) -> d
         made["consoleSize"] = {"height": process.console_size[0], "width": process.console_size[1]}
     if process.groups:
         made["user"]["additionalGids"] = list(process.groups)
-    if process.rlimits:
+    limits = process.rlimits
+    if "nofile" in host.hard_limits and all(limit.name != "nofile" for limit in limits):
+        # Not what a shell happens to begin with, which is 1,024 on most hosts. Some versions of runc do so by themselves.
+        limits = (*limits, Rlimit("nofile", -1, -1))
+    if limits:
         made["rlimits"] = [
             {
                 "type": RLIMITS[limit.name],
                 "soft": _unsigned(_clamp(limit.soft, host.hard_limits.get(limit.name, -1))),
                 "hard": _unsigned(_clamp(limit.hard, host.hard_limits.get(limit.name, -1))),
             }
-            for limit in process.rlimits
+            for limit in limits
         ]
     if process.oom_score_adj is not None:
         made["oomScoreAdj"] = process.oom_score_adj
@@ -368,6 +373,15 @@ def shm_size_bytes(sandbox: Sandbox, host: Host) -> int:
     limit = sandbox.limits.memory_bytes
     half = min(limit, host.memory_bytes) // 2 if limit else host.memory_bytes // 2
     return max(half >> 20 << 20, SHM_COMPATIBLE_BYTES)
+
+
+def _open_files() -> int:
+    """How many files we may have open at the most."""
+    with open("/proc/self/limits", "rb") as file:
+        for line in file:
+            if line.startswith(b"Max open files"):
+                return int(line.split()[4])
+    return -1
 
 
 def _clamp(value: int, hard: int) -> int:

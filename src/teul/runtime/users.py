@@ -7,9 +7,7 @@ Spec: image-spec v1.1 config.md, "User"; Docker's rules where the spec is silent
 
 from __future__ import annotations
 
-import os
-
-from teul.errors import InvalidInput, text
+from teul.errors import InvalidInput, UnsafePath, text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -106,20 +104,12 @@ def _group(rootfs: str, wanted: str) -> int:
 
 def _entries(rootfs: str, path: str, width: int) -> list[list[str]]:
     """The lines of a colon-separated file in the rootfs that have at least *width* fields; none when there is no file."""
-    from teul.host.fs import open_in_root
+    from teul.host.fs import read_in_root
 
     try:
-        descriptor = open_in_root(rootfs, path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError:
+        data = read_in_root(rootfs, path, FILE_LIMIT_BYTES)
+    except (OSError, UnsafePath):
         return []
-    try:
-        data = os.read(descriptor, FILE_LIMIT_BYTES)
-        while data and len(data) < FILE_LIMIT_BYTES and (more := os.read(descriptor, FILE_LIMIT_BYTES - len(data))):
-            data += more
-    except OSError:
-        return []
-    finally:
-        os.close(descriptor)
     made = []
     for line in data.decode(errors="replace").split("\n"):
         if line and line[0] != "#":

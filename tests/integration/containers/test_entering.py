@@ -1,11 +1,14 @@
 """`exec` with and without the runtime: the process is the same, byte for byte, and a hostile container gains nothing."""
 
+import fcntl
 import os
+import resource
 import select
 import signal
 import struct
 import subprocess
 import sys
+import termios
 
 import pytest
 
@@ -99,15 +102,20 @@ def test_the_process_is_the_one_that_the_runtime_makes(box, teul, options, flags
     assert ignored & ~(1 << 31) == 0
 
 
-def test_the_mask_of_new_files_is_not_the_callers(box, teul):
-    made = started(box)
-    before = os.umask(0o077)
+def test_the_mask_of_new_files_and_how_many_may_be_open_are_not_the_callers(box, teul):
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    script = "umask; ulimit -Sn; ulimit -Hn"
+    before = os.umask(0o077), resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(most, 500), most))
     try:
-        found = [teul(*flags, made.id, "sh", "-c", "umask").stdout.split() for flags in ((), ("-i",), ("-t",))]
+        made = started(box, "sh", "-c", f"({script}) >/data/seen; mv /data/seen /data/all; exec sleep 1000")
+        found = [teul(*flags, made.id, "sh", "-c", script).stdout.split() for flags in ((), ("-i",), ("-t",))]
+        found.append(teul(made.id, "sh", "-c", "while ! test -e /data/all; do :; done; cat /data/all").stdout.split())
     finally:
-        os.umask(before)
+        os.umask(before[0])
+        resource.setrlimit(resource.RLIMIT_NOFILE, before[1])
 
-    assert found == [["0022"]] * 3
+    assert found == [["0022", str(most), str(most)]] * 4
 
 
 def test_its_filter_is_the_one_that_the_runtime_loads(box, teul):
@@ -135,8 +143,8 @@ def test_its_filter_is_the_one_that_the_runtime_loads(box, teul):
 
 
 def instructions(program):
-    """The instructions of a filter without their order and where they jump to (`struct sock_filter`)."""
-    return sorted((code, value) for code, _, _, value in struct.iter_unpack("=HBBI", program))
+    """What a filter compares and answers, without the order and the jumps (`struct sock_filter`)."""
+    return {(code, value) for code, _, _, value in struct.iter_unpack("=HBBI", program) if code != 5}  # BPF_JA
 
 
 def outside(engine, container, inside):
@@ -165,7 +173,7 @@ def test_exit_codes_and_streams(box, teul):
 def test_the_runtime_says_why_a_program_cannot_be_run(box, teul):
     made = started(box)
 
-    for words, code in ((("nowhere",), 127), (("/data/file",), 126), (("/data",), 126)):
+    for words, code in ((("nowhere",), 127), (("/data/file",), 126), (("/data",), 126), (("",), 127)):
         assert teul.alone(made.id, *words).returncode != 0
         done = teul(made.id, *words)
         assert done.returncode == code, done.stderr
@@ -199,6 +207,26 @@ def test_who_stops_reading_is_noticed(box, teul):
     child.stdout.close()
 
     assert child.wait(timeout=60) == 141 or child.returncode == 1
+
+
+def test_who_reads_nothing_does_not_keep_the_container(box, teul):
+    """The kernel does not let the first process go before all others have been taken away by their parents."""
+    made = started(box)
+    end = os.pidfd_open(made.pid)
+    child = subprocess.Popen(
+        teul.argv(made.id, "yes"), env={**teul.env, "TEUL_RUNTIME": teul.fake}, stdout=subprocess.PIPE
+    )
+    try:
+        size = fcntl.fcntl(child.stdout, fcntl.F_GETPIPE_SZ)
+        while struct.unpack("i", fcntl.ioctl(child.stdout, termios.FIONREAD, bytes(4)))[0] < size:
+            assert child.poll() is None
+        signal.pidfd_send_signal(end, signal.SIGKILL)
+
+        assert select.select([end], [], [], 30)[0]
+    finally:
+        os.close(end)
+        child.stdout.close()
+    assert child.wait(timeout=60) == 137
 
 
 def test_a_program_that_leads_to_what_runs_it_finds_no_host_program(box, teul):

@@ -1,3 +1,4 @@
+import ctypes
 import errno
 import os
 import signal
@@ -80,6 +81,21 @@ def test_reading_refuses_what_could_block(root):
     assert read_in_root(str(root), "/etc/passwd", 3) == b"ins"
     with pytest.raises(UnsafePath):
         read_in_root(str(root), "fifo")
+
+
+def test_reading_opens_nothing_but_files(root):
+    """A device can act when it is opened (a watchdog begins to count)."""
+    os.mkfifo(root / "fifo")
+    libc = ctypes.CDLL(None)
+    watch = libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        assert libc.inotify_add_watch(watch, os.fsencode(root / "fifo"), 0x20) > 0  # IN_OPEN
+        with pytest.raises(UnsafePath):
+            read_in_root(str(root), "fifo")
+        with pytest.raises(BlockingIOError):
+            os.read(watch, 4096)
+    finally:
+        os.close(watch)
 
 
 def test_an_atomic_write_replaces_and_leaves_no_scrap(tmp_path):

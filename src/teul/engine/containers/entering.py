@@ -45,6 +45,7 @@ def enter(engine: Engine, container: Container, process: Process, *, stdout: int
     # What comes before there is somebody to hand it on to waits.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _HANDED_ON)
     handlers = {}
+    codes: list[int] = []
     try:
         begun = _begin(container, entry)
         if begun is None:
@@ -52,24 +53,32 @@ def enter(engine: Engine, container: Container, process: Process, *, stdout: int
         child, out, err = begun
 
         def hand_on(number: int, frame: object) -> None:
-            os.kill(child, number)
+            if not codes:
+                os.kill(child, number)
 
+        def take_away(number: int, frame: object) -> None:
+            # At once, though we may be waiting for whoever reads our output: until its last process has been taken away
+            # the kernel keeps the container.
+            if not codes and os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT | os.WNOHANG):
+                # First, so that nobody sends anything to a number that is not its own any more.
+                codes.append(0)
+                codes[0] = wait(child)
+
+        handlers[signal.SIGCHLD] = signal.signal(signal.SIGCHLD, take_away)
         for number in _HANDED_ON:
-            try:
-                if signal.getsignal(number) != signal.SIG_IGN:
-                    handlers[number] = signal.signal(number, hand_on)
-            except ValueError:
-                # In a thread, which no signal reaches.
-                break
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+            if signal.getsignal(number) != signal.SIG_IGN:
+                handlers[number] = signal.signal(number, hand_on)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before - {signal.SIGCHLD})
+        take_away(signal.SIGCHLD, None)
         _hand_out({out: stdout, err: stderr})
-        # Not taken away yet: until the handlers are gone its number must stay its own.
-        os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
+        signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGCHLD,))
+        if not codes:
+            os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-    return wait(child)
+    return codes[0] if codes else wait(child)
 
 
 def _begin(container: Container, entry: Entry) -> tuple[int, int, int] | None:
