@@ -187,8 +187,9 @@ class Grant:
             *values.get("experiment_ids", ()),
             *([values["experiment_id"]] if values.get("experiment_id") else ()),
         ]
-        for run_id in (*values.get("run_ids", ()), values.get("run_id"), values.get("run_uuid")):
-            if run_id:
+        for name in ("run_ids", "run_id", "run_uuid"):
+            given = values.get(name) or ()
+            for run_id in (given,) if isinstance(given, str) else given:
                 wanted += _or_nothing(runs.experiment_of, db, run_id)
         if values.get("model_id"):
             wanted += _or_nothing(logged_models.experiment_of, db, values["model_id"])
@@ -199,6 +200,12 @@ class Grant:
             raise self._unseen(f"experiment {values['experiment_name']}")
         if values.get("name") and not self.sees_model(db, str(values["name"])):
             raise self._unseen(f"model {values['name']}")
+
+    def check_deleting_artifact(self, db: Database, path: str) -> None:
+        """Raises: Forbidden for a key that may not delete; with the token of a run one deletes what one may write."""
+        if self.role:
+            self.check_admin()
+        self.check_artifact(db, path)
 
     def check_reading_artifact(self, db: Database, path: str) -> None:
         """Raises: Forbidden when *path* does not lie below an experiment that it may see."""

@@ -79,6 +79,8 @@ class TrackingApp:
         self._failures = Failures()
         self._wrote_at: dict[str, float] = {}
         """When each run was last written to, for `close_abandoned`."""
+        self._used_keys: dict[str, keys.Key] = {}
+        """Keys that were used and not noted as such yet; a request that only reads must not wait for a write."""
         self._tasks: set[asyncio.Future[None]] = set()
         self._fixed: dict[tuple[str, str], Route] = {}
         self._patterns: list[tuple[tuple[str, ...], Route]] = []
@@ -229,6 +231,8 @@ class TrackingApp:
                 return Grant(f"container {tracked.container}", role="write", container=tracked.container)
             key = keys.find(self._store.db, token)
             if key is not None:
+                if keys.is_worth_noting(key):
+                    self._used_keys[key.id] = key
                 return Grant(f"{key.name} ({key.id})", role=key.role, project=key.project)
         if self._trusts_network or (is_loopback(scope) and not self._requires_tokens):
             return Grant(who)
@@ -299,7 +303,8 @@ class TrackingApp:
     async def close_abandoned(self, *, silence_s: float = SILENCE_S) -> list[str]:
         """End (KILLED) the runs whose process is gone and that nobody has written to for *silence_s* seconds.
 
-        The silence is for runs that one process begins and another goes on with.
+        The silence is for runs that one process begins and another goes on with. Whoever calls this now and then has
+        the rest that is done now and then, too: what idle uploads hold is ended, and which keys were used is noted.
         """
         now = time.monotonic()
 
@@ -313,6 +318,9 @@ class TrackingApp:
             ]
 
         await self.read(self._store.content.tidy)
+        used, self._used_keys = self._used_keys, {}
+        for key in used.values():
+            await self.write(partial(keys.note_use, self._store.db, key))
         found: list[str] = await self.read(gone)
         for run_id in found:
             await self.write(partial(runs.close_abandoned, self._store.db, run_id))

@@ -19,7 +19,7 @@ from urllib.parse import parse_qsl, quote
 
 from teul.content import Info, Writer
 from teul.errors import ArtifactNotFound, InvalidInput, TrackingInvalid, TrackingNotFound, Unsupported, text
-from teul.ml.tracking import artifacts, registry, runs, sources, wire
+from teul.ml.tracking import artifacts, registry, runs, version_files, wire
 from teul.ml.tracking.access import Grant
 from teul.ml.tracking.artifact_content import Upload
 from teul.ml.tracking.store import TrackingStore
@@ -83,7 +83,7 @@ class ArtifactTransfer:
         return {"files": [wire.file_json(info) for info in found]} if found else {}
 
     def _delete(self, grant: Grant, path: str) -> None:
-        grant.check_artifact(self._store.db, path)
+        grant.check_deleting_artifact(self._store.db, path)
         artifacts.delete(self._store.db, path)
 
     def _legacy_path(self, grant: Grant, path: str, query: dict[str, str]) -> str:
@@ -93,7 +93,7 @@ class ArtifactTransfer:
             uri = runs.get(self._store.db, query.get("run_id") or query.get("run_uuid", "")).artifact_uri
         else:
             uri = registry.get_version(self._store.db, query.get("name", ""), query.get("version", "")).storage_location
-        root = sources.artifact_path(uri)
+        root = version_files.path_of(self._store.db, uri)
         if root is None:
             raise TrackingNotFound(f"artifacts at {uri} are not served here")
         return f"{root}/{artifacts.check_path(query.get('path', ''))}"

@@ -249,6 +249,14 @@ def walk(db: Database, path: str) -> list[tuple[str, Digest, int]]:
     return [(row[0][len(prefix) :], Digest(row[1]), row[2]) for row in rows]
 
 
+def is_anything(db: Database, path: str) -> bool:
+    """Whether there is a file or a folder of this name."""
+    return bool(
+        db.one("SELECT 1 FROM artifacts WHERE path = ?", (path,))
+        or db.one("SELECT 1 FROM artifacts WHERE path > ? AND path < ? LIMIT 1", _below(path))
+    )
+
+
 def delete(db: Database, path: str) -> None:
     """Forget a file, or a folder with all that is below it; the content goes with the next `collect`."""
     path = check_path(path)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from teul.ml.tracking import artifacts, sources
+from teul.ml.tracking import artifacts, sources, version_files
 from teul.ml.tracking.clock import now_ms
 from teul.ml.tracking.database import Database
 from teul.ml.tracking.registry import DELETED_STAGE
@@ -29,9 +29,9 @@ def clean(db: Database, *, older_than_s: float = 0, run_ids: Sequence[str] = (),
     """Remove what was deleted at least *older_than_s* seconds ago, or only the deleted runs *run_ids*."""
     before = now_ms() - int(older_than_s * 1000)
     with db.write():
-        needed = {location for (location,) in db.all(
+        needed = {version_files.path_of(db, location) or "" for (location,) in db.all(
             "SELECT storage_location FROM model_versions WHERE current_stage != ?", (DELETED_STAGE,)
-        )}  # fmt: skip
+        )} - {""}  # fmt: skip
         runs, models, kept = [], [], []
         for number, run_id, uri in db.all(
             "SELECT number, id, artifact_uri FROM runs WHERE lifecycle_stage = ? AND coalesce(deleted_time, 0) <= ?",
@@ -67,18 +67,42 @@ def _experiments(db: Database, before: int, needed: set[str], kept: list[str], *
         "SELECT id, artifact_location FROM experiments WHERE lifecycle_stage = ? AND last_update_time <= ? AND id != 0",
         (DELETED, before),
     ):
+        roots = [uri]
+        if _is_shared(db, number, uri):
+            # Several experiments may lie in one folder: then only what is this one's goes.
+            roots = [own for (own,) in db.all(
+                "SELECT artifact_uri FROM runs WHERE experiment = ?"
+                " UNION ALL SELECT artifact_location FROM logged_models WHERE experiment = ?", (number, number),
+            )]  # fmt: skip
         there = {run_id for (run_id,) in db.all("SELECT id FROM runs WHERE experiment = ?", (number,))}
-        if there & set(kept) or any(_is_needed(uri, {item}) for item in needed):
+        if there & set(kept) or any(_is_needed(root, needed) for root in roots):
             continue
         yield str(number)
         if not is_dry:
             db.execute("DELETE FROM experiments WHERE id = ?", (number,))
-            _forget(db, uri)
+            for root in roots:
+                _forget(db, root)
+
+
+def _is_shared(db: Database, number: int, uri: str) -> bool:
+    """Whether another experiment has its artifacts in this folder, above it or below it."""
+    path = sources.artifact_path(uri)
+    if path is None:
+        return False
+    for (location,) in db.all("SELECT artifact_location FROM experiments WHERE id != ?", (number,)):
+        other = sources.artifact_path(location)
+        if other is not None and (_is_within(path, other) or _is_within(other, path)):
+            return True
+    return False
 
 
 def _is_needed(uri: str, needed: set[str]) -> bool:
-    root = f"{uri.rstrip('/')}/"
-    return any(f"{location.rstrip('/')}/".startswith(root) for location in needed)
+    root = sources.artifact_path(uri)
+    return root is not None and any(_is_within(path, root) for path in needed)
+
+
+def _is_within(path: str, folder: str) -> bool:
+    return not folder or f"{path}/".startswith(f"{folder}/")
 
 
 def _forget(db: Database, uri: str) -> None:

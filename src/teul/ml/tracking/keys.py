@@ -65,11 +65,15 @@ def find(db: Database, token: str) -> Key | None:
     return None if key is None or key.has_ended else key
 
 
+def is_worth_noting(key: Key) -> bool:
+    """Whether it was last noted as used more than a minute ago."""
+    return now_ms() - key.used_at > USED_EVERY_MS
+
+
 def note_use(db: Database, key: Key) -> None:
-    """Remember, at most once a minute, that it was used. Only inside a write."""
-    now = now_ms()
-    if now - key.used_at > USED_EVERY_MS:
-        db.execute("UPDATE access_tokens SET used_at = ? WHERE id = ?", (now, key.id))
+    """Remember that it was used just now."""
+    with db.write():
+        db.execute("UPDATE access_tokens SET used_at = ? WHERE id = ?", (now_ms(), key.id))
 
 
 def listed(db: Database) -> Sequence[Key]:

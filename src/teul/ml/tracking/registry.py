@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from teul.errors import GateFailed, NotApproved, TrackingExists, TrackingInvalid, TrackingNotFound, text
-from teul.ml.tracking import limits, logged_models, sources
+from teul.ml.tracking import limits, logged_models, sources, version_files
 from teul.ml.tracking.clock import now_ms
 from teul.ml.tracking.database import Database
 from teul.ml.tracking.values import MODEL_VERSIONS_TAG, PRODUCTION, PROMPT_TAG, STAGES, ModelVersion, RegisteredModel
@@ -155,6 +155,7 @@ def create_version(
             "INSERT INTO model_version_tags VALUES (?, ?, ?, ?)",
             [(number, version, key, value) for key, value in (tags or {}).items()],
         )
+        _take_verdict(db, number, version, location)
         _touch(db, number, now)
         if model_id:
             _note_registration(db, model_id, name, version)
@@ -488,6 +489,23 @@ def load_versions(db: Database, rows: Sequence[tuple[Any, ...]]) -> list[ModelVe
 
 def _touch(db: Database, number: int, now: int) -> None:
     db.execute("UPDATE registered_models SET last_update_time = ? WHERE id = ?", (now, number))
+
+
+def _take_verdict(db: Database, number: int, version: int, location: str) -> None:
+    """The files that failed a gate have failed it under every name: a version on them is marked like the one before."""
+    files = version_files.path_of(db, location)
+    if files is None:
+        return
+    for there, report in db.all(
+        "SELECT storage_location, gate_report FROM model_versions WHERE gate = 'failed' AND current_stage != ?",
+        (DELETED_STAGE,),
+    ):
+        if version_files.path_of(db, there) == files:
+            db.execute(
+                "UPDATE model_versions SET gate = 'failed', gate_report = ? WHERE model = ? AND version = ?",
+                (report, number, version),
+            )
+            return
 
 
 def _note_registration(db: Database, model_id: str, name: str, version: int) -> None:

@@ -53,6 +53,15 @@ def parse_models_uri(uri: str) -> ModelsUri | None:
     raise TrackingInvalid(f"Invalid model version source: '{uri}'. {_must_identify('model_id')}")
 
 
+def parse_runs_uri(uri: str) -> tuple[str, str]:
+    """The run and the path below its artifacts that a `runs:/<run>/<path>` means; two times "" for any other URI."""
+    parts = urlsplit(uri)
+    if parts.scheme != "runs":
+        return "", ""
+    run_id, _, path = parts.path.strip("/").partition("/")
+    return run_id, unquote(path)
+
+
 def check_source(source: str, *, run_id: str, run_artifacts: str, model_id: str, model_artifacts: str) -> None:
     """Refuse a source that the caller has no business with.
 

@@ -29,6 +29,7 @@ from teul.ml.tracking import (
     search,
     sources,
     tokens,
+    version_files,
 )
 from teul.ml.tracking.artifact_content import ArtifactContent
 from teul.ml.tracking.audit import Entry as AuditEntry
@@ -441,12 +442,12 @@ class TrackingStore:
 
     def version_files(self, version: ModelVersion) -> list[tuple[str, Digest, int]]:
         """The files of a version whose source is among our artifacts: relative path, digest, size; else nothing."""
-        root = sources.artifact_path(version.storage_location)
+        root = version_files.path_of(self.db, version.storage_location)
         return artifacts.walk(self.db, root) if root else []
 
     def read_version_file(self, version: ModelVersion, path: str, limit_bytes: int) -> bytes:
         """A small file of a version, at most *limit_bytes* of it. Raises: ArtifactNotFound."""
-        root = sources.artifact_path(version.storage_location)
+        root = version_files.path_of(self.db, version.storage_location)
         if not root:
             raise ArtifactNotFound(path)
         name = f"{root}/{artifacts.check_path(path)}"

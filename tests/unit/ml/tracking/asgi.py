@@ -57,18 +57,22 @@ class Client:
         async def send(message):
             sent.append(message)
 
-        async def whole():
-            # A committer belongs to the loop it was made in, and each request here has a loop of its own.
-            self.app._committer = None
-            try:
-                await self.app(scope, receive, send)
-            finally:
-                if self.app._committer is not None:
-                    self.app._committer.close()
-
-        asyncio.run(whole())
+        self.later(lambda: self.app(scope, receive, send))
         return (
             sent[0]["status"],
             {name.decode(): value.decode() for name, value in sent[0]["headers"]},
             b"".join(message.get("body", b"") for message in sent[1:]),
         )
+
+    def later(self, work):
+        """Run what *work* gives in a loop of its own: a committer belongs to the loop that it was made in."""
+
+        async def whole():
+            self.app._committer = None
+            try:
+                await work()
+            finally:
+                if self.app._committer is not None:
+                    self.app._committer.close()
+
+        asyncio.run(whole())

@@ -202,3 +202,31 @@ def test_every_route_that_writes_asks_the_grant():
     ]
 
     assert silent == []
+
+
+def test_deleting_artifacts_is_for_those_who_may_delete(owner, store, mine):
+    store.log_artifact(mine.id, "a", b"x")
+    path = f"{ARTIFACTS}/{mine.experiment_id}/{mine.id}/artifacts/a"
+
+    def keyed(role, project=""):
+        return owner.on(GATEWAY, store.issue_key("k", role=role, project=project, ttl_s=60, who="kim")[0])
+
+    for role, project in (("read", ""), ("write", ""), ("write", "mine")):
+        assert keyed(role, project).raw("DELETE", path)[0] == 403
+    assert keyed("admin", "mine").raw("DELETE", path)[0] == 200
+
+
+def test_a_key_of_one_project_reads_histories_of_its_own_runs_only(owner, store, mine, other):
+    store.log_metric(mine.id, "m", 1.0)
+    client = owner.on(GATEWAY, store.issue_key("k", role="read", project="mine", ttl_s=60, who="kim")[0])
+
+    for path, name in (
+        ("metrics/get-history", "run_id"),
+        ("metrics/get-history-bulk", "run_id"),
+        ("metrics/get-history-bulk-interval", "run_ids"),
+    ):
+        asked = {"metric_key": "m"}
+        status, answer = client.ask("GET", path, query={**asked, name: [mine.id]})
+        assert (status, len(answer["metrics"])) == (200, 1)
+        assert client.ask("GET", path, query={**asked, name: [other.id]})[0] == 403
+    assert client.ask("GET", "metrics/get-history-bulk", query={**asked, "run_id": [mine.id, other.id]})[0] == 403

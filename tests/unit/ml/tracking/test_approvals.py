@@ -134,3 +134,29 @@ def test_history_keeps_the_gate_as_it_was_when_it_let_the_version_in(store):
         (2, "", ()),
     ]
     assert all(until is not None and until >= change.at for change, until in found)
+
+
+@pytest.mark.parametrize(
+    "source", ["models:/churn/1", "models:/churn@candidate", "{uri}/model", "{uri}/model/", "runs:/{run}/model"]
+)
+def test_what_failed_its_gate_has_failed_it_under_another_number_and_name_too(store, source):
+    run = store.create_run("0")
+    store.log_artifact(run.id, "model/MLmodel", b"flavors: {}")
+    store.create_registered_model("other")
+    (client, named) = (Client(TrackingApp(store)), {"uri": run.artifact_uri, "run": run.id})
+    failed = store.create_model_version("churn", "{uri}/model".format(**named), run_id=run.id)
+    store.create_model_version("churn", f"{run.artifact_uri}/another", run_id=run.id)
+    source = source.replace("churn/1", f"churn/{failed.version}").format(**named)
+    store.set_alias("churn", "candidate", failed.version, who="kim")
+    store.set_gate("churn", failed.version, False, [{"gate": "auc >= 0.9", "passed": False}])
+
+    for name in ("churn", "other"):
+        given = {} if source.startswith("models:") else {"run_id": run.id}
+        status, made = client.ask("POST", "model-versions/create", {"name": name, "source": source, **given})
+        assert status == 200
+        wanted = {"name": name, "version": made["model_version"]["version"]}
+        assert client.ask("POST", "registered-models/alias", {**wanted, "alias": "production"})[0] == 409
+        assert client.ask("POST", "model-versions/transition-stage", {**wanted, "stage": "Production"})[0] == 409
+        version = store.get_model_version(name, wanted["version"])
+        assert (version.gate, version.gate_report) == ("failed", ({"gate": "auc >= 0.9", "passed": False},))
+    promote(store, failed.version + 1)

@@ -1,7 +1,7 @@
 import pytest
 
 from teul.errors import TrackingNotFound
-from teul.ml.tracking import TrackingStore, logged_models
+from teul.ml.tracking import TrackingStore, artifacts, experiments, logged_models, sources
 
 
 @pytest.fixture
@@ -82,3 +82,42 @@ def test_only_the_runs_that_were_named_go(store):
 
     assert store.clean(run_ids=[one.id], who="kim").runs == (one.id,)
     assert store.get_run(other.id)
+
+
+def test_an_experiment_takes_nothing_of_others_in_its_folder(store):
+    def experiment(name, folder):
+        return experiments.create(store.db, name, location=f"mlflow-artifacts:/{folder}")
+
+    gone = experiment("gone", "all/here")
+    lost = run(store, gone, b"lost")
+    model = logged_models.create(store.db, gone, name="m")
+    artifacts.put_bytes(store.db, store.content, f"all/here/models/{model.id}/artifacts/MLmodel", b"lost, too")
+    kept = [run(store, experiment(folder, folder), folder.encode()) for folder in ("all/here/", "all", "all/here/x")]
+    store.delete_experiment(gone)
+
+    assert store.clean(who="kim").experiments == (gone,)
+
+    assert store.collect(grace_s=0)[0] == 2
+    assert [store.read_artifact(made.id, "a.bin") for made in kept] == [b"all/here/", b"all", b"all/here/x"]
+    with pytest.raises(TrackingNotFound):
+        store.get_run(lost.id)
+
+
+def test_a_version_keeps_its_files_however_its_source_is_written(store):
+    """`runs:/…` is the run's folder, or since MLflow 3 that of the logged model of this name."""
+    made, other = run(store), run(store, content=b"other")
+    model = logged_models.create(store.db, "0", name="model", source_run_id=other.id)
+    folder = sources.artifact_path(model.artifact_location)
+    artifacts.put_bytes(store.db, store.content, f"{folder}/MLmodel", b"flavors: {}")
+    store.create_registered_model("m")
+    one = store.create_model_version("m", f"runs:/{made.id}/a.bin", run_id=made.id)
+    two = store.create_model_version("m", f"runs:/{other.id}/model", run_id=other.id)
+    store.delete_run(made.id)
+    logged_models.delete(store.db, model.id)
+
+    cleaned = store.clean(who="kim")
+
+    assert (cleaned.kept, cleaned.models) == ((made.id,), ())
+    assert store.read_artifact(made.id, "a.bin") == b"x" * 1000
+    assert [path for path, _, _ in store.version_files(two)] == ["MLmodel"]
+    assert [size for _, _, size in store.version_files(one)] == []

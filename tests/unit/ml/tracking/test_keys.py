@@ -205,3 +205,21 @@ def test_changes_are_written_down_with_who_and_where(client, store, there):
     assert last[0].who.startswith("kim (")
     with pytest.raises(RowConflict), store.db.write():
         store.db.execute("DELETE FROM audit")
+
+
+def test_when_a_key_was_used_is_known_even_if_it_only_reads(store, client, there, monkeypatch):
+    made = client("read")
+    clock = [10**12]
+    monkeypatch.setattr(keys, "now_ms", lambda: clock[0])
+
+    def use():
+        assert made.ask("GET", "runs/get", query={"run_id": there["churn"][1]})[0] == 200
+        made.later(made.app.close_abandoned)
+        return store.all_keys()[0].used_at
+
+    first = use()
+    assert first == clock[0]
+    clock[0] += keys.USED_EVERY_MS
+    assert use() == first, "not more than once a minute"
+    clock[0] += 1
+    assert use() == clock[0]
