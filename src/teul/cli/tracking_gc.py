@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from teul.cli.flags import Flag
-from teul.errors import text
+from teul.errors import UsageError, text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,6 +15,8 @@ FLAGS = (
     Flag("older-than", help="Only what was deleted at least so long ago, such as 30d", metavar="DURATION"),
     Flag("run", kind="list", help="Only this deleted run", metavar="RUN"),
     Flag("dry-run", kind="bool", help="Say what would go, and remove nothing"),
+    Flag("forget", help="Let go of the artifacts of a store in PostgreSQL that is gone for good", metavar="STORE"),
+    Flag("force", "f", kind="bool", help="Do not prompt for confirmation"),
 )
 
 
@@ -26,9 +28,21 @@ def run(arguments: Arguments, context: Context) -> int:
     from teul.engine.system import collect
     from teul.ml.promotion import who
     from teul.ml.tracking import TrackingStore
+    from teul.ml.tracking.keeping import absent
 
     expect(arguments, "tracking gc", exactly=0)
+    if arguments.string("forget"):
+        return _forget(arguments, context)
     older_than = arguments.string("older-than")
+    for store in absent(context.settings):
+        context.say(
+            text(
+                "artifacts are kept for tracking store {store} ({location}); if it is gone for good:"
+                " teul tracking gc --forget {store}",
+                store=store.id[:12],
+                location=store.location,
+            )
+        )
     if not context.settings.has_tracking:
         return 0
     is_dry = arguments.flag("dry-run")
@@ -47,4 +61,24 @@ def run(arguments: Arguments, context: Context) -> int:
         context.say(text("run {run_id} is kept: a model version stands on its files", run_id=item))
     if not is_dry:
         context.say(text("freed: {size}", size=human_size(freed)))
+    return 0
+
+
+def _forget(arguments: Arguments, context: Context) -> int:
+    """Nobody can tell a server that is down from one that is gone, so a person has to say so."""
+    from teul.cli.pruning import is_confirmed
+    from teul.cli.units import human_size
+    from teul.engine.system import collect
+    from teul.ml.tracking.keeping import forget
+
+    wanted = arguments.string("forget")
+    if arguments.string("older-than") or arguments.strings("run") or arguments.flag("dry-run"):
+        raise UsageError(text("--forget goes alone"), hint="teul tracking gc --help")
+    warning = text("WARNING! This will remove all artifacts that only tracking store {store} has", store=wanted)
+    if not arguments.flag("force") and not is_confirmed(context, warning):
+        return 0
+    store = forget(context.settings, wanted)
+    context.print(f"store  {store.id}")
+    freed = collect(context.engine, events=context.sink("quiet")).size_bytes
+    context.say(text("freed: {size}", size=human_size(freed)))
     return 0

@@ -213,6 +213,25 @@ MESSAGES = {
     "Only what was deleted at least so long ago, such as 30d": "지운 지 이만큼 지난 것만. 예: 30d",
     "Only this deleted run": "이 지운 실행만",
     "Say what would go, and remove nothing": "무엇이 없어질지만 말하고 없애지 않습니다",
+    "Let go of the artifacts of a store in PostgreSQL that is gone for good": (
+        "영영 없어진 PostgreSQL 저장소의 아티팩트를 놓아줍니다"
+    ),
+    "--forget goes alone": "--forget는 다른 옵션과 함께 쓸 수 없습니다",
+    "WARNING! This will remove all artifacts that only tracking store {store} has": (
+        "경고! 추적 저장소 {store}에만 있는 아티팩트를 모두 없앱니다"
+    ),
+    "artifacts are kept for tracking store {store} ({location}); if it is gone for good:"
+    " teul tracking gc --forget {store}": (
+        "추적 저장소 {store}({location})의 아티팩트를 보관하고 있습니다. 영영 없어졌다면:"
+        " teul tracking gc --forget {store}"
+    ),
+    "no artifacts are kept for tracking store `{store}`": "추적 저장소 `{store}`의 아티팩트는 보관하고 있지 않습니다",
+    "`{store}` is the beginning of several: say which: {ids}": (
+        "`{store}`(으)로 시작하는 것이 여럿입니다. 어느 것인지 쓰십시오: {ids}"
+    ),
+    "tracking store `{store}` is not gone: it is at {location}": (
+        "추적 저장소 `{store}`은(는) 없어지지 않았습니다. {location}에 있습니다"
+    ),
     "teul models show {name}": "teul models show {name}",
     "teul runs": "teul runs",
     # options

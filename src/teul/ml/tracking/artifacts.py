@@ -69,11 +69,11 @@ def bind_folder(db: Database, root: str) -> None:
         Unsupported: the folder has another mark, or none.
     """
     os.makedirs(root, mode=0o711, exist_ok=True)
-    wanted = _mark_of(db)
+    wanted = mark_of(db)
     if wanted and read_mark(root) == wanted:
         return
     with db.write():
-        wanted, found = _mark_of(db), read_mark(root)
+        wanted, found = mark_of(db), read_mark(root)
         if wanted and found == wanted:
             return
         if found or (wanted and _has_any(db)):
@@ -89,11 +89,11 @@ def bind_state(db: Database, root: str) -> str:
     Raises:
         Unsupported: the store's artifacts are in another folder.
     """
-    wanted = _mark_of(db)
+    wanted = mark_of(db)
     if wanted and (is_marked(root, wanted) or read_mark(f"{root}/artifacts") == wanted):
         return wanted
     with db.write():
-        wanted = _mark_of(db)
+        wanted = mark_of(db)
         if not wanted:
             wanted = uuid.uuid4().hex
             db.execute("UPDATE store SET artifacts = ?", (wanted,))
@@ -113,7 +113,8 @@ def _elsewhere(root: str) -> Unsupported:
     )
 
 
-def _mark_of(db: Database) -> str:
+def mark_of(db: Database) -> str:
+    """The id of a store on a database server, "" before its first artifact."""
     row = db.one("SELECT artifacts FROM store")
     return str(row[0]) if row else ""
 

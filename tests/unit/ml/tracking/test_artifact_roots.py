@@ -9,10 +9,12 @@ from teul.config import Settings
 from teul.content import LocalStore
 from teul.engine import Engine
 from teul.engine.system import collect, unlisted_stores
-from teul.ml.tracking import TrackingStore, artifact_roots, artifacts
+from teul.errors import TeulError
+from teul.ml.tracking import TrackingStore, artifact_roots, artifacts, keeping
 from teul.ml.tracking.artifact_roots import forget_vanished
-from teul.ml.tracking.keeping import let_go, usage
+from teul.ml.tracking.keeping import absent, forget, let_go, usage
 from teul.oci.digest import Digest
+from teul.state import artifacts as rows
 
 pytestmark = pytest.mark.needs_root
 
@@ -295,3 +297,33 @@ def test_a_store_that_cannot_be_opened_keeps_what_it_has(settings, engine, store
     assert (freed, len(failures), garbage in blobs(settings)) == (0, 1, False)
     with TrackingStore.of(settings) as again:
         assert again.read_artifact(run, "a") == b"x"
+
+
+def test_a_store_gone_for_good_is_forgotten_when_somebody_says_so(settings, engine, store, run, monkeypatch):
+    """Nobody answers where it was; ours, which is a file here, is not gone."""
+    theirs = engine.store.put(b"theirs")  # before there is a lease, which spares what is younger
+    store.log_artifact(run, "a", b"mine")
+    gone, where = "c0ffee" + "0" * 26, "postgresql://me@127.0.0.1:1/none"
+    artifact_roots.announce(settings.root, gone, where)
+    rows.replace(engine.db, gone, where, {str(theirs), str(Digest.of(b"mine"))})
+
+    assert [(item.id, item.location, item.count) for item in absent(settings)] == [(gone, where, 2)]
+    collect(engine)
+    assert len(blobs(settings)) == 2
+    for wanted, problem in (("tracking.db", "is not gone"), ("nope", "no artifacts"), ("", "no artifacts")):
+        with pytest.raises(TeulError, match=problem):
+            forget(settings, wanted)
+    monkeypatch.setattr(keeping, "crash_point", crash)
+    with pytest.raises(KeyboardInterrupt):
+        forget(settings, "c0ffee")
+    assert collect(engine).blobs == (), "half forgotten is not forgotten"
+    monkeypatch.undo()
+
+    assert forget(settings, "c0ffee").location == where
+    assert collect(engine).blobs == (theirs,)
+    assert absent(settings) == []
+    assert store.read_artifact(run, "a") == b"mine"
+
+
+def crash(point):
+    raise KeyboardInterrupt(point)
