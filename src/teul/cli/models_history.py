@@ -36,6 +36,7 @@ def run(arguments: Arguments, context: Context) -> int:
     from teul.cli.positionals import expect
     from teul.cli.templates import render_records
     from teul.ml.tracking import TrackingStore
+    from teul.ml.tracking.alias_history import STAGE
     from teul.ml.tracking.aliases import periods
 
     (name,) = expect(arguments, "models history", exactly=1)
@@ -46,6 +47,9 @@ def run(arguments: Arguments, context: Context) -> int:
         raise ModelNotFound(name)
     with TrackingStore.of(context.settings) as store:
         changes = store.alias_history(name, alias=alias)
+        if on and not arguments.string("alias"):
+            # Old clients have no alias and promote by the stage.
+            changes = [change for change in store.alias_history(name) if change.alias in (alias, STAGE)]
         if not changes and not any(
             model.name == name for model in store.search_registered_models(max_results=1000).items
         ):

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from teul.errors import GateFailed, NotApproved, TrackingInvalid, TrackingNotFound
 from teul.ml.tracking import limits, registry
+from teul.ml.tracking.alias_history import note
 from teul.ml.tracking.clock import now_ms
 from teul.ml.tracking.database import Database
 from teul.ml.tracking.values import AliasChange, ModelVersion
@@ -38,7 +39,7 @@ def set_alias(db: Database, name: str, alias: str, version: str | int, *, who: s
             "INSERT INTO aliases VALUES (?, ?, ?) ON CONFLICT (model, alias) DO UPDATE SET version = excluded.version",
             (number, alias, wanted),
         )
-        _note(db, number, name, alias, wanted, previous, who, reason)
+        note(db, number, name, alias, wanted, previous, who, reason)
 
 
 def delete_alias(db: Database, name: str, alias: str, *, who: str, reason: str = "") -> None:
@@ -49,7 +50,7 @@ def delete_alias(db: Database, name: str, alias: str, *, who: str, reason: str =
         row = db.one("SELECT version FROM aliases WHERE model = ? AND alias = ?", (number, alias))
         if row is not None:
             db.execute("DELETE FROM aliases WHERE model = ? AND alias = ?", (number, alias))
-            _note(db, number, name, alias, None, row[0], who, reason)
+            note(db, number, name, alias, None, row[0], who, reason)
 
 
 def version_of(db: Database, name: str, alias: str) -> ModelVersion | None:
@@ -146,31 +147,3 @@ def periods(changes: Sequence[AliasChange]) -> list[tuple[AliasChange, int | Non
             following = (later.at for later in changes[index + 1 :] if later.alias == change.alias)
             made.append((change, next(following, None)))
     return made
-
-
-def _note(
-    db: Database,
-    number: int,
-    name: str,
-    alias: str,
-    version: int | None,
-    previous: int | None,
-    who: str,
-    reason: str,
-) -> None:
-    gate, report = "", "[]"
-    approved_by = ""
-    if version is not None:
-        row = db.one("SELECT gate, gate_report FROM model_versions WHERE model = ? AND version = ?", (number, version))
-        gate, report = (row[0], row[1]) if row else ("", "[]")
-        last = db.one(
-            "SELECT verdict, who FROM approvals WHERE model = ? AND version = ? ORDER BY number DESC LIMIT 1",
-            (number, version),
-        )
-        approved_by = last[1] if last and last[0] == "approved" else ""
-    db.execute(
-        "INSERT INTO alias_history(model, name, alias, version, previous, who, reason, at, gate, gate_report,"
-        " approved_by) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (number, name, alias, version, previous, who, reason, now_ms(), gate, report, approved_by),
-    )
-    db.execute("UPDATE registered_models SET last_update_time = ? WHERE id = ?", (now_ms(), number))

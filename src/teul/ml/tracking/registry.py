@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from teul.errors import GateFailed, NotApproved, TrackingExists, TrackingInvalid, TrackingNotFound, text
-from teul.ml.tracking import limits, logged_models, sources, version_files
+from teul.ml.tracking import alias_history, limits, logged_models, sources, version_files
 from teul.ml.tracking.clock import now_ms
 from teul.ml.tracking.database import Database
 from teul.ml.tracking.values import MODEL_VERSIONS_TAG, PRODUCTION, PROMPT_TAG, STAGES, ModelVersion, RegisteredModel
@@ -90,7 +90,8 @@ def delete_model(db: Database, name: str, *, who: str = "", reason: str = "") ->
             " SELECT model, ?, alias, NULL, version, ?, ?, ? FROM aliases WHERE model = ?",
             (name, who, reason or "the model was deleted", now, number),
         )
-        db.execute("DELETE FROM registered_models WHERE id = ?", (number,))
+        with alias_history.stage_noted(db, number, name, who=who, reason=reason or "the model was deleted"):
+            db.execute("DELETE FROM registered_models WHERE id = ?", (number,))
 
 
 def set_model_tag(db: Database, name: str, key: str, value: str) -> None:
@@ -198,17 +199,18 @@ def delete_version(db: Database, name: str, version: str | int, *, who: str = ""
             (name, who, now, number, wanted),
         )
         db.execute("DELETE FROM aliases WHERE model = ? AND version = ?", (number, wanted))
-        db.execute(
-            "UPDATE model_versions SET current_stage = ?, last_update_time = ?, description = NULL, user_id = NULL,"
-            " source = 'REDACTED-SOURCE-PATH', storage_location = '', run_id = 'REDACTED-RUN-ID',"
-            " run_link = 'REDACTED-RUN-LINK', status_message = NULL WHERE model = ? AND version = ?",
-            (DELETED_STAGE, now, number, wanted),
-        )
+        with alias_history.stage_noted(db, number, name, who=who, reason="the version was deleted"):
+            db.execute(
+                "UPDATE model_versions SET current_stage = ?, last_update_time = ?, description = NULL, user_id = NULL,"
+                " source = 'REDACTED-SOURCE-PATH', storage_location = '', run_id = 'REDACTED-RUN-ID',"
+                " run_link = 'REDACTED-RUN-LINK', status_message = NULL WHERE model = ? AND version = ?",
+                (DELETED_STAGE, now, number, wanted),
+            )
         _touch(db, number, now)
 
 
 def transition_stage(
-    db: Database, name: str, version: str | int, stage: str, *, archive_existing: bool = False
+    db: Database, name: str, version: str | int, stage: str, *, archive_existing: bool = False, who: str = ""
 ) -> ModelVersion:
     """Stages are the old form of aliases; `Production` obeys the gate as the alias does.
 
@@ -228,16 +230,17 @@ def transition_stage(
         number, wanted = version_number(db, name, version)
         check_promotion(db, get_version(db, name, wanted), wanted_stage)
         now = now_ms()
-        if archive_existing:
+        with alias_history.stage_noted(db, number, name, who=who):
+            if archive_existing:
+                db.execute(
+                    "UPDATE model_versions SET current_stage = 'Archived', last_update_time = ?"
+                    " WHERE model = ? AND version != ? AND current_stage = ?",
+                    (now, number, wanted, wanted_stage),
+                )
             db.execute(
-                "UPDATE model_versions SET current_stage = 'Archived', last_update_time = ?"
-                " WHERE model = ? AND version != ? AND current_stage = ?",
-                (now, number, wanted, wanted_stage),
+                "UPDATE model_versions SET current_stage = ?, last_update_time = ? WHERE model = ? AND version = ?",
+                (wanted_stage, now, number, wanted),
             )
-        db.execute(
-            "UPDATE model_versions SET current_stage = ?, last_update_time = ? WHERE model = ? AND version = ?",
-            (wanted_stage, now, number, wanted),
-        )
         _touch(db, number, now)
         return get_version(db, name, wanted)
 

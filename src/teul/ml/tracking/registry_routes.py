@@ -294,7 +294,12 @@ def transition_stage(call: Call) -> Answer:
     if call.values.get("archive_existing_versions"):
         call.grant.check_model(call.db, name)
     changed = registry.transition_stage(
-        call.db, name, version, stage, archive_existing=bool(call.values.get("archive_existing_versions"))
+        call.db,
+        name,
+        version,
+        stage,
+        archive_existing=bool(call.values.get("archive_existing_versions")),
+        who=call.grant.who,
     )
     return {"model_version": version_json(changed)}
 

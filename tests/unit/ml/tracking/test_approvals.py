@@ -2,6 +2,7 @@ import pytest
 
 from teul.errors import GateFailed, NotApproved, TrackingNotFound
 from teul.ml.tracking import TrackingStore, registry
+from teul.ml.tracking.alias_history import STAGE
 from teul.ml.tracking.aliases import periods
 from teul.ml.tracking.app import TrackingApp
 from teul.ml.tracking.database import RowConflict
@@ -160,3 +161,33 @@ def test_what_failed_its_gate_has_failed_it_under_another_number_and_name_too(st
         version = store.get_model_version(name, wanted["version"])
         assert (version.gate, version.gate_report) == ("failed", ({"gate": "auc >= 0.9", "passed": False},))
     promote(store, failed.version + 1)
+
+
+def test_promotion_by_stages_is_in_the_history_too(store):
+    """What the stage means is its newest version, whichever way that changes."""
+    client = Client(TrackingApp(store))
+
+    def move(version, stage, archive=False):
+        body = {"name": "churn", "version": version, "stage": stage, "archive_existing_versions": archive}
+        assert client.ask("POST", "model-versions/transition-stage", body)[0] == 200
+
+    store.set_gate("churn", 1, True, [{"gate": "auc >= 0.9", "passed": True}])
+    move("1", "Production")
+    move("2", "Staging")
+    move("2", "Production")
+    move("1", "Archived")
+    move("3", "Production", archive=True)
+    store.delete_model_version("churn", 3, who="kim")
+
+    changes = store.alias_history("churn", alias=STAGE)
+    assert [(item.previous, item.version, item.gate) for item in changes] == [
+        (None, 1, "passed"),
+        (1, 2, ""),
+        (2, 3, ""),
+        (3, None, ""),
+    ]
+    assert changes[0].who == "client at 10.88.0.7"
+    assert [(item.version, until is None) for item, until in periods(changes)] == [(1, False), (2, False), (3, False)]
+    move("1", "Production")
+    store.delete_registered_model("churn", who="kim")
+    assert store.alias_history("churn")[-1].version is None
