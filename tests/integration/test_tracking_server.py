@@ -8,6 +8,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from dataclasses import replace
 
 import pytest
 
@@ -150,6 +151,20 @@ def test_the_server_keeps_no_secret_of_the_environment(settings, monkeypatch):
     try:
         with open(f"/proc/{found.pid}/environ", "rb") as environ:
             assert b"hush" not in environ.read()
+    finally:
+        service.stop(settings)
+
+
+@pytest.mark.needs_postgres
+def test_a_server_that_is_started_reaches_its_database_as_the_command_would(settings, postgres, monkeypatch):
+    """What libpq reads from the environment (a password, here the host) goes along."""
+    url = postgres.emptied().partition("?")[0]
+    monkeypatch.setenv("PGHOST", postgres.folder)
+    monkeypatch.setenv("TEUL_TRACKING_STORE", url)
+    settings = replace(settings, tracking_store=url)
+    found = service.ensure_running(settings)
+    try:
+        assert found.store == url
     finally:
         service.stop(settings)
 

@@ -177,7 +177,8 @@ def _start(settings: Settings) -> None:
     log = os.open(log_path(settings), os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     source = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
     # It outlives the command that started it, so it gets none of the secrets that may be in that one's environment.
-    env = {name: value for name, value in os.environ.items() if name in KEPT_ENVIRONMENT or name.startswith("TEUL_")}
+    kept = ("TEUL_", "PG") if settings.tracking_store else ("TEUL_",)  # libpq's: the password, among others
+    env = {name: value for name, value in os.environ.items() if name in KEPT_ENVIRONMENT or name.startswith(kept)}
     env |= {"TEUL_ROOT": settings.root, "PYTHONPATH": source}
     try:
         # `setsid --fork` gives the server to init: nobody has to wait for it, and no terminal can end it.

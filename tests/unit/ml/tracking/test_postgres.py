@@ -3,6 +3,7 @@
 import secrets
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 
@@ -10,8 +11,9 @@ from teul.config import Settings
 from teul.engine import Engine
 from teul.engine.system import collect
 from teul.errors import InvalidInput, StoreLocked, TrackingInvalid, Unavailable, Unsupported
-from teul.ml.tracking import TrackingStore, schema
+from teul.ml.tracking import TrackingStore, keeping, schema
 from teul.ml.tracking.database import RowConflict, without_password
+from teul.oci.digest import Digest
 
 pytestmark = pytest.mark.needs_postgres
 
@@ -288,3 +290,32 @@ def test_artifacts_of_old_move_into_the_state_folder_and_stay_bound_to_it(url, t
         assert (local.check(), store.check()) == ([], [])
     with pytest.raises(Unsupported, match="not where the artifacts"):
         TrackingStore.open(url, root=str(tmp_path / "elsewhere"))
+
+
+@pytest.mark.needs_root
+def test_a_store_that_is_gone_is_known_from_one_that_answers(postgres, tmp_path):
+    """The database was dropped, and made anew under the same name: what the old one kept can be let go."""
+    url = postgres.emptied()
+    settings = Settings.from_environ({"TEUL_ROOT": str(tmp_path / "state"), "TEUL_TRACKING_STORE": url})
+
+    def log(data):
+        with TrackingStore.of(settings) as store:
+            run = store.create_run("0").id
+            store.log_artifact(run, "a", data)
+
+    log(b"old")
+    ((gone, count),) = [(item.id, item.count) for item in keeping.absent(replace(settings, tracking_store=""))]
+    assert (keeping.absent(settings), count) == ([], 1)
+    with pytest.raises(InvalidInput, match="is not gone"):
+        keeping.forget(settings, gone)
+    postgres.emptied()
+    log(b"new")
+
+    assert [item.id for item in keeping.absent(settings)] == [gone]
+    keeping.forget(settings, gone)
+    engine = Engine.open(settings)
+    try:
+        assert collect(engine).blobs == (Digest.of(b"old"),)
+    finally:
+        engine.close()
+    assert keeping.absent(settings) == []
