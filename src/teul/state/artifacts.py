@@ -18,9 +18,11 @@ def stores(db: Database) -> dict[str, str]:
     return dict(db.all("SELECT id, location FROM tracking_stores ORDER BY id"))
 
 
-def add(db: Database, store: str, digest: str) -> None:
-    """Keep a blob; idempotent. Waits while a gc sweeps, so what is there afterwards stays there."""
-    db.execute("INSERT OR IGNORE INTO artifact_roots (store, digest) VALUES (?, ?)", (store, digest))
+def add(db: Database, store: str, *digests: str) -> None:
+    """Keep blobs; idempotent. Waits while a gc sweeps, so what is there afterwards stays there."""
+    with db:
+        for digest in digests:
+            db.execute("INSERT OR IGNORE INTO artifact_roots (store, digest) VALUES (?, ?)", (store, digest))
 
 
 def has(db: Database, store: str, digest: str) -> bool:

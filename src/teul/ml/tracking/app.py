@@ -26,7 +26,7 @@ from teul.errors import Forbidden, TeulError, TrackingInvalid, Unauthorized, Una
 from teul.ml.tracking import audit, container_tokens, keys, peers, registry_routes, runs, tokens, tracking_routes, wire
 from teul.ml.tracking.access import Grant
 from teul.ml.tracking.artifact_transfer import ArtifactTransfer
-from teul.ml.tracking.committer import Committer
+from teul.ml.tracking.committer import Committer, Together
 from teul.ml.tracking.routing import Answer, Call, Route
 from teul.ml.tracking.store import TrackingStore
 from teul.ml.tracking.translate import to_answer
@@ -147,11 +147,11 @@ class TrackingApp:
         except Exception as error:
             _LOGGER.error("the audit log could not be written", exc_info=error)
 
-    async def write(self, job: Callable[[], Any]) -> Any:
+    async def write(self, job: Callable[[], Any], together: Together[Any] | None = None) -> Any:
         """Run *job* on the committer; answered when it is on the disk."""
         if self._committer is None:
             self._committer = Committer(self._store.db)
-        return await self._committer.run(job)
+        return await self._committer.run(job, together)
 
     async def read(self, job: Callable[[], Any]) -> Any:
         """Run *job* on a reading thread."""
@@ -276,7 +276,11 @@ class TrackingApp:
                 audit.note(store.db, who.who, f"{route.method} {route.path}", subject, address=_address(scope))
             return made
 
-        answer: Answer = await (self.write(job) if route.writes else self.read(job))
+        answer: Answer
+        if route.together is not None:
+            answer = await self.write(lambda: Call(store.db, store.content, grant(), values), route.together)
+        else:
+            answer = await (self.write(job) if route.writes else self.read(job))
         if route.writes and "run_id" in values:
             self._wrote_at[values["run_id"]] = time.monotonic()
         elif route.path == "runs/create":

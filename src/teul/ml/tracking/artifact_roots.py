@@ -82,6 +82,9 @@ class ArtifactRoots:
         self._is_listed = False
         self._hold: Hold | None = None
         self._unended: list[str] = []
+        self._gathering = threading.Lock()
+        self._wanted: set[Digest] = set()
+        """Digests that wait to be listed; under `_gathering`."""
 
     def close(self) -> None:
         with self._lock, self._reading:
@@ -94,9 +97,22 @@ class ArtifactRoots:
     def add(self, digest: Digest) -> None:
         """List a digest; idempotent."""
         self._ensure()
-        if not self._has(digest):
-            with self._lock:
-                rows.add(self._open(), self.store, digest)
+        if self._has(digest):
+            return
+        with self._gathering:
+            self._wanted.add(digest)
+        with self._lock:
+            with self._gathering:
+                # Whoever was here before has taken along all that waited, at the cost of one flush.
+                if digest not in self._wanted:
+                    return
+                waiting, self._wanted = self._wanted, set()
+            try:
+                rows.add(self._open(), self.store, *sorted(waiting))
+            except BaseException:
+                with self._gathering:
+                    self._wanted |= waiting
+                raise
 
     def hold(self, digest: Digest, given: Hold | None) -> Hold:
         """List a digest for an upload that is in *given*, or enters a lease now; `let_go` when it has a name."""

@@ -8,13 +8,15 @@ disk, the larger the groups. Must not know what the jobs do.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from teul.ml.tracking.database import Database
 
 T = TypeVar("T")
+Together = Callable[[Sequence[Any]], Sequence[T]]
+_Job = tuple[Callable[[], Any], Together[T] | None, asyncio.Future[T]]
 MAX_GROUP = 256
 
 
@@ -24,14 +26,17 @@ class Committer(Generic[T]):
     def __init__(self, db: Database) -> None:
         self._db = db
         self._loop = asyncio.get_running_loop()
-        self._pending: list[tuple[Callable[[], T], asyncio.Future[T]]] = []
+        self._pending: list[_Job[T]] = []
         self._is_busy = False
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="commit")
 
-    async def run(self, job: Callable[[], T]) -> T:
-        """What *job* returned, once it is on the disk. A caller that goes away does not undo its job."""
+    async def run(self, job: Callable[[], Any], together: Together[T] | None = None) -> T:
+        """What *job* returned, once it is on the disk. A caller that goes away does not undo its job.
+
+        With *together*, what it makes of that: it is given a list of what jobs with the same function returned.
+        """
         future: asyncio.Future[T] = self._loop.create_future()
-        self._pending.append((job, future))
+        self._pending.append((job, together, future))
         if not self._is_busy:
             self._is_busy = True
             # Not now: requests that the loop has already read join the group.
@@ -49,26 +54,43 @@ class Committer(Generic[T]):
             return
         self._thread.submit(self._commit, group)
 
-    def _commit(self, group: list[tuple[Callable[[], T], asyncio.Future[T]]]) -> None:
-        answers: list[tuple[T | None, BaseException | None]] = []
+    def _commit(self, group: list[_Job[T]]) -> None:
+        answers: list[tuple[asyncio.Future[T], T | None, BaseException | None]] = []
+        many: dict[Together[T], list[_Job[T]]] = {}
         try:
             with self._db.write():
-                for job, _ in group:
-                    try:
-                        with self._db.write():
-                            answers.append((job(), None))
-                    except Exception as error:
-                        answers.append((None, error))
+                for item in group:
+                    if item[1] is None:
+                        answers.append(self._do(item))
+                    else:
+                        many.setdefault(item[1], []).append(item)
+                for together, items in many.items():
+                    answers += self._do_together(together, items)
         except BaseException as error:
-            answers = [(None, error)] * len(group)
-        self._loop.call_soon_threadsafe(self._finish, group, answers)
+            answers = [(future, None, error) for _, _, future in group]
+        self._loop.call_soon_threadsafe(self._finish, answers)
 
-    def _finish(
-        self,
-        group: list[tuple[Callable[[], T], asyncio.Future[T]]],
-        answers: list[tuple[T | None, BaseException | None]],
-    ) -> None:
-        for (_, future), (value, error) in zip(group, answers, strict=True):
+    def _do_together(
+        self, together: Together[T], items: list[_Job[T]]
+    ) -> list[tuple[asyncio.Future[T], T | None, BaseException | None]]:
+        try:
+            with self._db.write():
+                made = together([job() for job, _, _ in items])
+        except Exception:
+            # Whose fault it was is seen one by one.
+            return [self._do(item) for item in items]
+        return [(future, value, None) for (_, _, future), value in zip(items, made, strict=True)]
+
+    def _do(self, item: _Job[T]) -> tuple[asyncio.Future[T], T | None, BaseException | None]:
+        job, together, future = item
+        try:
+            with self._db.write():
+                return future, together([job()])[0] if together else job(), None
+        except Exception as error:
+            return future, None, error
+
+    def _finish(self, answers: list[tuple[asyncio.Future[T], T | None, BaseException | None]]) -> None:
+        for future, value, error in answers:
             if future.done():
                 continue
             if error is not None:

@@ -28,27 +28,51 @@ def log(db: Database, run_id: str, metrics: Sequence[Metric], *, in_batch: bool 
         TrackingNotFound: no such run.
         TrackingInvalid: a deleted run, or a name or value that MLflow refuses.
     """
-    rows = []
-    for index, metric in enumerate(metrics):
-        value = metric.value
-        limits.check_metric(metric.key, value, metric.timestamp, f"metrics[{index}]." if in_batch else "")
-        is_nan = value != value
-        rows.append((metric.key, metric.timestamp, metric.step, 0.0 if is_nan else value, 1 if is_nan else 0))
+    rows = [_row(metric, f"metrics[{index}]." if in_batch else "") for index, metric in enumerate(metrics)]
     with db.write():
         number = runs.active_number(db, run_id)
-        db.executemany(
-            "INSERT INTO metrics VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING", [(number, *row) for row in rows]
-        )
-        db.executemany(
-            "INSERT INTO latest_metrics VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (run, key) DO UPDATE SET timestamp ="
-            " excluded.timestamp, step = excluded.step, value = excluded.value, is_nan = excluded.is_nan"
-            " WHERE (excluded.step, excluded.timestamp, excluded.value)"
-            " > (latest_metrics.step, latest_metrics.timestamp, latest_metrics.value)",
-            [(number, *row) for row in rows],
-        )
+        _insert(db, [(number, *row) for row in rows])
         for metric in metrics:
             if metric.model_id:
                 _log_for_model(db, run_id, metric)
+
+
+def log_points(db: Database, metrics: Sequence[Metric]) -> None:
+    """Store one point each of many runs, all or none. Only inside a write: whoever calls holds the savepoint.
+
+    Raises: as `log`.
+    """
+    numbers: dict[str, int] = {}
+    rows = []
+    for metric in metrics:
+        row = _row(metric, "")
+        number = numbers.get(metric.run_id)
+        if number is None:
+            number = numbers[metric.run_id] = runs.active_number(db, metric.run_id)
+        rows.append((number, *row))
+    _insert(db, rows)
+    for metric in metrics:
+        if metric.model_id:
+            _log_for_model(db, metric.run_id, metric)
+
+
+def _row(metric: Metric, path: str) -> tuple[str, int, int, float, int]:
+    """What both tables keep of a point; *path* is its place in a batch. Raises: TrackingInvalid."""
+    value = metric.value
+    limits.check_metric(metric.key, value, metric.timestamp, path)
+    is_nan = value != value
+    return metric.key, metric.timestamp, metric.step, 0.0 if is_nan else value, 1 if is_nan else 0
+
+
+def _insert(db: Database, rows: Sequence[tuple[int, str, int, int, float, int]]) -> None:
+    db.executemany("INSERT INTO metrics VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING", rows)
+    db.executemany(
+        "INSERT INTO latest_metrics VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (run, key) DO UPDATE SET timestamp ="
+        " excluded.timestamp, step = excluded.step, value = excluded.value, is_nan = excluded.is_nan"
+        " WHERE (excluded.step, excluded.timestamp, excluded.value)"
+        " > (latest_metrics.step, latest_metrics.timestamp, latest_metrics.value)",
+        rows,
+    )
 
 
 def log_batch(

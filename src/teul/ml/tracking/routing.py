@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -54,7 +54,9 @@ Handler = Callable[[Call], Answer]
 class Route:
     """*path* is below `/api/2.0/mlflow/`; `<name>` in it is one path segment.
 
-    A route that writes runs inside a write transaction, together with others, and is answered after the commit.
+    A route that writes runs inside a write transaction, together with others, and is answered after the commit. Where
+    *together* is given, requests for this route that came together are handled by it at once, all or none of them; when
+    that fails they are handled one by one, each as a list of one, so that each gets its own answer.
     """
 
     method: str
@@ -62,6 +64,7 @@ class Route:
     handler: Handler
     fields: tuple[Field, ...] = ()
     writes: bool = field(default=False)
+    together: Callable[[Sequence[Call]], Sequence[Answer]] | None = None
 
 
 EMPTY: Answer = {}

@@ -21,6 +21,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from teul import __version__
 from teul.config import Settings
@@ -81,6 +82,7 @@ def serve(
         try:
             config = uvicorn.Config(
                 app,
+                http=_Protocol,
                 lifespan="off",
                 ws="none",
                 loop="asyncio",
@@ -99,6 +101,53 @@ def serve(
             _forget(settings)
     finally:
         os.close(lock)
+
+
+class _Joined:
+    """A transport that sends the head of an answer together with what follows it at once: one call, one packet.
+
+    What nothing follows goes out before the loop waits again.
+    """
+
+    JOINED_BYTES = 1 << 16
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._held = b""
+        self.is_closing = transport.is_closing
+
+    def write(self, data: bytes) -> None:
+        held, self._held = self._held, b""
+        if held:
+            if len(data) > self.JOINED_BYTES:
+                self._transport.write(held)
+            else:
+                data = held + data
+        elif data.startswith(b"HTTP/1.1 "):
+            self._held = data
+            self._loop.call_soon(self._flush)
+            return
+        self._transport.write(data)
+
+    def close(self) -> None:
+        self._flush()
+        self._transport.close()
+
+    def _flush(self) -> None:
+        held, self._held = self._held, b""
+        if held:
+            self._transport.write(held)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+
+class _Protocol(HttpToolsProtocol):
+    """uvicorn's, whose answers go out in one piece."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(_Joined(transport, self.loop))  # type: ignore[arg-type]
 
 
 class _Server(uvicorn.Server):

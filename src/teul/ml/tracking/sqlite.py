@@ -13,11 +13,14 @@ Notes:
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
 import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
+from itertools import chain
 from typing import Any
 
 from teul.errors import StoreLocked, Unsupported, text
@@ -25,6 +28,8 @@ from teul.ml.tracking.database import RowConflict
 from teul.ml.tracking.schema import MIGRATIONS, SCHEMA_VERSION
 
 BUSY_TIMEOUT_S = 30
+MOST_ROWS = 64
+_VALUES = re.compile(r"(INSERT .* VALUES )(\((?:\?, )*\?\))(.*)", re.DOTALL)
 
 
 class _Thread(threading.local):
@@ -132,9 +137,23 @@ class SqliteDatabase:
         return self._run(self._writer if self._thread.in_write else self._reader(), sql, parameters)
 
     def executemany(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
-        """Run one statement for each row, inside `write`."""
+        """Run one statement for each row, inside `write`.
+
+        An `INSERT … VALUES` takes up to `MOST_ROWS` at once: for each call of SQLite this thread lets go of the
+        interpreter, and has to wait for it again while the loop is busy.
+        """
+        many = list(rows)
         try:
-            self._writer.executemany(sql, rows)
+            start, size = 0, MOST_ROWS
+            while start < len(many):
+                while size > len(many) - start:
+                    size //= 2
+                more = _of_many(sql, size) if size > 1 else None
+                if more is None:
+                    self._writer.executemany(sql, many[start:])
+                    return
+                self._writer.execute(more, list(chain.from_iterable(many[start : start + size])))
+                start += size
         except sqlite3.Error as error:
             raise _translate(error, self.path) from error
 
@@ -170,6 +189,13 @@ class SqliteDatabase:
             return connection.execute(sql, parameters)
         except sqlite3.Error as error:
             raise _translate(error, self.path) from error
+
+
+@lru_cache(256)
+def _of_many(sql: str, count: int) -> str | None:
+    """An `INSERT … VALUES (…)` for so many rows; None for any other statement."""
+    found = _VALUES.fullmatch(sql)
+    return f"{found[1]}{', '.join([found[2]] * count)}{found[3]}" if found else None
 
 
 def _connect(path: str) -> sqlite3.Connection:

@@ -6,6 +6,7 @@ Every handler that writes asks the call's grant first.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
 from teul.errors import TrackingInvalid, TrackingNotFound
 from teul.ml.tracking import artifacts, container_tokens, experiments, limits, metrics, runs, search, sources
@@ -169,14 +170,17 @@ def search_runs(call: Call) -> Answer:
 
 
 def log_metric(call: Call) -> Answer:
-    values = call.values
-    run_id = values["run_id"]
-    if call.grant.is_limited:
-        call.grant.check_run(call.db, run_id)
-    metrics.log(
-        call.db,
-        run_id,
-        (
+    return log_metrics((call,))[0]
+
+
+def log_metrics(calls: Sequence[Call]) -> Sequence[Answer]:
+    points = []
+    for call in calls:
+        values = call.values
+        run_id = values["run_id"]
+        if call.grant.is_limited:
+            call.grant.check_run(call.db, run_id)
+        points.append(
             Metric(
                 values["key"],
                 values["value"],
@@ -186,10 +190,10 @@ def log_metric(call: Call) -> Answer:
                 values.get("model_id", ""),
                 values.get("dataset_name", ""),
                 values.get("dataset_digest", ""),
-            ),
-        ),
-    )
-    return EMPTY
+            )
+        )
+    metrics.log_points(calls[0].db, points)
+    return [EMPTY] * len(points)
 
 
 def log_parameter(call: Call) -> Answer:
@@ -464,7 +468,7 @@ ROUTES = (
             string("page_token"),
         ),
     ),
-    Route("POST", "runs/log-metric", log_metric, (RUN_ID, *_METRIC), writes=True),
+    Route("POST", "runs/log-metric", log_metric, (RUN_ID, *_METRIC), writes=True, together=log_metrics),
     Route(
         "POST",
         "runs/log-parameter",

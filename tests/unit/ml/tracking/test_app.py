@@ -266,6 +266,56 @@ def test_requests_that_come_together_share_a_commit(store, run):
     store.close()
 
 
+def test_metrics_that_come_together_are_written_at_once_and_each_has_its_answer(store, run):
+    """One that is wrong takes nothing with it; those around it ask the database once for all of them."""
+    import asyncio
+
+    gone = store.create_run("0").id
+    store.delete_run(gone)
+    app = TrackingApp(store)
+
+    async def log(run_id, key, step):
+        body = json.dumps({"run_id": run_id, "key": key, "value": step, "timestamp": 1, "step": step}).encode()
+        scope = {
+            "type": "http",
+            "method": "POST",
+            "path": "/api/2.0/mlflow/runs/log-metric",
+            "query_string": b"",
+            "headers": [(b"content-type", b"application/json")],
+            "server": ("127.0.0.1", 5000),
+        }
+        sent = []
+
+        async def receive():
+            return {"type": "http.request", "body": body}
+
+        async def send(message):
+            sent.append(message)
+
+        await app(scope, receive, send)
+        return sent[0]["status"]
+
+    async def work(points):
+        app._committer = None
+        asked = []
+        store.db._writer.set_trace_callback(asked.append)
+        done = await asyncio.gather(*(log(*point) for point in points))
+        store.db._writer.set_trace_callback(None)
+        await asyncio.get_running_loop().run_in_executor(None, app._committer.close)
+        return done, asked
+
+    good = [(run, "m", step) for step in range(20)]
+    done, asked = asyncio.run(work(good))
+    assert done == [200] * 20
+    assert sum("FROM runs" in sql for sql in asked) < 5
+    done, _ = asyncio.run(work([(run, "m", 20), (gone, "m", 0), ("f" * 32, "m", 0), (run, "/", 0), (run, "m", 21)]))
+    assert done == [200, 400, 404, 400, 200]
+    assert [metric.step for metric in store.metric_history(run, "m")] == list(range(22))
+    assert store.get_run(run).metrics[0].value == 21
+    app._committer = None
+    app.close()
+
+
 def test_closing_waits_for_no_thread_of_its_own(tmp_path):
     before = threading.active_count()
     app = TrackingApp(TrackingStore.open(str(tmp_path / "t.db")))
