@@ -34,13 +34,13 @@ def run(arguments: Arguments, context: Context) -> int:
     if arguments.string("forget"):
         return _forget(arguments, context)
     older_than = arguments.string("older-than")
-    for store in absent(context.settings):
+    for keeper in absent(context.settings):
         context.say(
             text(
                 "artifacts are kept for tracking store {store} ({location}); if it is gone for good:"
                 " teul tracking gc --forget {store}",
-                store=store.id[:12],
-                location=store.location,
+                store=keeper.id[:12],
+                location=keeper.location,
             )
         )
     if not context.settings.has_tracking:
@@ -77,8 +77,7 @@ def _forget(arguments: Arguments, context: Context) -> int:
     warning = text("WARNING! This will remove all artifacts that only tracking store {store} has", store=wanted)
     if not arguments.flag("force") and not is_confirmed(context, warning):
         return 0
-    store = forget(context.settings, wanted)
-    context.print(f"store  {store.id}")
+    context.print(f"store  {forget(context.settings, wanted).id}")
     freed = collect(context.engine, events=context.sink("quiet")).size_bytes
     context.say(text("freed: {size}", size=human_size(freed)))
     return 0

@@ -28,7 +28,7 @@ from teul.ml.tracking.database import RowConflict
 from teul.ml.tracking.schema import MIGRATIONS, SCHEMA_VERSION
 
 BUSY_TIMEOUT_S = 30
-MOST_ROWS = 64
+MOST_ROWS_AT_ONCE = 16
 _VALUES = re.compile(r"(INSERT .* VALUES )(\((?:\?, )*\?\))(.*)", re.DOTALL)
 
 
@@ -139,21 +139,16 @@ class SqliteDatabase:
     def executemany(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
         """Run one statement for each row, inside `write`.
 
-        An `INSERT … VALUES` takes up to `MOST_ROWS` at once: for each call of SQLite this thread lets go of the
-        interpreter, and has to wait for it again while the loop is busy.
+        A few rows of an `INSERT … VALUES` go in at once: for each call of SQLite this thread lets go of the interpreter,
+        and has to wait for it again while the loop is busy.
         """
         many = list(rows)
+        whole = _of_many(sql, len(many)) if 1 < len(many) <= MOST_ROWS_AT_ONCE else None
         try:
-            start, size = 0, MOST_ROWS
-            while start < len(many):
-                while size > len(many) - start:
-                    size //= 2
-                more = _of_many(sql, size) if size > 1 else None
-                if more is None:
-                    self._writer.executemany(sql, many[start:])
-                    return
-                self._writer.execute(more, list(chain.from_iterable(many[start : start + size])))
-                start += size
+            if whole is None:
+                self._writer.executemany(sql, many)
+            else:
+                self._writer.execute(whole, list(chain.from_iterable(many)))
         except sqlite3.Error as error:
             raise _translate(error, self.path) from error
 
