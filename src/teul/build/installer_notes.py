@@ -24,13 +24,17 @@ def normalise_note(path: bytes, epoch: int) -> None:
 
 
 def _sort_record(record: bytes) -> None:
-    """Sort the rows without a digest. virtualenv adds one for each file that it compiled, as a set gives them."""
+    """Sort the rows without a digest. virtualenv adds one for each file that it compiled, as a set gives them, and ends
+    the last line or not.
+    """
     data = _read(record)
-    rows = data.splitlines(keepends=True)
-    places = [index for index, row in enumerate(rows) if row.rstrip().endswith(b",,")]
+    lines = data.splitlines(keepends=True)
+    rows = [line.rstrip(b"\r\n") for line in lines]
+    ends = [line[len(row) :] for line, row in zip(lines, rows, strict=True)]
+    places = [index for index, row in enumerate(rows) if row.endswith(b",,")]
     for index, row in zip(places, sorted(rows[index] for index in places), strict=True):
         rows[index] = row
-    _write(record, data, b"".join(rows))
+    _write(record, data, b"".join(row + end for row, end in zip(rows, ends, strict=True)))
 
 
 def _date(path: bytes, epoch: int) -> None:

@@ -54,7 +54,9 @@ def test_a_uv_note_that_is_no_json_or_a_link_is_left(tmp_path):
 
 
 def test_rows_of_virtualenv_without_a_digest_are_sorted(tmp_path):
-    """virtualenv takes them from a set; where its marker is not, RECORD is as its installer wrote it."""
+    """virtualenv takes them from a set; where its marker is not, RECORD is as its installer wrote it. The last line has
+    no end.
+    """
     lower, upper = tmp_path / "lower", tmp_path / "upper"
     lower.mkdir()
     rows = [
@@ -62,7 +64,7 @@ def test_rows_of_virtualenv_without_a_digest_are_sorted(tmp_path):
         "pip/a.py,sha256=y,2\n",
         "pip/c.pyc,,\n",
         "pip-1.dist-info/RECORD,,\n",
-        "pip/b.pyc,,\n",
+        "pip/b.pyc,,",
     ]
     for name in ("pip-1", "other-1"):
         (upper / f"{name}.dist-info").mkdir(parents=True)
@@ -70,7 +72,7 @@ def test_rows_of_virtualenv_without_a_digest_are_sorted(tmp_path):
     (upper / "pip-1.virtualenv").write_text("")
     (upper / "gone-1.virtualenv").write_text("")
     normalise(str(upper), Lower([str(lower)]), epoch=315532800, is_upper=True)
-    assert (upper / "pip-1.dist-info/RECORD").read_text() == "".join([*rows[:2], rows[3], rows[4], rows[2]])
+    assert (upper / "pip-1.dist-info/RECORD").read_text() == "".join([*rows[:2], rows[3], f"{rows[4]}\n", rows[2].rstrip()])
     assert (upper / "other-1.dist-info/RECORD").read_text() == "".join(rows)
 
 
