@@ -54,6 +54,44 @@ def build_editable(folder, config_settings=None, metadata_directory=None):
     return "packaged-1.0-py3-none-any.whl"
 """,
 }
+POETRY_PROJECT = """\
+[tool.poetry]
+name = "served"
+version = "1.0"
+description = ""
+authors = []
+packages = [{{ include = "served" }}]
+
+[tool.poetry.dependencies]
+python = ">=3.11"
+alpha = "<2"
+large = "*"
+plat = "*"
+scripts = {{ version = "*", optional = true }}
+
+[tool.poetry.extras]
+more = ["scripts"]
+
+[tool.poetry.scripts]
+serve = "served:main"
+
+[tool.poetry.group.dev.dependencies]
+sharp = "*"
+
+[tool.poetry.group.docs]
+optional = true
+
+[tool.poetry.group.docs.dependencies]
+broken = "*"
+
+[[tool.poetry.source]]
+name = "small"
+url = "{index}"
+priority = "primary"
+"""
+POETRY = {"with-poetry": "poetry==2.1.4"}
+POETRY_WIDE = {"with-poetry-1": "poetry==1.8.3", "with-newest-poetry": "poetry"}
+"""Bases with a poetry and the project in /app, locked by that poetry; made when a case wants one."""
 PROJECTS = ("project", "packaged")
 """Folders of which uv makes a lock."""
 WITH_VENV = "with-venv"
@@ -115,7 +153,11 @@ CASES: dict[str, tuple[str, str]] = {
     "date in bytecode": ("ARG SOURCE_DATE_EPOCH=1\nENV SOURCE_DATE_EPOCH=1\nRUN pip install alpha", DIRECT),
     "uv": (f"{UV}RUN uv pip install --system alpha", DIRECT),
     "uv with bytecode": (
-        f"{UV}COPY requirements.txt .\nRUN uv pip install --system --no-cache --compile-bytecode -r requirements.txt", RUN,
+        f"{UV}COPY requirements.txt .\nRUN uv pip install --system --no-cache --compile-bytecode -r requirements.txt", DIRECT,
+    ),
+    "uv with bytecode of what is below": (
+        f"{VENV}COPY uv /usr/local/bin/uv\nENV VIRTUAL_ENV=/opt/venv UV_COMPILE_BYTECODE=1\nRUN cd /opt/venv/lib/python3.11/site-packages && echo x=1 > lone.py && echo x= > wrong.py && rm -r pip/__pycache__\nRUN uv pip install alpha large broken",
+        DIRECT,
     ),
     "uv in an environment": (f"{VENV}COPY uv /usr/local/bin/uv\nRUN uv pip install --python /opt/venv/bin/python scripts space-one", DIRECT),
     "uv sync": (f"{PROJECT}RUN uv sync --frozen --no-install-project", DIRECT),
@@ -136,6 +178,15 @@ CASES: dict[str, tuple[str, str]] = {
     "uv sync that takes away": (f"{PROJECT}RUN uv sync --frozen --extra more\nRUN uv sync --frozen", RUN),
     "uv sync with an old lock": (
         f"{PROJECT}RUN sed -i 's/alpha<2/alpha<3/' pyproject.toml\nRUN uv sync --locked || true", RUN,
+    ),
+    "poetry": ("FROM with-poetry\nRUN poetry install --no-root", DIRECT),
+    "poetry of the system": (
+        "FROM with-poetry\nRUN poetry config virtualenvs.create false && poetry install --with docs -E more -n --no-ansi && rm -rf ~/.cache/pypoetry".replace("~", "/root"),
+        DIRECT,
+    ),
+    "poetry as Dockerfiles have it": (
+        "FROM with-poetry\nENV POETRY_VIRTUALENVS_IN_PROJECT=1 POETRY_CACHE_DIR=/tmp/poetry_cache\nRUN --mount=type=cache,target=$POETRY_CACHE_DIR poetry install --without dev --no-root\nRUN poetry install --only main && rm -rf $POETRY_CACHE_DIR",
+        RUN,
     ),
     "upgrade of what is below": ("RUN pip install beta==1.0\nRUN pip install -U beta", RUN),
     "downgrade": ("RUN pip install beta==1.5\nRUN pip install beta==1.0", RUN),

@@ -20,7 +20,19 @@ from pathlib import Path
 
 import pytest
 
-from integration.install_cases import CASES, DIRECT, FILES, PROJECTS, VENVS, WITH_VENV, wheel, wheels
+from integration.install_cases import (
+    CASES,
+    DIRECT,
+    FILES,
+    POETRY,
+    POETRY_PROJECT,
+    POETRY_WIDE,
+    PROJECTS,
+    VENVS,
+    WITH_VENV,
+    wheel,
+    wheels,
+)
 from teul.build.python import attempt, cut, direct, split
 from teul.config import Settings
 from teul.engine import Engine
@@ -88,6 +100,9 @@ def engine(tmp_path_factory: pytest.TempPathFactory, context: Path, python_base:
         for project in PROJECTS:
             locking = ["lock", "--default-index", index.url, "--no-cache", "--no-config", "--python", sys.executable]
             subprocess.run([context / "uv", *locking], cwd=context / project, check=True, env=environ)
+        (context / "poetry" / "served").mkdir(parents=True)
+        (context / "poetry" / "served" / "__init__.py").write_text("def main():\n    print('serves')\n")
+        (context / "poetry" / "pyproject.toml").write_text(POETRY_PROJECT.format(index=index.url))
         (context / "universal.txt").write_text("".join(reversed(universal)))
         (context / "hashed.txt").write_text("".join(hashed))
         environ |= {"PIP_CONFIG_FILE": os.devnull, "PIP_INDEX_URL": index.url, "UV_INDEX_URL": index.url}
@@ -157,13 +172,34 @@ def differences(one: Tree, other: Tree) -> list[str]:
     return [f"{path}: {str(one.get(path))[:300]} | {str(other.get(path))[:300]}" for path in differing[:12]]
 
 
+@pytest.fixture(scope="module")
+def poetries() -> set[str]:
+    """The bases with a poetry that were made by now."""
+    return set()
+
+
+def make_poetry_base(engine: Engine, context: Path, name: str) -> None:
+    dockerfile = (
+        f"FROM {BASE}\nRUN pip install --no-cache-dir --index-url {INDEX_OF_POETRY} {POETRIES[name]}\n"
+        "WORKDIR /app\nCOPY poetry ./\nRUN POETRY_VIRTUALENVS_CREATE=false poetry lock -n\n"
+    )
+    build(engine, BuildOptions(context=str(context), dockerfile_text=dockerfile, tags=(name,), network="host"))
+
+
+POETRIES = POETRY | POETRY_WIDE
+INDEX_OF_POETRY = os.environ.get("PIP_INDEX_URL") or "https://pypi.org/simple"
 ALL = CASES | WIDE if os.environ.get("TEUL_CORPUS") == "wide" else CASES
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_one_tree_three_ways(engine: Engine, context: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_tree_three_ways(
+    engine: Engine, context: Path, poetries: set[str], name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     body, path = ALL[name]
     base = body.split()[1] if body.startswith("FROM") else BASE
+    if base in POETRIES and base not in poetries:
+        make_poetry_base(engine, context, base)
+        poetries.add(base)
     below = len(engine.images.get(base).config.diff_ids)
     direct_image, said, _ = built(engine, context, body)
     ways = {DIRECT if line.startswith("installed without") else "run" for line in said[-1:]}

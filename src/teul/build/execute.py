@@ -56,7 +56,7 @@ if TYPE_CHECKING:
 HOSTNAME = "buildkitsandbox"
 """What Docker's builder calls every machine that a RUN runs on."""
 SCRATCH_DIGEST = "scratch"
-_REMOVED_CACHE = re.compile(r"\brm\b[^;&|\n]*/\.cache(?:/(?:pip|uv))?\b")
+_REMOVED_CACHE = re.compile(r"\brm\b[^;&|\n]*/\.cache(?:/(?:pip|uv|pypoetry))?\b")
 
 
 class BuildWorker:

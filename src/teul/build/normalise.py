@@ -40,6 +40,10 @@ VOLATILE = (
     ("home/*/.cache/pip/**", "remove", "pip's downloads, with the dates of the answers"),
     ("root/.cache/uv/**", "remove", "uv's downloads, with the dates of the answers"),
     ("home/*/.cache/uv/**", "remove", "uv's downloads, with the dates of the answers"),
+    ("root/.cache/pypoetry/cache/**", "remove", "poetry's pages of indexes, with the dates of the answers"),
+    ("root/.cache/pypoetry/artifacts/**", "remove", "poetry's downloads"),
+    ("home/*/.cache/pypoetry/cache/**", "remove", "poetry's pages of indexes, with the dates of the answers"),
+    ("home/*/.cache/pypoetry/artifacts/**", "remove", "poetry's downloads"),
     ("tmp/uv-*.lock", "remove", "uv's lock of an environment, empty"),
     ("etc/shadow", "date", "the day on which a password was changed"),
     ("etc/shadow-", "date", "the day on which a password was changed"),
@@ -77,6 +81,8 @@ class _Normaliser:
             if pattern.endswith("/.cache/uv/**"):
                 self.remove_uv_cache(pattern.removesuffix("/.cache/uv/**"))
                 continue
+            if "/.cache/pypoetry/" in pattern:
+                self.remove_new_folder(*pattern.removesuffix("/**").split("/.cache/"))
             if pattern.startswith("**/"):
                 continue
             for path in self.matching(pattern):
@@ -292,6 +298,26 @@ class _Normaliser:
                 self.untouch(os.fsencode(home))
             else:
                 self.untouch(above)
+
+    def remove_new_folder(self, pattern: str, name: str) -> None:
+        """Remove a folder of a cache, and those above it that are left with nothing, unless they were there before."""
+        for home in self.names_below(pattern) if pattern.endswith("/*") else [pattern]:
+            path = os.fsencode(f"{home}/.cache/{name}")
+            try:
+                if not self.is_plain(path) or self.lower.find(path) is not None:
+                    continue
+            except FileNotFoundError:
+                continue
+            from teul.host.fs import remove_tree
+
+            remove_tree(os.fsdecode(self.folder + b"/" + path))
+            above = os.path.dirname(path)
+            while above != os.fsencode(home) and not os.listdir(self.folder + b"/" + above):
+                if self.lower.find(above) is not None:
+                    break
+                os.rmdir(self.folder + b"/" + above)
+                above = os.path.dirname(above)
+            self.untouch(above)
 
     def remove_empty(self, pattern: str) -> None:
         """Remove the new folders of pip's cache, and the one that holds it, as far as there is nothing in them: the

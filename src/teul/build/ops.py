@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 else:
     from teul.values import dataclass
 
-RULES = 6
+RULES = 7
 """Raised whenever an op begins to give another result for the same inputs, so that no older result is taken for it."""
 
 

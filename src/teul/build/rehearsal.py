@@ -65,23 +65,30 @@ class Rehearsal:
         made = b"".join(said)
         return made if len(made) < OUTPUT_LIMIT_BYTES else None
 
-    def layer(self, op: ops.Run, name: str) -> Piece | None:
-        """Run *op* in a copy, and make a layer of what it wrote, as of every RUN; None when it failed."""
+    def layer(self, op: ops.Run, name: str) -> tuple[list[Piece], bytes] | None:
+        """Run *op* in a copy, and make a layer of what it wrote, as of every RUN; the layer, where it wrote anything, and
+        what it wrote to stdout. None when it failed.
+        """
         from teul.build.python.cut import Piece
         from teul.layers import pack
 
         worker = self.worker
+        said: list[bytes] = []
         with worker.active(self.inputs[0]) as active:
             try:
-                worker.run_in(op, self.inputs, active, self.vertex, self._quiet([]))
+                worker.run_in(op, self.inputs, active, self.vertex, self._quiet(said))
             except BuildStepFailed:
                 worker.give_up(active.key)
                 return None
             worker.normalise(op, active, self.task)
-            packed = pack(worker.snapshots.upper(active.key))
+            upper = worker.snapshots.upper(active.key)
+            if not os.listdir(upper):
+                worker.give_up(active.key)
+                return [], b"".join(said)
+            packed = pack(upper)
             worker.hold("layer", packed.diff_id)
             worker.snapshots.commit(active.key, packed.diff_id, tar_size_bytes=packed.tar_size_bytes)
-        return Piece(name, packed.diff_id, packed.size_bytes)
+        return [Piece(name, packed.diff_id, packed.size_bytes)], b"".join(said)
 
     def _quiet(self, said: list[bytes]) -> Task:
         from teul.solver.protocol import Task

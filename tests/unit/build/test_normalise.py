@@ -20,3 +20,30 @@ def test_a_folder_that_says_nothing_is_no_part_of_the_layer(tmp_path):
     assert sorted(os.listdir(upper)) == ["changed", "holds"]
     assert os.listdir(upper / "holds") == ["new"]
     assert os.stat(upper / "holds").st_mtime == 315532800
+
+
+def test_downloads_of_poetry_go_and_its_environments_stay(tmp_path):
+    """A folder that was there before stays as it is, and nobody is led out of the tree."""
+    lower, upper = tmp_path / "lower", tmp_path / "upper"
+    outside = tmp_path / "outside"
+    (outside / "cache").mkdir(parents=True)
+    (outside / "cache/kept").write_text("")
+    for home, made in (
+        ("root", ("cache/_http/0", "artifacts/0/a.whl", "virtualenvs/x/pyvenv.cfg")),
+        ("home/me", ("artifacts/0",)),
+    ):
+        for path in made:
+            (upper / home / ".cache/pypoetry" / path).parent.mkdir(parents=True, exist_ok=True)
+            (upper / home / ".cache/pypoetry" / path).write_text("")
+    (lower / "root").mkdir(parents=True)
+    (upper / "home/led/.cache").mkdir(parents=True)
+    (upper / "home/led/.cache/pypoetry").symlink_to(outside)
+    (lower / "home/old/.cache/pypoetry/cache").mkdir(parents=True)
+    (upper / "home/old/.cache/pypoetry/cache").mkdir(parents=True)
+    (upper / "home/old/.cache/pypoetry/cache/new").write_text("")
+    normalise(str(upper), Lower([str(lower)]), epoch=315532800, is_upper=True)
+    assert os.listdir(upper / "root/.cache/pypoetry") == ["virtualenvs"]
+    assert os.listdir(upper / "home/me") == []
+    assert os.listdir(outside / "cache") == ["kept"]
+    assert os.path.islink(upper / "home/led/.cache/pypoetry")
+    assert not os.path.lexists(upper / "home/old/.cache/pypoetry/cache/new")

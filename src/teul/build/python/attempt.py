@@ -15,6 +15,7 @@ from teul.build.python.as_of import as_day
 from teul.build.python.command import ROOT_USERS, recognise
 from teul.build.python.interpreter import PROBE, ask, find_python, relevant_layers, tops_of
 from teul.build.python.owner import doubt_of_home
+from teul.build.python.poetry_command import Poetry
 from teul.build.python.sync_command import Sync
 from teul.build.python.values import Doubt, Interpreter
 from teul.build.tree import Tree
@@ -111,6 +112,10 @@ def _attempt(stage: Stage, upper: str, installs: list[LockedInstall]) -> list[Pi
         from teul.build.python.syncing import install_synced
 
         return install_synced(stage, install, upper)
+    if isinstance(install, Poetry):
+        from teul.build.python.poetry_install import install_by_poetry
+
+        return install_by_poetry(stage, install, upper)
     with stage.worker.viewed(stage.below) as root:
         tree = Tree(root)
         owner = stage.owner(tree)
@@ -124,7 +129,7 @@ def _attempt(stage: Stage, upper: str, installs: list[LockedInstall]) -> list[Pi
                 f"{python.prefix}/".startswith(target) or target.startswith(f"{python.prefix}/")
             ):
                 return Doubt(text("`--mount=type={type},target={target}`", type=mount.type, target=mount.target))
-        host = _host(stage)
+        host = host_of(stage)
         ahead = threading.Thread(target=_load_ahead, name="teul-load", daemon=True)
         ahead.start()
         resolution = _resolve(stage, install, python, tree, host, installs)
@@ -214,7 +219,7 @@ def _ask_pip(
     return found
 
 
-def _host(stage: Stage) -> Host:
+def host_of(stage: Stage) -> Host:
     from teul.build.python.uv import Host
 
     def built(wheel: LockedWheel, indexes: Indexes, python: Interpreter) -> bytes:
@@ -395,7 +400,7 @@ class Stage:
         self.worker.cache.put(key, "", path, {"digest": key, "data": {"python": python.to_json()}})
         return python
 
-    def install(self, resolution: Resolution, tree: Tree, upper: str, *, is_rest_compiled: bool = False) -> list[Piece]:
+    def install(self, resolution: Resolution, tree: Tree, upper: str) -> list[Piece]:
         """The layers of *resolution* (see `direct`)."""
         from teul.build.python.direct import DirectInstall
 
@@ -414,7 +419,6 @@ class Stage:
             should_stop=self.task.should_stop,
             epoch=self.op.epoch,
             is_checked=bool(self.env.get("SOURCE_DATE_EPOCH")),
-            is_rest_compiled=is_rest_compiled,
             owner=self.owner(tree),
         ).install(upper)
 
@@ -472,12 +476,13 @@ class Stage:
         env = [f"{name}={self.env[name]}" for name in _KEPT_VARIABLES if self.env.get(name)]
         return digest_of([*what, path, env, [*layers, *([own] if own else [])]])
 
-    def stand_on(self, piece: Piece) -> None:
-        """Take *piece*, a layer that the attempt made, as one of the stage's."""
+    def stand_on(self, pieces: Sequence[Piece]) -> None:
+        """Take *pieces*, layers that the attempt made, as the stage's."""
         from teul.build.execute import tree_result
 
-        self.below = tree_result((*self.below.data["diff_ids"], piece.diff_id))
-        self.parents = self.worker.snapshots.resolve([Digest(item) for item in self.below.data["diff_ids"]])
+        diff_ids = [*self.below.data["diff_ids"], *(piece.diff_id for piece in pieces)]
+        self.below = tree_result(tuple(diff_ids))
+        self.parents = self.worker.snapshots.resolve([Digest(item) for item in diff_ids])
 
     def owner(self, tree: Tree) -> Owner:
         """Whom the command runs as."""

@@ -8,6 +8,7 @@ a pattern matches a file, whether what `rm` removes is there) is left in the `In
 from __future__ import annotations
 
 from teul.build.python.flags import BEFORE, PIP, UV, Flag, pip_variable, split_flags
+from teul.build.python.poetry_command import Poetry, is_setting, read_poetry
 from teul.build.python.shell import Word, split_commands
 from teul.build.python.sync_command import Sync, read_sync
 from teul.build.python.values import Doubt
@@ -30,7 +31,7 @@ SHELL_FLAGS = frozenset(
 )
 ROOT_USERS = frozenset({"", "root", "0", "0:0", "root:root", "0:root", "root:0"})
 CACHES = ("/root/.cache", "/tmp/pip", "/root/.cache/pip", "/root/.cache/uv", "/var/cache/pip")
-UNREAD_VARIABLES = frozenset({"BASH_ENV", "ENV", "PYTHONHOME", "PYTHONUSERBASE", "PYTHONPLATLIBDIR", "PYTHONPYCACHEPREFIX", "PYTHONOPTIMIZE", "PYTHONSAFEPATH", "PYTHONSTARTUP", "PYTHONWARNINGS", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"})  # fmt: skip
+UNREAD_VARIABLES = frozenset({"BASH_ENV", "ENV", "PYTHONHOME", "PYTHONUSERBASE", "PYTHONPLATLIBDIR", "PYTHONPYCACHEPREFIX", "PYTHONOPTIMIZE", "PYC_INVALIDATION_MODE", "PYTHONSAFEPATH", "PYTHONSTARTUP", "PYTHONWARNINGS", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"})  # fmt: skip
 """Variables that change what a shell reads first, or where Python and pip put things."""
 
 
@@ -76,7 +77,7 @@ class Install:
     """Installs that follow in the same RUN."""
 
 
-def recognise(op: ops.Run, *, env: Mapping[str, str] | None = None) -> Install | Sync | Doubt:
+def recognise(op: ops.Run, *, env: Mapping[str, str] | None = None) -> Install | Sync | Poetry | Doubt:
     """What *op* installs.
 
     Args:
@@ -90,7 +91,10 @@ def recognise(op: ops.Run, *, env: Mapping[str, str] | None = None) -> Install |
     commands = _commands(op, own)
     if isinstance(commands, Doubt):
         return commands
-    return _read(commands, op.cwd or "/", env)
+    made = _read(commands, op.cwd or "/", env)
+    if isinstance(made, Poetry) and op.args[0].rpartition("/")[2] in SHELLS:
+        return replace(made, shell=op.args[:-1])
+    return made
 
 
 def _doubt_of_surroundings(op: ops.Run, env: Mapping[str, str]) -> Doubt | None:
@@ -99,7 +103,7 @@ def _doubt_of_surroundings(op: ops.Run, env: Mapping[str, str]) -> Doubt | None:
     if op.network == "none":
         return Doubt(text("it runs without a network"))
     for mount in op.mounts:
-        if not _is_harmless(mount):
+        if not _is_harmless(mount, env):
             return Doubt(text("`--mount=type={type},target={target}`", type=mount.type, target=mount.target))
     for name in sorted(env):
         if name in UNREAD_VARIABLES and env[name]:
@@ -107,14 +111,19 @@ def _doubt_of_surroundings(op: ops.Run, env: Mapping[str, str]) -> Doubt | None:
     return None
 
 
-def _is_harmless(mount: RunMount) -> bool:
-    """A cache where pip and uv keep theirs: what is in it changes the time it takes and nothing else. And what the
+def _is_harmless(mount: RunMount, env: Mapping[str, str]) -> bool:
+    """A cache where pip, uv and poetry keep theirs: what is in it changes the time it takes and nothing else. And what the
     context lends to be read (a requirements file), as long as it is not where packages go.
     """
     if mount.type == "bind":
         is_apart = "-packages" not in mount.target and not mount.target.startswith(("/usr/", "/etc/", "/lib"))
         return not mount.origin and mount.is_readonly and mount.target.startswith("/") and is_apart
-    return mount.type == "cache" and any(mount.target.rstrip("/").startswith(cache) for cache in CACHES)
+    return mount.type == "cache" and any(mount.target.rstrip("/").startswith(cache) for cache in _caches(env))
+
+
+def _caches(env: Mapping[str, str]) -> tuple[str, ...]:
+    own = env.get("POETRY_CACHE_DIR", "").rstrip("/")
+    return (*CACHES, own) if own.startswith("/") and own.count("/") > 1 else CACHES
 
 
 def _commands(op: ops.Run, env: Mapping[str, str]) -> list[list[Word]] | Doubt:
@@ -128,13 +137,18 @@ def _commands(op: ops.Run, env: Mapping[str, str]) -> list[list[Word]] | Doubt:
     return split_commands(op.args[-1], env)
 
 
-def _read(commands: Sequence[Sequence[Word]], cwd: str, env: Mapping[str, str]) -> Install | Sync | Doubt:
+def _read(commands: Sequence[Sequence[Word]], cwd: str, env: Mapping[str, str]) -> Install | Sync | Poetry | Doubt:
     found: list[Install] = []
-    sync: Sync | None = None
+    sync: Sync | Poetry | None = None
     removes: list[str] = []
-    for words in commands:
+    settings: list[str] = []
+    at = 0
+    for number, words in enumerate(commands):
         first = words[0].text
         plain = [word.text for word in words]
+        if first.rpartition("/")[2] == "poetry" and sync is None and is_setting(words[1:]):
+            settings.append(" ".join(plain))
+            continue
         if first == "set" and not found and all(word in _SETTINGS for word in plain[1:]):
             continue
         if first in (":", "true", "echo") and not any(word.pattern for word in words):
@@ -143,7 +157,7 @@ def _read(commands: Sequence[Sequence[Word]], cwd: str, env: Mapping[str, str]) 
             cwd = plain[1]
             continue
         if first == "rm":
-            gone = _removed(words)
+            gone = _removed(words, _caches(env))
             if gone is None:
                 return Doubt(text("`{command}` does more than install", command=" ".join(plain)))
             removes += gone
@@ -155,20 +169,34 @@ def _read(commands: Sequence[Sequence[Word]], cwd: str, env: Mapping[str, str]) 
             return Doubt(text("`{command}` does more than install", command=" ".join(plain)))
         if removes:
             return Doubt(text("an install after `{command}`", command="rm"))
-        if isinstance(install, Sync):
+        if isinstance(install, (Sync, Poetry)):
             if sync is not None:
                 return Doubt(text("several installers in one RUN"))
-            sync = install
+            sync, at = install, number
         else:
             found.append(install)
+    if sync is not None and found:
+        return Doubt(text("several installers in one RUN"))
+    if isinstance(sync, Poetry):
+        before, after = _lines(commands[:at]), _lines(commands[at + 1 :])
+        return replace(sync, before=before, after=after, removes=tuple(removes))
+    if settings:
+        return Doubt(text("`{command}` does more than install", command=settings[0]))
     if sync is not None:
-        return Doubt(text("several installers in one RUN")) if found else sync
+        return sync
     if not found:
         return Doubt(text("it installs nothing"))
-    if len({(item.tool, item.interpreter, item.program) for item in found}) > 1:
+    if len({(item.tool, item.interpreter, item.program, item.compiles) for item in found}) > 1:
         return Doubt(text("several installers in one RUN"))
     made: Install = replace(found[0], then=tuple(found[1:]), removes=tuple(removes))
     return made
+
+
+def _lines(commands: Sequence[Sequence[Word]]) -> tuple[str, ...]:
+    """Simple commands as a shell reads them."""
+    from shlex import quote
+
+    return tuple(" ".join(word.text if word.pattern else quote(word.text) for word in words) for words in commands)
 
 
 _SETTINGS = frozenset(
@@ -193,7 +221,7 @@ _SETTINGS = frozenset(
 )
 
 
-def _removed(words: Sequence[Word]) -> list[str] | None:
+def _removed(words: Sequence[Word], caches: Sequence[str]) -> list[str] | None:
     """The paths that an `rm` of caches takes away, None for any other."""
     made = []
     for word in words[1:]:
@@ -202,13 +230,13 @@ def _removed(words: Sequence[Word]) -> list[str] | None:
         path = word.text.rstrip("/*") or "/"
         if word.pattern and word.text != path + "/*":
             return None
-        if not any(path == cache or path.startswith((cache + "/", "/tmp/pip")) for cache in CACHES):
+        if not any(path == cache or path.startswith((cache + "/", "/tmp/pip")) for cache in caches):
             return None
         made.append(path)
     return made or None
 
 
-def _install(words: Sequence[Word], cwd: str, env: Mapping[str, str]) -> Install | Sync | Doubt | None:
+def _install(words: Sequence[Word], cwd: str, env: Mapping[str, str]) -> Install | Sync | Poetry | Doubt | None:
     """The install that a simple command is, or None when it is something else."""
     rest = list(words)
     while rest and _is_assignment(rest[0].text):
@@ -231,8 +259,8 @@ def _install(words: Sequence[Word], cwd: str, env: Mapping[str, str]) -> Install
         return _pip(program, interpreter, rest, cwd, env)
     if name == "uv":
         return _uv(program, rest, cwd, env)
-    if name == "poetry" and rest and rest[0].text == "install":
-        return Doubt(text("what `{tool}` installs is not made without it", tool="poetry"))
+    if name == "poetry":
+        return read_poetry(program, rest, cwd, env)
     return None
 
 

@@ -88,7 +88,6 @@ class DirectInstall:
         say: a line for the user.
         is_checked: bytecode is checked by its source's hash instead of its time (`SOURCE_DATE_EPOCH` is set).
         owner: whom the command runs as.
-        is_rest_compiled: all that is in the environment besides has its bytecode, which uv sees to.
     """
 
     def __init__(
@@ -108,13 +107,14 @@ class DirectInstall:
         should_stop: Callable[[], bool],
         epoch: int,
         is_checked: bool = False,
-        is_rest_compiled: bool = False,
         owner: Owner = ROOT,
     ) -> None:
         self.resolution = resolution
         self.python: Interpreter = resolution.interpreter
         self.is_uv = resolution.installer == "uv"
         self.form = uv_script_form(self.python) if self.is_uv else self.python.script_form
+        if resolution.form is not None:
+            self.form = resolution.form.script
         """How console scripts are written, "" where that is not known."""
         self.snapshots = snapshots
         self.store = store
@@ -129,7 +129,6 @@ class DirectInstall:
         self.should_stop = should_stop
         self.epoch = epoch
         self.is_checked = is_checked
-        self.is_rest_compiled = is_rest_compiled
         self.owner = owner
         self.lower = Lower([snapshots.layer(name).folder for name in parents])
         self._guard = Lock()
@@ -142,14 +141,12 @@ class DirectInstall:
             UnusualWheel: leave it to the command.
             TeulError: a wheel cannot be had, or is not what the index said.
         """
-        is_other = self.is_uv and (
-            (self.resolution.compiles and not self.is_rest_compiled)
-            or any(wheel.direct_url for wheel in self.resolution.wheels)
-        )
-        if not self.form or is_other or self.resolution.installer not in ("pip", "uv"):
-            raise UnusualWheel(text("what `{tool}` installs is not made without it", tool=self.resolution.installer))
+        resolution = self.resolution
+        is_other = self.is_uv and any(wheel.direct_url for wheel in resolution.wheels)
+        if not self.form or is_other or not (resolution.form or resolution.installer in ("pip", "uv")):
+            raise UnusualWheel(text("what `{tool}` installs is not made without it", tool=resolution.installer))
         check_scheme(self.python, self.lower)
-        items = [Item(wheel, self._key(wheel), number) for number, wheel in enumerate(self.resolution.wheels)]
+        items = [Item(wheel, self._key(wheel), number) for number, wheel in enumerate(resolution.wheels)]
         rows = {item.key: self.cache.find(item.key) for item in items}
         self.hold("layer", *(row["data"]["diff_ids"][0] for row in rows.values() if row is not None))
         new = [item for item in items if not self._is_known(item, rows[item.key])]
@@ -212,6 +209,7 @@ class DirectInstall:
                 compiler if self.resolution.compiles else None,
                 self.epoch,
                 *([] if self.owner.is_root else [[self.owner.uid, self.owner.gid]]),
+                *([self.resolution.form.is_sorted] if self.resolution.form is not None else []),
             ]
         )
 
@@ -331,7 +329,12 @@ class DirectInstall:
         item.site, item.dist_info, item.folders = layout.site, layout.dist_info, layout.folders
         # What uv compiles it does not write down.
         listed = () if self.is_uv else compiled
-        item.record = record_of(layout, listed, line_end=line_end(self.resolution.installer))
+        if self.resolution.form is not None:
+            from teul.build.python import poetry_wheel
+
+            item.record = poetry_wheel.record_of(layout, folder, is_sorted=self.resolution.form.is_sorted)
+        else:
+            item.record = record_of(layout, listed, line_end=line_end(self.resolution.installer))
         if self.is_uv and self.resolution.compiles:
             there = set(compiled)
             item.set_bytecode(

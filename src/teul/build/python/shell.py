@@ -1,13 +1,15 @@
 """Splitting a shell command into simple commands, as far as that can be proved without a shell. Pure.
 
 Only what every POSIX shell reads the same way is read: words, quotes, backslashes, comments, `&&`, `;`, line ends, and
-`"$NAME"` in double quotes for a variable whose value is known. Whatever else a shell would do (pipes, redirections,
-substitutions, unquoted variables, patterns, tildes, control structures) is a doubt.
+`"$NAME"` for a variable whose value is known (without the quotes only where nothing in the value is special). Whatever
+else a shell would do (pipes, redirections, substitutions, patterns, tildes, control structures) is a doubt.
 
 Spec: POSIX.1-2017, Shell Command Language, 2.2 "Quoting", 2.3 "Token Recognition", 2.10 "Shell Grammar".
 """
 
 from __future__ import annotations
+
+import re
 
 from teul.build.python.values import Doubt
 from teul.errors import text
@@ -40,6 +42,10 @@ RESERVED = frozenset(
         "[[",
     }
 )
+
+
+_PLAIN_VALUE = re.compile(r"[A-Za-z0-9_./:=@%+,-]+")
+"""What stays one word, and matches no file, when a shell splits and expands it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +155,8 @@ class _Reader:
                     made.append(self.source[self.at + 1])
                     quoted = True
                 self.at += 2
+            elif char == "$" and _PLAIN_VALUE.fullmatch(value := self.variable(start)):
+                made.append(value)
             elif char in "$`{}" or (char == "~" and (not made or made[-1][-1:] in ":=")):
                 raise self.expands(start)
             else:

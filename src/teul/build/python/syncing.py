@@ -55,16 +55,17 @@ def install_synced(stage: Stage, sync: Sync, upper: str) -> list[Piece] | Doubt:
         return Doubt(text("it installs nothing"))
     is_all = len(wheels) == len(plan.wanted)
     rest = without(sync, [wheel.name for wheel in wheels], is_offline=is_all)
-    made = rehearsal.layer(
+    played = rehearsal.layer(
         replace(op, args=rest, **({"network": "none"} if is_all else {})), f"uv sync {plan.environment}"
     )
-    if made is None:
+    if played is None:
         return Doubt(text("uv cannot make the environment `{path}`", path=plan.environment))
+    made, _ = played
     stage.stand_on(made)
     with stage.worker.viewed(stage.below) as root:
         tree = Tree(root)
         if plan.is_new:
-            key = stage.key_of(PROBE_KEY, plan.python, tree, own=str(made.diff_id))
+            key = stage.key_of(PROBE_KEY, plan.python, tree, own="".join(str(piece.diff_id) for piece in made))
             python = stage.probe(plan.python, tree, key)
         doubt = _doubt_of(plan, python, wheels, lock)
         if doubt is not None:
@@ -75,7 +76,7 @@ def install_synced(stage: Stage, sync: Sync, upper: str) -> list[Piece] | Doubt:
             installer="uv",
             compiles=sync.compiles or settings.get("compile-bytecode") is True,
         )
-        return [made, *stage.install(resolution, tree, upper, is_rest_compiled=True)]
+        return [*made, *stage.install(resolution, tree, upper)]
 
 
 def _doubt_of(plan: Plan, python: Interpreter, wheels: tuple[Wheel, ...], lock: bytes) -> Doubt | None:

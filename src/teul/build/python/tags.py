@@ -61,7 +61,7 @@ def best_wheel(filenames: Sequence[str], python: Interpreter) -> str | None:
         rank = min((ranks[tag] for tag in wheel_tags(name) if tag in ranks), default=None)
         if rank is None:
             continue
-        key = (-rank, _build(name))
+        key = (-rank, build_tag(name))
         if best is None or key > best:
             best, chosen = key, name
     return chosen
@@ -78,7 +78,7 @@ def wheel_tags(filename: str) -> Iterable[str]:
                 yield f"{interpreter}-{abi}-{place}"
 
 
-def _build(filename: str) -> tuple[int, str]:
+def build_tag(filename: str) -> tuple[int, str]:
     """The build tag, for order: none comes first. Spec: "Binary distribution format", "File name convention"."""
     parts = filename.removesuffix(".whl").split("-")
     if len(parts) < 6:

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from dataclasses import dataclass
     from typing import Any
 
+    from teul.build.python.poetry_wheel import Form
     from teul.errors import Text
 else:
     from teul.values import dataclass
@@ -171,6 +172,8 @@ class Resolution:
     removed: tuple[Installed, ...] = ()
     """What would have to go first: then the command must run itself."""
     installer: str = "pip"
-    """`pip`, `uv`, `poetry`: the text of `INSTALLER`."""
+    """The text of `INSTALLER`: `pip`, `uv`, `Poetry 2.1.4`."""
     compiles: bool = True
     """Whether the command writes `.pyc` files."""
+    form: Form | None = None
+    """How poetry writes."""

@@ -79,6 +79,10 @@ class Member:
     info: ZipInfo | None
     data: bytes | None = None
     """Given where it is not the archive's bytes."""
+    scheme: str = ""
+    """The kind of folder that it goes into, "" for that of the modules."""
+    scheme_path: str = ""
+    """Within that folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +97,8 @@ class Layout:
     """Of RECORD: path relative to *site*, hash, size."""
     folders: tuple[str, ...] = ()
     """Empty ones, in the tree: uv makes what the archive names, pip does not."""
+    prefixes: tuple[tuple[str, str], ...] = ()
+    """(scheme, the way from *site* to its folder, with a slash) of all but that of the modules."""
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -124,9 +130,10 @@ def lay_out(archive: ZipFile, name: str, python: Interpreter, form: ScriptForm, 
                 version=headers.get("wheel-version", ""),
             )
         )
-    if installer == "uv":
-        _check_for_uv(archive, infos, info_dir, name)
-    site = python.purelib if headers.get("root-is-purelib", "").lower() == "true" else python.platlib
+    if installer != "pip":
+        _check_for_others(archive, infos, info_dir, name, installer)
+    root = "purelib" if headers.get("root-is-purelib", "").lower() == "true" else "platlib"
+    site = python.purelib if root == "purelib" else python.platlib
     scheme = {
         "purelib": python.purelib,
         "platlib": python.platlib,
@@ -146,7 +153,7 @@ def lay_out(archive: ZipFile, name: str, python: Interpreter, form: ScriptForm, 
             raise UnusualWheel(text("wheel `{name}`: it holds `{path}`", name=name, path=filename))
         target, kind = _target(filename, site, scheme, name)
         if kind == "scripts" and _is_wrapper(target, console):
-            if installer == "uv":
+            if installer != "pip":
                 raise UnusualWheel(text("wheel `{name}`: `{path}` would be written twice", name=name, path=target))
             continue
         path = target.lstrip("/")
@@ -154,7 +161,7 @@ def lay_out(archive: ZipFile, name: str, python: Interpreter, form: ScriptForm, 
             raise UnusualWheel(text("wheel `{name}`: `{path}` would be written twice", name=name, path=target))
         data = _with_interpreter(archive, info, python.executable) if kind == "scripts" else None
         mode = 0o755 if installer == "uv" and kind == "scripts" else _mode(info)
-        members[path] = Member(path, mode, info, data)
+        members[path] = Member(path, mode, info, data, kind, target[len(scheme.get(kind, site)) + 1 :])
         installed[filename] = os.path.relpath(target, site)
         if data is not None:
             changed[filename] = data
@@ -164,15 +171,17 @@ def lay_out(archive: ZipFile, name: str, python: Interpreter, form: ScriptForm, 
         made = form.fill(module, function)
         if target.lstrip("/") in members:
             raise UnusualWheel(text("wheel `{name}`: `{path}` would be written twice", name=name, path=target))
-        members[target.lstrip("/")] = Member(target.lstrip("/"), 0o755, None, made)
+        members[target.lstrip("/")] = Member(target.lstrip("/"), 0o755, None, made, "scripts", script)
         rows.append((os.path.relpath(target, site), *hashed(made)))
-    told = b"uv" if installer == "uv" else f"{installer}\n".encode()
+    told = b"pip\n" if installer == "pip" else installer.encode()
     base = f"{site}/{info_dir}".lstrip("/")
-    members[f"{base}/INSTALLER"] = Member(f"{base}/INSTALLER", 0o644, None, told)
+    path = f"{base}/INSTALLER"
+    members[path] = Member(path, 0o644, None, told, "", f"{info_dir}/INSTALLER")
     rows.append((f"{info_dir}/INSTALLER", *hashed(told)))
     folders = _empty_folders(archive, infos, site, scheme, name) if installer == "uv" else ()
     _check_folders(members, folders, name)
-    return Layout(site.lstrip("/"), base, tuple(members.values()), tuple(rows), folders)
+    prefixes = tuple((kind, f"{os.path.relpath(folder, site)}/") for kind, folder in scheme.items() if kind != root)
+    return Layout(site.lstrip("/"), base, tuple(members.values()), tuple(rows), folders, prefixes)
 
 
 def write(layout: Layout, archive: ZipFile, folder: str, *, epoch: int) -> None:
@@ -241,8 +250,8 @@ def make_folders(folder: str, path: str, made: set[str]) -> None:
 
 
 def line_end(installer: str) -> str:
-    """What the lines of RECORD end with: CSV's own with pip, the system's with uv."""
-    return "\n" if installer == "uv" else "\r\n"
+    """What the lines of RECORD end with: CSV's own with pip, the system's with others."""
+    return "\r\n" if installer == "pip" else "\n"
 
 
 def uv_script_form(python: Interpreter) -> str:
@@ -303,9 +312,21 @@ def recorded_paths(record: bytes) -> list[str]:
 
 
 def format_record(rows: Sequence[tuple[str, str, str]], line_end: str = "\r\n") -> bytes:
+    return format_rows(sorted(rows), line_end)
+
+
+def format_rows(rows: Sequence[tuple[str, str, str]], line_end: str) -> bytes:
+    """RECORD of *rows*, in their order."""
     out = io.StringIO(newline="")
-    csv.writer(out, lineterminator=line_end).writerows(sorted(rows))
+    csv.writer(out, lineterminator=line_end).writerows(rows)
     return out.getvalue().encode("utf-8", "surrogateescape")
+
+
+def hashed_file(path: str) -> tuple[str, str]:
+    """As `hashed`, of a file."""
+    with open(path, "rb") as file:
+        digest = hashlib.file_digest(file, "sha256").digest()
+        return f"sha256={base64.urlsafe_b64encode(digest).decode().rstrip('=')}", str(file.tell())
 
 
 def hashed(data: bytes) -> tuple[str, str]:
@@ -332,8 +353,8 @@ def _dist_info(infos: dict[str, ZipInfo], name: str) -> str:
     return made[0]
 
 
-def _check_for_uv(archive: ZipFile, infos: dict[str, ZipInfo], info_dir: str, name: str) -> None:
-    """What uv treats in another way than pip.
+def _check_for_others(archive: ZipFile, infos: dict[str, ZipInfo], info_dir: str, name: str, installer: str) -> None:
+    """What uv and poetry treat in another way than pip.
 
     Raises:
         UnusualWheel: it is in the archive.
@@ -352,6 +373,8 @@ def _check_for_uv(archive: ZipFile, infos: dict[str, ZipInfo], info_dir: str, na
         row[0] for row in csv.reader(listed.splitlines()) if row and (row[0] == f"{info_dir}/RECORD" or row[1:2] > [""])
     }
     for path in infos:
+        if installer != "uv" and "__pycache__" in path:
+            raise UnusualWheel(text("wheel `{name}`: it holds `{path}`", name=name, path=path))
         if path not in known:
             raise UnusualWheel(text("wheel `{name}`: RECORD does not list `{path}`", name=name, path=path))
 

@@ -64,6 +64,11 @@ MESSAGES = {
     "wheel `{name}`: `{path}` is not there": "wheel `{name}`: `{path}`이(가) 없습니다",
     "wheel `{name}`: the index answered {status}": "wheel `{name}`: 인덱스가 {status}(으)로 답했습니다",
     "wheel `{name}`: the index sent another range": "wheel `{name}`: 인덱스가 다른 범위를 보냈습니다",
+    # poetry install
+    "poetry answers in a form that is not known here": "poetry의 답이 알 수 없는 형식입니다",
+    "the settings of poetry in the stage": "스테이지에 있는 poetry의 설정",
+    "poetry cannot say what it would install": "poetry가 무엇을 설치할지 말하지 못합니다",
+    "poetry leaves its cache in `{path}`": "poetry가 캐시를 `{path}`에 남깁니다",
     # uv sync
     "`{command}` may change the lock": "`{command}`은(는) 잠금 파일을 바꿀 수 있습니다",
     "uv would do more than install what is locked": "uv가 잠긴 것을 설치하는 것보다 더 많은 일을 합니다",

@@ -110,6 +110,8 @@ class PackageIndex:
         parts = request.path.strip("/").split("/")
         if parts[0] == "simple" and len(parts) == 2 and parts[1] in self.files:
             kind, body = self.page(parts[1])
+            if "json" not in request.headers.get("Accept", ""):
+                kind, body = self.html_page(parts[1])
         elif parts[0] == "files" and len(parts) == 3 and parts[2] in self.files.get(parts[1], {}):
             kind, body = "application/octet-stream", self.files[parts[1]][parts[2]][0]
         else:
@@ -141,3 +143,11 @@ class PackageIndex:
         versions = sorted({filename.removesuffix(".tar.gz").split("-")[1] for filename in self.files[name]})
         page = {"meta": {"api-version": "1.1"}, "name": name, "files": rows, "versions": versions}
         return "application/vnd.pypi.simple.v1+json", json.dumps(page).encode()
+
+    def html_page(self, name: str) -> tuple[str, bytes]:
+        """As PEP 503 has it, for old tools."""
+        lines = [
+            f'<a href="../../files/{name}/{filename}#sha256={hashlib.sha256(content).hexdigest()}">{filename}</a><br>\n'
+            for filename, (content, _, _) in self.files[name].items()
+        ]
+        return "text/html", f"<!DOCTYPE html>\n<html><body>\n{''.join(lines)}</body></html>\n".encode()

@@ -64,6 +64,7 @@ PLAIN = {
     "pip install pandas && echo done": ["pandas"],
     'pip install "pandas==$VERSION"': ["pandas==2.2.2"],
     'pip install "pandas==${VERSION}"': ["pandas==2.2.2"],
+    "pip install pandas==$VERSION numpy==${VERSION}": ["pandas==2.2.2", "numpy==2.2.2"],
     "pip install --break-system-packages pandas": ["pandas"],
     "uv pip install --system pandas": ["pandas", "not compiled"],
     "uv pip install --system --no-cache -r requirements.txt": ["-r requirements.txt", "not compiled"],
@@ -107,7 +108,9 @@ LOOK_ALIKES = {
     "pip install pandas &": "the shell operator `&`",
     "(pip install pandas)": "the shell operator `(`",
     "pip install $PACKAGES": "the shell expands `$PACKAGES`",
-    "pip install pandas==$VERSION": "the shell expands `pandas==$VERSION`",
+    "pip install pandas==$WORDS": "the shell expands `pandas==$WORDS`",
+    "pip install pandas==$EMPTY": "the shell expands `pandas==$EMPTY`",
+    "pip install pandas==${VERSION%.*}": "the shell expands `pandas==${VERSION%.*}`",
     'pip install "pandas==$MISSING"': 'the shell expands `"pandas==$MISSING"`',
     'pip install "pandas==${VERSION:-2}"': 'the shell expands `"pandas==${VERSION:-2}"`',
     "pip install $(cat packages)": "the shell expands `$(cat`",
@@ -141,6 +144,7 @@ LOOK_ALIKES = {
     "! pip install pandas": "the shell operator `!`",
     "pip install pandas && uv pip install --system numpy": "several installers in one RUN",
     "pip install a && pip3 install b": "several installers in one RUN",
+    "pip install --no-compile a && pip install b": "several installers in one RUN",
     "uv pip install pandas": "which environment uv would choose",
     "uv sync": "`uv sync` may change the lock",
     "uv sync --no-dev": "`uv sync` may change the lock",
@@ -151,7 +155,6 @@ LOOK_ALIKES = {
     "uv sync --frozen && uv pip install --system pandas": "several installers in one RUN",
     "uv sync --frozen && rm -rf /app": "`rm -rf /app` does more than install",
     "uv run --frozen uv sync": "`uv run --frozen uv sync` does more than install",
-    "poetry install --no-root": "what `poetry` installs is not made without it",
     "conda install pandas": "`conda install pandas` does more than install",
     "pip install": "it installs nothing",
     "echo hello": "it installs nothing",
@@ -160,7 +163,7 @@ LOOK_ALIKES = {
 
 @pytest.mark.parametrize("command", LOOK_ALIKES)
 def test_a_look_alike_runs_itself(command: str) -> None:
-    found = recognise(shell(command, "VERSION=2.2.2"))
+    found = recognise(shell(command, "VERSION=2.2.2", "WORDS=2 numpy", "EMPTY="))
 
     assert isinstance(found, Doubt), found
     assert LOOK_ALIKES[command] == found.reason
