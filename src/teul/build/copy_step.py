@@ -142,7 +142,8 @@ def copy(worker: BuildWorker, op: ops.Copy, inputs: Sequence[Result], rootfs: st
                     text(
                         "when using {keyword} with more than one source file, the destination must be a directory and end with a /",
                         keyword="ADD" if op.unpack else "COPY",
-                    )
+                    ),
+                    hint=f"{'ADD' if op.unpack else 'COPY'} … {op.destination}/",
                 )
         place = f"{scratch_folder(worker.settings)}/{os.path.basename(os.path.dirname(rootfs))}"
         for number in op.order or range(len(selected) + len(op.remotes)):

@@ -54,7 +54,10 @@ def resolve_user(rootfs: str, user: str, *, additional: Iterable[str] = ()) -> U
         home, name = entry[5] or "/", entry[0]
     elif wanted_user:
         if number is None:
-            raise InvalidInput(text("unable to find user {user}: no matching entries in passwd file", user=wanted_user))
+            raise InvalidInput(
+                text("unable to find user {user}: no matching entries in passwd file", user=wanted_user),
+                hint=text("add it to the image (`RUN useradd {user}`), or give a number", user=wanted_user),
+            )
         uid = _checked(number)
     groups: list[int] = []
     if wanted_group:
@@ -98,7 +101,10 @@ def _group(rootfs: str, wanted: str) -> int:
         if fields[0] == wanted:
             return _id(fields[2])
     if number is None:
-        raise InvalidInput(text("unable to find group {group}: no matching entries in group file", group=wanted))
+        raise InvalidInput(
+            text("unable to find group {group}: no matching entries in group file", group=wanted),
+            hint=text("add it to the image (`RUN groupadd {group}`), or give a number", group=wanted),
+        )
     return _checked(number)
 
 

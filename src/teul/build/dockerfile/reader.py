@@ -304,13 +304,13 @@ def _read_run(node: Node, escape: str) -> Run:
 def _read_cmd(node: Node, escape: str) -> Cmd:
     read_flags(node, {})
     words, is_shell = _command_words(node, node.rest)
-    return Cmd(node=node, words=words, is_shell=is_shell and bool(words))
+    return Cmd(node=node, words=words or (("",) if is_shell else ()), is_shell=is_shell)
 
 
 def _read_entrypoint(node: Node, escape: str) -> Entrypoint:
     read_flags(node, {})
     words, is_shell = _command_words(node, node.rest)
-    return Entrypoint(node=node, words=words, is_shell=is_shell and bool(words))
+    return Entrypoint(node=node, words=words or (("",) if is_shell else ()), is_shell=is_shell)
 
 
 _COPY_FLAGS = {"chown": "string", "chmod": "string", "link": "bool", "exclude": "list"}

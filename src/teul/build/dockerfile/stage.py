@@ -152,8 +152,11 @@ class StageBody:
 
     def lower_arg(self, instruction: ins.Arg, is_trigger: bool) -> None:
         texts: list[str] = []
-        for name, default in instruction.names:
-            written = None if default is None else self.word(default, instruction.node)
+        # All as they stood before: as in ENV, a word does not see its neighbours.
+        defaults = [
+            None if default is None else self.word(default, instruction.node) for _, default in instruction.names
+        ]
+        for (name, _), written in zip(instruction.names, defaults, strict=True):
             value = self.options.build_args.get(name, written)
             if value is None:
                 value = self.all.globals.get(name)
@@ -305,6 +308,10 @@ class StageBody:
                 if mount.target
                 else mount
             )
+            if mount.target == "/":
+                raise DockerfileError(
+                    text("invalid mount target `/`: expected a folder or a file in the tree"), span=node.span("--mount")
+                )
             if mount.origin:
                 role, source = self.source(mount.origin, node)
                 if isinstance(source, str):

@@ -90,6 +90,9 @@ MESSAGES = {
     "unexpected key '{key}' in '{field}'": "'{field}'의 키 '{key}'을(를) 알 수 없습니다",
     "{key} not allowed for '{type}' type mounts": "'{type}' 마운트에는 {key}을(를) 쓸 수 없습니다",
     "unsupported mount type `{type}` (did you mean {near}?)": "마운트 종류 `{type}`을(를) 알 수 없습니다 ({near}을(를) 쓰려던 것 아닌가요?)",
+    "invalid mount target `/`: expected a folder or a file in the tree": (
+        "마운트할 곳 `/`은(는) 쓸 수 없습니다. 트리 안의 폴더나 파일이어야 합니다"
+    ),
     "unsupported mount type `{type}`: expected {names}": (
         "마운트 종류 `{type}`을(를) 알 수 없습니다. {names} 중 하나여야 합니다"
     ),

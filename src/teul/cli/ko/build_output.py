@@ -48,6 +48,12 @@ MESSAGES = {
     "give the variable a value: ARG {name} above, and --build-arg {name}=value": (
         "변수에 값을 주세요: 위에 ARG {name}, 그리고 --build-arg {name}=값"
     ),
+    "add it to the image (`RUN useradd {user}`), or give a number": (
+        "이미지에 추가하거나(`RUN useradd {user}`) 번호를 쓰세요"
+    ),
+    "add it to the image (`RUN groupadd {group}`), or give a number": (
+        "이미지에 추가하거나(`RUN groupadd {group}`) 번호를 쓰세요"
+    ),
     "push and {kind} output can't be used together": "--push는 {kind} 출력과 함께 쓸 수 없습니다",
     "Output destination: a folder, - for a tar, or type=local|tar|oci|docker|image|registry,dest=PATH": (
         "출력할 곳. 폴더, tar는 -, 또는 type=local|tar|oci|docker|image|registry,dest=경로"

@@ -258,3 +258,9 @@ def test_an_error_of_what_an_instruction_means_has_a_suggestion(instruction: str
         lowered(f"FROM a\n{instruction}")
 
     assert caught.value.hint == hint
+
+
+@pytest.mark.parametrize("mount", ["type=cache,target=/", "type=tmpfs,target=/a/..", "target=../.."])
+def test_nothing_is_mounted_over_the_whole_tree(mount: str) -> None:
+    with pytest.raises(DockerfileError, match="invalid mount target"):
+        lowered(f"FROM a\nWORKDIR /w\nRUN --mount={mount} true")
