@@ -605,6 +605,18 @@ def test_a_secret_that_a_step_prints_is_starred(make: Make, tmp_path: Path) -> N
     assert "HUNTER2" not in f"{heard}{caught.value}{vars(caught.value)}"
 
 
+def test_a_secret_of_a_variable_that_is_not_set_is_empty_and_said(make: Make, based: Engine) -> None:
+    heard: list[Event] = []
+    result = make(
+        "FROM BASE\nRUN --mount=type=secret,id=a,required ls -s /run/secrets/a > /seen\n",
+        heard,
+        secrets={"a": Secret(env="TEUL_TEST_NOT_SET")},
+    )
+
+    assert Tree(based, result.image).read("seen") == "0 /run/secrets/a\n"
+    assert [event.code for event in heard if isinstance(event, Warn)] == ["empty-secret"]
+
+
 def test_a_secret_that_is_required_and_not_given_is_an_error(make: Make) -> None:
     with pytest.raises(DockerfileError) as caught:
         make("FROM BASE\nRUN --mount=type=secret,id=token,required true\n")

@@ -458,6 +458,12 @@ def _ulimit(word: str) -> str:
             ),
             hint="teul build --help",
         )
+    low, high = int(soft), int(hard) if colon else int(soft)
+    if high != -1 and (low == -1 or low > high):
+        raise UsageError(
+            text("ulimit soft limit must be less than or equal to hard limit: {soft} > {hard}", soft=low, hard=high),
+            hint="teul build --help",
+        )
     return word
 
 

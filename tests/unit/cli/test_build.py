@@ -11,14 +11,17 @@ from teul.cli.main import main
         (["-q", "--progress=plain"], "progress=plain and quiet cannot be used together"),
         (["-q", "--progress=colourful"], "progress=colourful and quiet cannot be used together"),
         (["--platform", "linux/amd64,linux/arm64"], "option `--platform A,B` is not supported"),
+        (["--ulimit", "nofile=5:2"], "soft limit must be less than or equal to hard limit: 5 > 2"),
+        (["--secret", "id=a,src={folder}/large"], "secret `a`: expected at most 512000 bytes"),
         (["--platform", "amd46"], "`amd46`: unknown architecture, expected `os/arch[/variant]`"),
     ],
 )
 def test_flags_that_do_not_go_together_are_an_error(flags, message, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("TEUL_ROOT", str(tmp_path / "state"))
     (tmp_path / "Dockerfile").write_text("FROM scratch\nCOPY Dockerfile /\n")
+    (tmp_path / "large").write_bytes(bytes(512_001))
 
-    assert main(["build", *flags, str(tmp_path)]) != 0
+    assert main(["build", *(flag.format(folder=tmp_path) for flag in flags), str(tmp_path)]) != 0
     assert message in capsys.readouterr().err
 
 

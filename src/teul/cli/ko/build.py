@@ -108,7 +108,8 @@ MESSAGES = {
     ),
     "secret `{id}` is required": "시크릿 `{id}`이(가) 있어야 합니다",
     "--secret id={id},src=FILE": "--secret id={id},src=파일",
-    "secret `{id}`: variable `{name}` is not set": "시크릿 `{id}`: 변수 `{name}`이(가) 없습니다",
+    "secret `{id}` is empty: variable `{name}` is not set": "시크릿 `{id}`이(가) 비어 있습니다. 변수 `{name}`이(가) 없습니다",
+    "secret `{id}`: expected at most {limit} bytes": "시크릿 `{id}`: {limit}바이트 이하여야 합니다",
     "secret `{id}`: cannot read `{path}`: {problem}": "시크릿 `{id}`: `{path}`을(를) 읽을 수 없습니다: {problem}",
     # Stages
     "base name ({name}) should not be blank": "기반 이미지 이름({name})이 비어 있습니다",

@@ -135,7 +135,7 @@ class Session:
         self._networks = BuildNetworks(engine, events)
         self.is_trial = is_trial
         self.cache = BuildCache(SolverCache(engine.db), engine.snapshots.has, is_trial=is_trial)
-        secrets = read_secrets(options.secrets, engine.settings.environ or {})
+        secrets = read_secrets(options.secrets, engine.settings.environ or {}, events)
         self.ssh = self._agents() if options.ssh else None
         self.remote = open_remote(
             engine,

@@ -13,6 +13,7 @@ from teul.build.sources import is_remote_context
 from teul.build.tree import Tree
 from teul.engine.build.locking import lock_path
 from teul.errors import DockerfileError, InvalidInput, Span, text
+from teul.events import Warn, silent
 from teul.state.cache import file_digests
 
 TYPE_CHECKING = False
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from teul.events import Sink
     from teul.solver import Cache
 
+SECRET_LIMIT_BYTES = 500 << 10
+"""As BuildKit's."""
 CONTEXT_UMASK = 0o022
 """What a copy from a context never takes, unless the build is not to be normalised: write bits of group and others."""
 
@@ -166,13 +169,18 @@ def open_trees(
     return made
 
 
-def read_secrets(given: Mapping[str, Secret], environ: Mapping[str, str]) -> dict[str, bytes]:
+def read_secrets(given: Mapping[str, Secret], environ: Mapping[str, str], events: Sink = silent) -> dict[str, bytes]:
+    """The secrets by id. One whose variable is not set is empty, as with Docker.
+
+    Raises:
+        InvalidInput: a file that cannot be read, or is too large.
+    """
     made: dict[str, bytes] = {}
     for name, secret in given.items():
         if secret.path:
             try:
                 with open(secret.path, "rb") as file:
-                    made[name] = file.read(500 << 10)
+                    made[name] = file.read(SECRET_LIMIT_BYTES + 1)
             except OSError as error:
                 raise InvalidInput(
                     text(
@@ -182,10 +190,15 @@ def read_secrets(given: Mapping[str, Secret], environ: Mapping[str, str]) -> dic
                         problem=error.strerror,
                     )
                 ) from error
-        elif secret.env in environ:
-            made[name] = environ[secret.env].encode("utf-8", "surrogateescape")
-        else:
-            raise InvalidInput(text("secret `{id}`: variable `{name}` is not set", id=name, name=secret.env))
+            if len(made[name]) > SECRET_LIMIT_BYTES:
+                raise InvalidInput(
+                    text("secret `{id}`: expected at most {limit} bytes", id=name, limit=SECRET_LIMIT_BYTES)
+                )
+            continue
+        if secret.env not in environ:
+            message = text("secret `{id}` is empty: variable `{name}` is not set", id=name, name=secret.env)
+            events(Warn("", "empty-secret", message))
+        made[name] = environ.get(secret.env, "").encode("utf-8", "surrogateescape")
     return made
 
 
