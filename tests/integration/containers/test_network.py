@@ -3,6 +3,7 @@
 import http.client
 import http.server
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import pytest
 from suites.containers import held
 from teul.engine import containers, networks
 from teul.errors import Conflict, NetworkNotFound, PortInUse
+from teul.network import direct, netavark
 
 pytestmark = [pytest.mark.needs_runc, pytest.mark.needs_network, pytest.mark.slow]
 SERVE = "mkdir -p /w; echo served > /w/index.html; exec httpd -f -p 80 -h /w"
@@ -86,6 +88,46 @@ def test_addresses_differ_and_are_in_the_hosts_file(box):
     ).stdout
     assert first.networks["bridge"].ip in shown
     assert box.run("ping", "-c1", "-W2", second.networks["bridge"].ip, network=()) == 0
+
+
+def test_the_second_on_a_network_comes_without_netavark_and_is_as_the_first(box, monkeypatch):
+    asked = []
+
+    class Setup(netavark.Setup):
+        def __init__(self, *words):
+            asked.append(words)
+            super().__init__(*words)
+
+    monkeypatch.setattr(netavark, "Setup", Setup)
+    monkeypatch.setattr(direct, "Setup", Setup)
+    script = (
+        "ip -o -d addr; ip route; ip -6 route; cd /proc/sys/net; grep -r . ipv4/conf/eth0 ipv6/conf/eth0 ipv4/neigh/eth0;"
+        "for port in /sys/class/net/*; do cat $port/carrier; done"
+    )
+
+    def seen(container):
+        done = subprocess.run(
+            ["nsenter", "-t", str(container.pid), "-n", "sh", "-c", script], capture_output=True, text=True, check=False
+        )
+        place = container.networks["bridge"]
+        words = done.stdout.replace(place.ip, "IP").replace(place.mac, "MAC").replace("tentative", "")
+        # The number of the other end, the link-local address, and how many namespaces there are.
+        return re.sub(r"eth0@if\d+|fe80::42:\S+|link-netnsid \d+|dadfailed| +", " ", words)
+
+    first, second = (box.start("sleep", "60", network=()) for _ in range(2))
+    assert len(asked) == 1
+    assert second.networks["bridge"].mac
+    assert "eth0" in seen(first)
+    assert seen(first) == seen(second)
+
+    network = networks.get(box.engine, "bridge")
+    for number, rule in enumerate(direct._rules(network.bridge, network.subnet)):
+        change = [word.replace("-C", "-D") for word in rule]
+        subprocess.run(["iptables", "-w", *change], check=True)
+        again = box.start("sleep", "60", network=())
+        assert len(asked) == 2 + number
+        assert seen(again) == seen(first)
+        subprocess.run(["iptables", "-w", *rule], check=True)
 
 
 def test_published_ports_are_reached_from_the_host(box):

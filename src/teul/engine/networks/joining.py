@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from teul.engine import Engine
     from teul.engine.containers.record import Container
+    from teul.network.direct import Direct
     from teul.network.ports import PortMapping
 else:
     from teul.values import dataclass, replace
@@ -48,7 +49,7 @@ class Joined:
         self.bridges: tuple[str, ...] = ()
         self.port_sockets: list[int] = []
         self.namespace = -1
-        self.setup: netavark.Setup | None = None
+        self.setup: netavark.Setup | Direct | None = None
         self.networks: tuple[Network, ...] = ()
         self.lock: FolderLock | None = None
 
@@ -129,11 +130,22 @@ def join(engine: Engine, container: Container) -> Joined:
         joined.namespace = open_network_namespace()
         joined.networks = tuple(networks)
         joined.lock = first_lock(engine, networks)
-        joined.setup = netavark.Setup(f"{engine.settings.run_root}/networks", options, joined.namespace)
+        joined.setup = _begin(engine, options, joined.namespace, is_ready=joined.lock is None)
     except BaseException:
         joined.undo()
         raise
     return joined
+
+
+def _begin(engine: Engine, options: Mapping[str, Any], namespace: int, *, is_ready: bool) -> netavark.Setup | Direct:
+    """Begin to set *namespace* up; *is_ready* says that netavark has done so for the same networks before."""
+    folder = f"{engine.settings.run_root}/networks"
+    if is_ready:
+        from teul.network import direct
+
+        if direct.can_be_direct(options):
+            return direct.Direct(folder, options, namespace)
+    return netavark.Setup(folder, options, namespace)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +176,7 @@ def session(engine: Engine, key: str, *, network: str = DEFAULT) -> Iterator[Ses
         namespace = open_network_namespace()
         held = first_lock(engine, [found])
         try:
-            netavark.Setup(f"{engine.settings.run_root}/networks", options, namespace).wait()
+            _begin(engine, options, namespace, is_ready=held is None).wait()
             has_rules(engine, [found])
         finally:
             if held is not None:
