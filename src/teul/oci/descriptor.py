@@ -6,7 +6,6 @@ Spec: image-spec v1.1 descriptor.md.
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping
 
 from teul.errors import InvalidDocument, text
@@ -51,7 +50,7 @@ _ARCHITECTURES = frozenset(
 )
 """Go's names, and those that kernels give themselves."""
 _SYSTEMS = frozenset(("darwin", "freebsd", "linux", "windows"))
-_PART = re.compile(r"[a-z0-9_.-]+")
+_LETTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789_.-")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +75,7 @@ class Platform:
                     "platform", text("`{value}`: unknown architecture, expected `os/arch[/variant]`", value=value)
                 )
             parts = ["linux", parts[0]]
-        if len(parts) > 3 or not all(_PART.fullmatch(part) for part in parts):
+        if len(parts) > 3 or not all(part and _LETTERS.issuperset(part) for part in parts):
             raise InvalidDocument("platform", text("expected `os/arch[/variant]`, got `{value}`", value=value))
         architecture = {"x86_64": "amd64", "aarch64": "arm64"}.get(parts[1], parts[1])
         return cls(parts[0], architecture, parts[2] if len(parts) == 3 else "")
