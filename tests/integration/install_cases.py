@@ -131,6 +131,12 @@ CASES: dict[str, tuple[str, str]] = {
     "no pre-release": ("RUN pip install early", DIRECT),
     "only wheels": ("RUN pip install --only-binary=:all: alpha", DIRECT),
     "cache removed": ("RUN pip install alpha && rm -rf /root/.cache/pip", DIRECT),
+    "cache removed that held more": (
+        "RUN mkdir -p /root/.cache/models && echo weights > /root/.cache/models/a\nRUN pip install alpha && rm -rf /root/.cache", RUN,
+    ),
+    "requirements removed": (
+        "COPY requirements.txt /tmp/pip-tmp/\nRUN pip install -r /tmp/pip-tmp/requirements.txt && rm -rf /tmp/pip-tmp", RUN,
+    ),
     "set -eux": ("RUN set -eux; pip install alpha", DIRECT),
     "two installs in one": ("RUN pip install alpha && pip install space-one", DIRECT),
     "heredoc": ("RUN <<EOF\npip install alpha\nEOF", DIRECT),
@@ -176,6 +182,9 @@ CASES: dict[str, tuple[str, str]] = {
     "uv sync with the project": (f"{UV}WORKDIR /app\nCOPY packaged .\nRUN uv sync --frozen", DIRECT),
     "uv sync that locks": (f"{PROJECT}RUN uv sync", RUN),
     "uv sync that takes away": (f"{PROJECT}RUN uv sync --frozen --extra more\nRUN uv sync --frozen", RUN),
+    "uv sync that removes a cache": (
+        f"{PROJECT}RUN mkdir -p /root/.cache/models && touch /root/.cache/models/a\nRUN uv sync --frozen && rm -rf /root/.cache", RUN,
+    ),
     "uv sync with an old lock": (
         f"{PROJECT}RUN sed -i 's/alpha<2/alpha<3/' pyproject.toml\nRUN uv sync --locked || true", RUN,
     ),

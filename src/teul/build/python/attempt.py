@@ -13,6 +13,7 @@ from importlib import import_module
 
 from teul.build.python.as_of import as_day
 from teul.build.python.command import ROOT_USERS, recognise
+from teul.build.python.effects import doubt_of_effects
 from teul.build.python.interpreter import PROBE, ask, find_python, relevant_layers, tops_of
 from teul.build.python.owner import doubt_of_home
 from teul.build.python.poetry_command import Poetry
@@ -119,9 +120,11 @@ def _attempt(stage: Stage, upper: str, installs: list[LockedInstall]) -> list[Pi
     with stage.worker.viewed(stage.below) as root:
         tree = Tree(root)
         owner = stage.owner(tree)
-        homeless = doubt_of_home(owner, stage.env, keeps_cache=install.keeps_cache)
-        if homeless is not None:
-            return homeless
+        doubt = doubt_of_home(owner, stage.env, keeps_cache=install.keeps_cache) or doubt_of_effects(
+            stage.op, install, tree, owner, stage.env
+        )
+        if doubt is not None:
+            return doubt
         python = stage.find_python(install, tree)
         for mount in stage.op.mounts:
             target = os.path.normpath(mount.target) + "/"

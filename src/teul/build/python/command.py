@@ -91,6 +91,10 @@ def recognise(op: ops.Run, *, env: Mapping[str, str] | None = None) -> Install |
     commands = _commands(op, own)
     if isinstance(commands, Doubt):
         return commands
+    # A `sh` that has no pipefail ends there.
+    is_bash = op.args[0].rpartition("/")[2] == "bash"
+    if not is_bash and any(words[0].text == "set" and "pipefail" in [word.text for word in words] for words in commands):
+        return Doubt(text("the shell's own arguments"))
     made = _read(commands, op.cwd or "/", env)
     if isinstance(made, Poetry) and op.args[0].rpartition("/")[2] in SHELLS:
         return replace(made, shell=op.args[:-1])
@@ -132,7 +136,7 @@ def _commands(op: ops.Run, env: Mapping[str, str]) -> list[list[Word]] | Doubt:
         return [[Word(word) for word in op.args]]
     if len(op.args) < 3 or not op.args[-2].startswith("-") or not op.args[-2].endswith("c"):
         return Doubt(text("the shell's own arguments"))
-    if not SHELL_FLAGS.issuperset(op.args[1:-1]):
+    if not SHELL_FLAGS.issuperset(op.args[1:-1]) or (program != "bash" and "pipefail" in op.args):
         return Doubt(text("the shell's own arguments"))
     return split_commands(op.args[-1], env)
 
@@ -183,7 +187,7 @@ def _read(commands: Sequence[Sequence[Word]], cwd: str, env: Mapping[str, str]) 
     if settings:
         return Doubt(text("`{command}` does more than install", command=settings[0]))
     if sync is not None:
-        return sync
+        return replace(sync, removes=tuple(removes))
     if not found:
         return Doubt(text("it installs nothing"))
     if len({(item.tool, item.interpreter, item.program, item.compiles) for item in found}) > 1:
@@ -224,6 +228,9 @@ _SETTINGS = frozenset(
 def _removed(words: Sequence[Word], caches: Sequence[str]) -> list[str] | None:
     """The paths that an `rm` of caches takes away, None for any other."""
     made = []
+    options = "".join(word.text for word in words if word.text.startswith("-"))
+    if "f" not in options or not {"r", "R"} & set(options):
+        return None  # it fails where there is no cache, or where there is one
     for word in words[1:]:
         if word.text in ("-r", "-f", "-rf", "-fr", "-Rf", "-fR", "-R"):
             continue

@@ -34,6 +34,8 @@ class Sync:
     """As far as the command and the environment say; a project's own settings may say so as well."""
     has_cache: bool
     """Whether uv keeps one, where it usually does."""
+    removes: tuple[str, ...] = ()
+    """As of an `Install`."""
 
 
 FLAGS = Table(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from teul.build.python.attempt import PROBE_KEY, Stage
+from teul.build.python.effects import doubt_of_effects
 from teul.build.python.interpreter import find_python
 from teul.build.python.owner import doubt_of_home
 from teul.build.python.sync import asking, choose, read_plan, settings_of, without
@@ -27,6 +28,9 @@ def install_synced(stage: Stage, sync: Sync, upper: str) -> list[Piece] | Doubt:
     op = replace(stage.op, cwd=sync.cwd)
     with stage.worker.viewed(stage.below) as root:
         tree = Tree(root)
+        effects = doubt_of_effects(stage.op, sync, tree, stage.owner(tree), stage.env)
+        if effects is not None:
+            return effects
         stage.check_uv_version(sync.program, sync.cwd, tree)
         said = rehearsal.output(replace(op, args=asking(sync), network="none"))
         if said is None:

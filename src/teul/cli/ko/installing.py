@@ -36,6 +36,8 @@ MESSAGES = {
     "the interpreter ended while it compiled": "컴파일하던 인터프리터가 끝났습니다",
     "`{path}` is a link": "`{path}`은(는) 링크입니다",
     "`{path}` is there already": "`{path}`이(가) 이미 있습니다",
+    "no folder `{path}` in the stage": "스테이지에 폴더 `{path}`이(가) 없습니다",
+    "`rm` may take away what is in `{path}`": "`rm`이 `{path}`에 있는 것을 지울 수 있습니다",
     "`{path}` is a file and a folder": "`{path}`이(가) 파일이면서 폴더입니다",
     "`{one}` and `{other}` both own `{path}`": "`{path}`은(는) `{one}`에도 `{other}`에도 들어 있습니다",
     # Wheels

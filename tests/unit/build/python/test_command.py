@@ -101,6 +101,9 @@ LOOK_ALIKES = {
     "pip install pandas && rm -rf /tests": "`rm -rf /tests` does more than install",
     "pip install pandas && rm -rf /root/.cache /data": "`rm -rf /root/.cache /data` does more than install",
     "rm -rf /root/.cache && pip install pandas": "an install after `rm`",
+    "pip install pandas && rm -r /root/.cache": "`rm -r /root/.cache` does more than install",
+    "pip install pandas && rm -f /root/.cache": "`rm -f /root/.cache` does more than install",
+    "set -o pipefail && pip install pandas": "the shell's own arguments",
     "pip install pandas || true": "the shell operator `|`",
     "pip install pandas | tee log": "the shell operator `|`",
     "pip install pandas > log": "the shell operator `>`",
@@ -174,7 +177,7 @@ def test_a_sync_of_what_is_locked_is_handed_on() -> None:
 
     assert isinstance(found, Sync)
     assert found.words == ("sync", "--frozen", "--no-dev", "--extra", "more", "--compile-bytecode")
-    assert (found.cwd, found.compiles) == ("/app", True)
+    assert (found.cwd, found.compiles, found.removes) == ("/app", True, ("/root/.cache/uv",))
 
 
 @pytest.mark.parametrize(
