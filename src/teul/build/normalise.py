@@ -15,6 +15,7 @@ import fnmatch
 import os
 import stat
 
+from teul.errors import MalformedLayer, text
 from teul.layers.lower import Lower, is_opaque, is_whiteout
 
 TYPE_CHECKING = False
@@ -64,6 +65,9 @@ def normalise(folder: str, lower: Lower, *, epoch: int, is_upper: bool, has_remo
         lower: the layers below.
         epoch: seconds since 1970.
         has_removed_cache: the step removed the cache of pip or uv itself; the folder that held it may be left.
+
+    Raises:
+        MalformedLayer: a name that a layer cannot hold (image-spec v1.1 layer.md, "Whiteouts").
     """
     _Normaliser(os.fsencode(folder), lower, epoch, is_upper, has_removed_cache).run()
 
@@ -98,6 +102,9 @@ class _Normaliser:
         for path, status in self.walk():
             if is_whiteout(status):
                 continue
+            if self.is_upper and b".wh." in path and os.path.basename(path).startswith(b".wh."):
+                # Its layer would say that something is gone, on every machine but this one.
+                raise MalformedLayer(text("`{path}`: names with `.wh.` are reserved", path=os.fsdecode(b"/" + path)))
             if stat.S_ISDIR(status.st_mode):
                 folders.append(path)
             if not self.keeps_time(path, status):

@@ -2,7 +2,10 @@
 
 import os
 
+import pytest
+
 from teul.build.normalise import normalise
+from teul.errors import MalformedLayer
 from teul.layers.lower import Lower
 
 
@@ -47,3 +50,13 @@ def test_downloads_of_poetry_go_and_its_environments_stay(tmp_path):
     assert os.listdir(outside / "cache") == ["kept"]
     assert os.path.islink(upper / "home/led/.cache/pypoetry")
     assert not os.path.lexists(upper / "home/old/.cache/pypoetry/cache/new")
+
+
+@pytest.mark.parametrize("make", [lambda path: path.touch(), lambda path: path.mkdir()], ids=["file", "folder"])
+def test_a_name_that_a_layer_cannot_hold_is_refused(tmp_path, make):
+    (tmp_path / "lower").mkdir()
+    (tmp_path / "upper/a").mkdir(parents=True)
+    make(tmp_path / "upper/a/.wh.b")
+
+    with pytest.raises(MalformedLayer, match=r"`/a/\.wh\.b`"):
+        normalise(str(tmp_path / "upper"), Lower([str(tmp_path / "lower")]), epoch=1, is_upper=True)

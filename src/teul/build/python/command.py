@@ -93,7 +93,9 @@ def recognise(op: ops.Run, *, env: Mapping[str, str] | None = None) -> Install |
         return commands
     # A `sh` that has no pipefail ends there.
     is_bash = op.args[0].rpartition("/")[2] == "bash"
-    if not is_bash and any(words[0].text == "set" and "pipefail" in [word.text for word in words] for words in commands):
+    if not is_bash and any(
+        words[0].text == "set" and "pipefail" in [word.text for word in words] for words in commands
+    ):
         return Doubt(text("the shell's own arguments"))
     made = _read(commands, op.cwd or "/", env)
     if isinstance(made, Poetry) and op.args[0].rpartition("/")[2] in SHELLS:

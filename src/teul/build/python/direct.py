@@ -35,6 +35,7 @@ from teul.build.python.wheel import (
     make_folders,
     plain_record,
     record_of,
+    told,
     uv_script_form,
     write,
 )
@@ -154,9 +155,9 @@ class DirectInstall:
         if new:
             staging = self.snapshots.upper(self.scratch())
             self._make(new, staging)
-        self.say(self._summary(items, new))
         folders = check_files(items, self.lower)
         check_access(self.owner, folders, self.lower)
+        self.say(self._summary(items, new))
         made: set[str] = {""}
         self._lock(upper, made, folders)
         if sum(item.size_bytes for item in items) < OWN_LAYER_BYTES:
@@ -311,12 +312,17 @@ class DirectInstall:
             try:
                 with ZipFile(file) as archive:
                     layout = lay_out(archive, item.wheel.name, self.python, form, installer=self.resolution.installer)
+                    _check_told(item.wheel, told(archive, layout, item.wheel.name))
                     write(layout, archive, folder, epoch=self.epoch)
             except (BadZipFile, ValueError, OSError) as error:
                 if isinstance(error, UnusualWheel) or (isinstance(error, OSError) and error.errno in (28, 122)):
                     raise
                 raise UnusualWheel(
-                    text("wheel `{name}`: damaged archive: {problem}", name=item.wheel.filename, problem=error)
+                    text(
+                        "wheel `{name}`: damaged archive: {problem}",
+                        name=item.wheel.filename,
+                        problem=error.strerror if isinstance(error, OSError) else error,
+                    )
                 ) from error
         compiled: tuple[str, ...] = ()
         if self.resolution.compiles:
@@ -559,6 +565,27 @@ class DirectInstall:
             size=self._fetched_bytes / 1e6,
             names=" ".join(f"{item.wheel.name}-{item.wheel.version}" for item in items),
         )
+
+
+def _check_told(wheel: Wheel, found: tuple[str, str]) -> None:
+    """What a wheel says of itself is what the index has it under."""
+    from teul.build.python.uv import version_key
+
+    name, version = found
+    same = version_key(version) == version_key(wheel.version) and _local(version) == _local(wheel.version)
+    if name != wheel.name or not same:
+        raise UnusualWheel(
+            text(
+                "wheel `{name}`: expected the metadata of {expected}, got {actual}",
+                name=wheel.name,
+                expected=f"{wheel.name} {wheel.version}",
+                actual=f"{name} {version}",
+            )
+        )
+
+
+def _local(version: str) -> str:
+    return version.strip().lower().partition("+")[2].replace("-", ".").replace("_", ".")
 
 
 def _set_times(folder: str, epoch: int) -> None:

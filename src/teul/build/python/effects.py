@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from teul.build.tree import Tree
 
 
-def doubt_of_effects(op: ops.Run, install: Install | Sync, tree: Tree, owner: Owner, env: Mapping[str, str]) -> Doubt | None:
+def doubt_of_effects(
+    op: ops.Run, install: Install | Sync, tree: Tree, owner: Owner, env: Mapping[str, str]
+) -> Doubt | None:
     """Why the command may do more to *tree* than to install, or may fail where the install alone would not.
 
     Raises:

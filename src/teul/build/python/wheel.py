@@ -149,7 +149,9 @@ def lay_out(archive: ZipFile, name: str, python: Interpreter, form: ScriptForm, 
         if filename == f"{info_dir}/RECORD":
             installed[filename] = filename
             continue
-        if filename in (f"{info_dir}/INSTALLER", f"{info_dir}/REQUESTED", f"{info_dir}/direct_url.json"):
+        is_bytecode = filename.endswith(".pyc") and f".{python.cache_tag}." in filename  # pip may write another there
+        notes = (f"{info_dir}/INSTALLER", f"{info_dir}/REQUESTED", f"{info_dir}/direct_url.json")
+        if filename in notes or is_bytecode:
             raise UnusualWheel(text("wheel `{name}`: it holds `{path}`", name=name, path=filename))
         target, kind = _target(filename, site, scheme, name)
         if kind == "scripts" and _is_wrapper(target, console):
@@ -247,6 +249,17 @@ def make_folders(folder: str, path: str, made: set[str]) -> None:
             os.mkdir(f"{folder}/{part}")
             os.chmod(f"{folder}/{part}", 0o755)
             made.add(part)
+
+
+def told(archive: ZipFile, layout: Layout, name: str) -> tuple[str, str]:
+    """Which distribution and version the wheel says that it is; pip and uv refuse one that came under another name.
+
+    Raises:
+        UnusualWheel: it does not say.
+    """
+    infos = {info.filename: info for info in archive.infolist()}
+    headers = _headers(_read(archive, infos, f"{os.path.basename(layout.dist_info)}/METADATA", name))
+    return re.sub(r"[-_.]+", "-", headers.get("name", "")).lower(), headers.get("version", "")
 
 
 def line_end(installer: str) -> str:
@@ -437,7 +450,9 @@ def _zlib_error() -> type[Exception]:
 def _target(filename: str, site: str, scheme: dict[str, str], name: str) -> tuple[str, str]:
     """The absolute path of a file of the archive, and the key of its scheme ("" for the root)."""
     parts = filename.split("/")
-    is_plain = not any(part in ("", ".", "..") for part in parts) and "\\" not in filename and filename.isprintable()
+    # An image keeps no name that begins with `.wh.`: to a layer it says that something is gone.
+    is_plain = not any(part in ("", ".", "..") or part.startswith(".wh.") for part in parts)
+    is_plain = is_plain and "\\" not in filename and filename.isprintable()
     if not is_plain:
         raise UnusualWheel(text("wheel `{name}`: unsafe path `{path}`", name=name, path=filename))
     if not parts[0].endswith(".data"):

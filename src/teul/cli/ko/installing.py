@@ -42,6 +42,9 @@ MESSAGES = {
     "`{one}` and `{other}` both own `{path}`": "`{path}`은(는) `{one}`에도 `{other}`에도 들어 있습니다",
     # Wheels
     "wheel `{name}`: a file stands in it twice": "wheel `{name}`: 같은 파일이 두 번 들어 있습니다",
+    "wheel `{name}`: expected the metadata of {expected}, got {actual}": (
+        "wheel `{name}`: 메타데이터가 {expected}의 것이어야 하는데 {actual}의 것입니다"
+    ),
     "wheel `{name}`: expected Wheel-Version 1, got `{version}`": (
         "wheel `{name}`: Wheel-Version은 1이어야 하는데 `{version}`입니다"
     ),

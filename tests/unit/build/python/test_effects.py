@@ -29,7 +29,9 @@ def tree(tmp_path: Path) -> Tree:
     return Tree(str(tmp_path))
 
 
-def doubt(tree: Tree, command: str, owner: Owner = ROOT, *, mounts: tuple[RunMount, ...] = (), shell: str = "/bin/sh") -> str:
+def doubt(
+    tree: Tree, command: str, owner: Owner = ROOT, *, mounts: tuple[RunMount, ...] = (), shell: str = "/bin/sh"
+) -> str:
     op = ops.Run(args=(shell, "-c", command), env=(), cwd="/not-made-yet", mounts=mounts)
     install = recognise(op)
     assert isinstance(install, Install), install
