@@ -341,6 +341,12 @@ def abort_upload(db: Database, upload_id: str) -> None:
         db.execute("DELETE FROM uploads WHERE id = ?", (upload_id,))
 
 
+def abort_uploads(db: Database, path: str) -> None:
+    """Forget the uploads of *path* and of what is below it."""
+    with db.write():
+        db.execute("DELETE FROM uploads WHERE path = ? OR path > ? AND path < ?", (path, *_below(path)))
+
+
 def digests(db: Database) -> Iterator[Digest]:
     """All content that has a name, or is a part of an upload in flight."""
     for (digest,) in db.all("SELECT digest FROM artifacts UNION SELECT digest FROM upload_parts"):

@@ -106,7 +106,8 @@ def _is_within(path: str, folder: str) -> bool:
 
 
 def _forget(db: Database, uri: str) -> None:
-    """The names of the artifacts below *uri*; their content goes with the next `collect`."""
+    """The names of the artifacts below *uri*, and uploads that were begun there; content goes with the next `collect`."""
     path = sources.artifact_path(uri)
     if path:
         artifacts.forget(db, path)
+        artifacts.abort_uploads(db, path)

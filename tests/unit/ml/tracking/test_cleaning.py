@@ -34,6 +34,19 @@ def test_only_what_was_deleted_goes_and_takes_its_content_along(store):
     assert store.audit()[-1].action == "gc"
 
 
+def test_an_upload_that_was_never_ended_goes_with_its_run(store):
+    kept, gone = run(store, content=b"kept"), run(store, content=b"gone")
+    for made in (kept, gone):
+        artifacts.begin_upload(store.db, f"0/{made.id}/artifacts/big", 2, made.id)
+        part = store.content.put(f"part {made.id}".encode())
+        artifacts.put_part(store.db, store.content, made.id, 1, part, 5)
+    store.delete_run(gone.id)
+    store.clean(who="kim")
+
+    assert store.collect(grace_s=0)[0] == 2
+    assert store.db.all("SELECT id FROM uploads") == [(kept.id,)]
+
+
 def test_nothing_goes_in_a_dry_run(store):
     gone = run(store)
     store.delete_run(gone.id)
