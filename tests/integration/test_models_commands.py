@@ -127,6 +127,8 @@ def test_a_model_goes_through_a_registry(filled, tmp_path):
         assert other.version_files(there) == store.version_files(here)
         run = other.get_run(there.run_id)
         assert (run.params, run.metric("recall")) == ({"depth": "1"}, 0.25)
+        trained = store.get_run(here.run_id)
+        assert (run.start_time, run.end_time) == (trained.start_time, trained.end_time)
         assert (there.gate, there.approval) == ("passed", "")
         assert [path for path, _ in other.check()] == []
     # A gate that failed elsewhere is not washed off by the way here.

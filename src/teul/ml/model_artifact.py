@@ -341,6 +341,7 @@ def _register(
             run_name=str(there.get("name") or f"pull {name}"),
             tags={**tags, **origin, **({"teul.pulled-run": str(there["id"])} if there.get("id") else {})},
             user_id=who,
+            start_time=_moment(there.get("start")),
         )
         for path, descriptor in files.items():
             tracking.name_artifact(run.id, f"{OUTS}/{path}", descriptor.digest, descriptor.size_bytes)
@@ -348,7 +349,7 @@ def _register(
         tracking.log_params(run.id, {str(key): str(value) for key, value in params.items()})
         metrics = _mapping(there.get("metrics"))
         tracking.log_metrics(run.id, {str(key): float(value) for key, value in metrics.items()})
-        tracking.end_run(run.id)
+        tracking.end_run(run.id, end_time=_moment(there.get("end")))
         tracking.ensure_registered_model(name)
         version = tracking.create_model_version(
             name,
@@ -363,6 +364,11 @@ def _register(
             lines = [line for line in report if isinstance(line, dict)] if isinstance(report, list) else []
             tracking.set_gate(name, version.version, facts["gate"] == "passed", lines)
         return tracking.get_model_version(name, version.version)
+
+
+def _moment(value: object) -> int | None:
+    """A time (ms since 1970) as somebody else wrote it down, or None."""
+    return value if isinstance(value, int) and 0 < value < 1 << 53 else None
 
 
 def _mapping(value: object) -> Mapping[str, Any]:
