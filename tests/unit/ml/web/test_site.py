@@ -1,6 +1,7 @@
 """The pages over a real store, asked as a browser asks: what is shown, what is refused, what the headers say."""
 
 import asyncio
+import math
 import re
 from html.parser import HTMLParser
 
@@ -11,6 +12,7 @@ from teul.ml.tracking import TrackingStore, aliases, keys, registry, tokens
 from teul.ml.tracking.app import TrackingApp
 from teul.ml.tracking.values import Metric
 from teul.ml.web import words
+from teul.ml.web.pages import models, parallel
 from teul.ml.web.site import language_of
 
 IMAGE = "sha256:" + "ab" * 32
@@ -201,6 +203,33 @@ def test_a_comparison_shows_what_differs_first(browser, runs):
     assert "alike" not in text
     assert "alike" in browser.page(f"/ui/compare?run={runs[0]}&run={runs[1]}&all=1")[0]
     assert "<svg" in browser(f"/ui/compare?run={runs[0]}&run={runs[1]}")
+
+
+def test_each_line_through_several_axes_has_its_name_beside_its_colour(store):
+    made = []
+    for number in range(6):
+        run = store.create_run("0", run_name=f"<{number}> " + "이름" * 20)
+        store.log_params(run.id, {"a": str(number), "b": str(-number)})
+        made.append(store.get_run(run.id))
+    picture = str(parallel.draw(made, {run.id: run.name for run in made}, "t"))
+
+    for number, run in enumerate(made):
+        colour = re.search(rf'stroke="(#\w+)"[^>]*><title>&lt;{number}&gt;', picture)[1]
+        assert re.search(rf'fill="{colour}"/><text[^>]*>&lt;{number}&gt; [이름]+…</text>', picture), run.name
+    _, height = re.search(r'viewBox="0 0 (\d+) (\d+)"', picture).groups()
+    assert max(float(y) for y in re.findall(r'<text x="[^"]*" y="([^"]*)"', picture)) < int(height)
+
+
+def test_what_was_in_production_by_the_stage_is_answered_too(store):
+    store.create_registered_model("m")
+    for _ in range(2):
+        store.create_model_version("m", "s3://x")
+    registry.transition_stage(store.db, "m", 1, "Production", who="kim")
+    assert models.in_production(store.alias_history("m"), math.inf) == 1
+    store.set_alias("m", "production", 2, who="kim")
+
+    assert models.in_production(store.alias_history("m"), math.inf) == 2
+    assert models.in_production(store.alias_history("m"), 0) is None
 
 
 def test_files_are_shown_as_text_and_handed_out_so_that_nothing_of_them_runs(browser, runs):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 
 from teul.ml.record import IMAGE_TAG
+from teul.ml.tracking.alias_history import STAGE
 from teul.ml.tracking.paging import token_of
 from teul.ml.tracking.values import PRODUCTION, AliasChange, ModelVersion
 from teul.ml.web.html import Html, e
@@ -148,12 +149,9 @@ def _history(view: View, name: str, history: list[AliasChange]) -> Html | None:
 
 
 def in_production(history: list[AliasChange], before: float) -> int | None:
-    """Which version the alias `production` pointed at just before *before* (ms)."""
-    version = None
-    for change in history:
-        if change.alias == PRODUCTION and change.at < before:
-            version = change.version
-    return version
+    """What `production` was just before *before* (ms): the alias, or the stage where nobody used the alias."""
+    found = {change.alias: change.version for change in history if change.at < before}
+    return found.get(PRODUCTION) or found.get(STAGE)
 
 
 def version(view: View, name: str, number_of_version: str) -> Page:

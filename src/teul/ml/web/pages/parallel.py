@@ -16,6 +16,7 @@ from teul.ml.web.view import number
 
 MOST_AXES = 8
 WIDTH, HEIGHT, TOP, BOTTOM, SIDE = 960, 300, 44, 28, 70
+NAMES_IN_A_ROW, ROW = 4, 20
 
 
 def draw(found: Sequence[Run], names: Mapping[str, str], title: str) -> Html | None:
@@ -33,9 +34,10 @@ def draw(found: Sequence[Run], names: Mapping[str, str], title: str) -> Html | N
     if len(axes) < 2:
         return None
     step = (WIDTH - 2 * SIDE) / (len(axes) - 1)
+    whole = HEIGHT + ROW * -(-len(found) // NAMES_IN_A_ROW)
     parts = [
         (
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(title)}"'
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {whole}" role="img" aria-label="{escape(title)}"'
             ' font-family="system-ui, sans-serif" font-size="12" fill="currentColor">'
         )
     ]
@@ -59,6 +61,13 @@ def draw(found: Sequence[Run], names: Mapping[str, str], title: str) -> Html | N
         parts.append(
             f'<polyline points="{" ".join(points)}" fill="none" stroke="{colour}" stroke-width="2" stroke-opacity=".85">'
             f"<title>{escape(names[run.id])}</title></polyline>"
+        )
+        row, column = divmod(place, NAMES_IN_A_ROW)
+        x, y = SIDE / 2 + column * (WIDTH - SIDE) / NAMES_IN_A_ROW, HEIGHT + ROW * row + 8
+        name = names[run.id]
+        parts.append(
+            f'<rect x="{x:.1f}" y="{y - 7}" width="14" height="4" fill="{colour}"/>'
+            f'<text x="{x + 20:.1f}" y="{y}">{escape(name if len(name) <= 28 else name[:27] + "…")}</text>'
         )
     return Html("".join(parts) + "</svg>")
 
