@@ -5,9 +5,15 @@ import shutil
 import signal
 
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 
 from teul.config import Settings
 from teul.host import process
+
+# How long an example takes says how busy the machine is.
+hypothesis_settings.register_profile("teul", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis_settings.load_profile("teul")
 
 
 def why_not_root():

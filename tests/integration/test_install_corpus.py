@@ -14,6 +14,7 @@ import shutil
 import stat
 import subprocess
 import sys
+from collections.abc import Callable
 from importlib.metadata import version
 from importlib.util import MAGIC_NUMBER
 from pathlib import Path
@@ -56,6 +57,15 @@ WIDE = {
     "made and filled": ("RUN python -m venv /v && /v/bin/pip install flask==3.0.3 numpy==1.26.4", "run"),
     "uv real": (f"RUN pip install uv=={version('uv')}\nRUN uv pip install --system mlflow-skinny==2.16.2", DIRECT),
     "poetry itself": ("RUN pip install poetry==1.8.3", DIRECT),
+    "poetry of old": ("FROM with-poetry-1\nRUN poetry install --all-extras", DIRECT),
+    "poetry of today": ("FROM with-newest-poetry\nENV POETRY_VIRTUALENVS_IN_PROJECT=1\nRUN poetry sync --no-root", DIRECT),
+    "poetry with bytecode": ("FROM with-newest-poetry\nRUN poetry install --compile --no-root", "run"),
+    "poetry that takes away": (
+        "FROM with-poetry\nENV POETRY_VIRTUALENVS_CREATE=false\nRUN poetry install --no-root --sync", "run",
+    ),
+    "poetry of another user": (
+        "FROM with-poetry\nRUN useradd -m me && chown -R me /app\nUSER me\nRUN poetry install --only main", DIRECT,
+    ),
 }
 Tree = dict[str, tuple[object, ...]]
 
@@ -106,8 +116,6 @@ def engine(tmp_path_factory: pytest.TempPathFactory, context: Path, python_base:
         (context / "universal.txt").write_text("".join(reversed(universal)))
         (context / "hashed.txt").write_text("".join(hashed))
         environ |= {"PIP_CONFIG_FILE": os.devnull, "PIP_INDEX_URL": index.url, "UV_INDEX_URL": index.url}
-        if os.environ.get("TEUL_CORPUS") == "wide":
-            environ = dict(os.environ)
         opened = Engine.open(Settings.from_environ(environ | {"TEUL_ROOT": root}))
         dockerfile = f"FROM {BASE}\n{VENVS}\n"
         build(opened, BuildOptions(context=str(context), dockerfile_text=dockerfile, tags=(WITH_VENV,)))
@@ -115,6 +123,14 @@ def engine(tmp_path_factory: pytest.TempPathFactory, context: Path, python_base:
         opened.close()
     for module, size in before.items():
         module.OWN_LAYER_BYTES = size
+
+
+@pytest.fixture(scope="module")
+def real(engine: Engine) -> Engine:
+    """The same store with the settings of this host: what is installed comes from the index that it uses."""
+    opened = Engine.open(Settings.from_environ({**os.environ, "TEUL_ROOT": engine.settings.root}))
+    yield opened
+    opened.close()
 
 
 def built(engine: Engine, context: Path, body: str) -> tuple[Image, list[str], str]:
@@ -173,33 +189,37 @@ def differences(one: Tree, other: Tree) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def poetries() -> set[str]:
-    """The bases with a poetry that were made by now."""
-    return set()
+def poetries(real: Engine, context: Path) -> Callable[[str], None]:
+    """Makes a base with a poetry, and the project in /app, locked."""
+    made: set[str] = set()
 
+    def make(name: str) -> None:
+        if name not in made:
+            steps = f"RUN pip install --no-cache-dir {POETRIES[name]}\nWORKDIR /app\nCOPY poetry ./\n"
+            locking = "RUN POETRY_VIRTUALENVS_CREATE=false poetry lock -n\n"
+            options = BuildOptions(
+                context=str(context), dockerfile_text=f"FROM {BASE}\n{steps}{locking}", tags=(name,), network="host"
+            )
+            build(real, options)
+            made.add(name)
 
-def make_poetry_base(engine: Engine, context: Path, name: str) -> None:
-    dockerfile = (
-        f"FROM {BASE}\nRUN pip install --no-cache-dir --index-url {INDEX_OF_POETRY} {POETRIES[name]}\n"
-        "WORKDIR /app\nCOPY poetry ./\nRUN POETRY_VIRTUALENVS_CREATE=false poetry lock -n\n"
-    )
-    build(engine, BuildOptions(context=str(context), dockerfile_text=dockerfile, tags=(name,), network="host"))
+    return make
 
 
 POETRIES = POETRY | POETRY_WIDE
-INDEX_OF_POETRY = os.environ.get("PIP_INDEX_URL") or "https://pypi.org/simple"
 ALL = CASES | WIDE if os.environ.get("TEUL_CORPUS") == "wide" else CASES
 
 
 @pytest.mark.parametrize("name", ALL)
 def test_one_tree_three_ways(
-    engine: Engine, context: Path, poetries: set[str], name: str, monkeypatch: pytest.MonkeyPatch
+    request: pytest.FixtureRequest, engine: Engine, context: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     body, path = ALL[name]
+    if name in WIDE:
+        engine = request.getfixturevalue("real")
     base = body.split()[1] if body.startswith("FROM") else BASE
-    if base in POETRIES and base not in poetries:
-        make_poetry_base(engine, context, base)
-        poetries.add(base)
+    if base in POETRIES:
+        request.getfixturevalue("poetries")(base)
     below = len(engine.images.get(base).config.diff_ids)
     direct_image, said, _ = built(engine, context, body)
     ways = {DIRECT if line.startswith("installed without") else "run" for line in said[-1:]}
