@@ -24,7 +24,8 @@ class IgnoreError(InvalidInput):
 def read_ignore_file(source: str) -> list[str]:
     """The patterns of a `.dockerignore`, one a line, cleaned; an exception keeps its `!` in front."""
     made: list[str] = []
-    for line in source.removeprefix("\ufeff").splitlines():
+    # Go's scanner knows one end of a line; Python's `splitlines` knows ten.
+    for line in source.removeprefix("\ufeff").split("\n"):
         if line.startswith("#"):
             continue
         pattern = line.strip()

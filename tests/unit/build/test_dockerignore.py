@@ -92,6 +92,10 @@ def test_the_file_is_read_line_by_line_comments_slashes_and_all() -> None:
     ]
 
 
+def test_a_line_ends_where_go_says_it_ends() -> None:
+    assert read_ignore_file("a\x0cb\r\nc\x85d\ne\u2028f\ng\rh") == ["a\x0cb", "c\x85d", "e\u2028f", "g\rh"]
+
+
 def test_an_ignored_folder_is_entered_only_where_an_exception_may_be_inside() -> None:
     matcher = IgnoreMatcher(["*", "!docs/*.md", "!src/keep"])
 

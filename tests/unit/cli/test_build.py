@@ -34,3 +34,18 @@ def test_who_is_quiet_says_the_image_and_nothing_else(flags, tmp_path, monkeypat
     assert main(["build", *flags, str(tmp_path)]) == 0
     shown, complaints = capsys.readouterr()
     assert (shown[:7], shown.count("\n"), complaints) == ("sha256:", 1, "")
+
+
+@pytest.mark.needs_root
+def test_a_folder_in_the_place_of_a_file_is_named_or_ignored(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("TEUL_ROOT", str(tmp_path / "state"))
+    for name in ("one/.dockerignore", "two/Dockerfile"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "one/Dockerfile").write_text("FROM scratch\nCOPY Dockerfile /\n")
+    (tmp_path / "two/Dockerfile/Dockerfile").write_text("FROM scratch\n")
+
+    assert main(["build", "-q", str(tmp_path / "one")]) == 0
+    assert main(["build", "-q", str(tmp_path / "two")]) == 1
+    shown = capsys.readouterr().err
+    assert f"`{tmp_path}/two/Dockerfile` is a folder" in shown
+    assert f"hint: -f {tmp_path}/two/Dockerfile/Dockerfile" in shown

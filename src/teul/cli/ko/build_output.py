@@ -54,6 +54,10 @@ MESSAGES = {
     "add it to the image (`RUN groupadd {group}`), or give a number": (
         "이미지에 추가하거나(`RUN groupadd {group}`) 번호를 쓰세요"
     ),
+    "failed to read dockerfile: `{path}` is a folder": "Dockerfile을 읽을 수 없습니다. `{path}`은(는) 폴더입니다",
+    "* and ? match within a name, ** any folders, [a-z] one of several characters": (
+        "*와 ?는 이름 안에서, **는 여러 폴더에, [a-z]는 그중 한 글자에 맞습니다"
+    ),
     "push and {kind} output can't be used together": "--push는 {kind} 출력과 함께 쓸 수 없습니다",
     "Output destination: a folder, - for a tar, or type=local|tar|oci|docker|image|registry,dest=PATH": (
         "출력할 곳. 폴더, tar는 -, 또는 type=local|tar|oci|docker|image|registry,dest=경로"

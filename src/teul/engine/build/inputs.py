@@ -91,7 +91,16 @@ def read_source(options: BuildOptions) -> tuple[str, str, str]:
             _expect_file(path, context)
             with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
                 source = file.read()
-        except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
+        except IsADirectoryError as error:
+            name = path.removeprefix(f"{context}/") if options.context_name else path
+            raise DockerfileError(
+                text("failed to read dockerfile: `{path}` is a folder", path=name),
+                span=None,
+                hint=text("-f {path}", path=f"{name}/Dockerfile") if os.path.isfile(f"{path}/Dockerfile") else None,
+            ) from error
+        except PermissionError as error:
+            raise InvalidInput(text("cannot read `{path}`: {problem}", path=path, problem=error.strerror)) from error
+        except (FileNotFoundError, NotADirectoryError) as error:
             name = path.removeprefix(f"{context}/") if options.context_name else path
             raise _no_dockerfile(path, name) from error
     if options.context_name:
@@ -114,7 +123,14 @@ def _expect_file(path: str, context: str) -> None:
 def _no_dockerfile(path: str, name: str) -> DockerfileError:
     hint = None
     try:
-        near = [name for name in sorted(os.listdir(os.path.dirname(path) or ".")) if "dockerfile" in name.lower()]
+        folder = os.path.dirname(path) or "."
+        near = [
+            name
+            for name in sorted(os.listdir(folder))
+            if "dockerfile" in name.lower()
+            and os.path.isfile(f"{folder}/{name}")
+            and not name.endswith(".dockerignore")
+        ]
     except OSError:
         near = []
     if near:
@@ -130,17 +146,22 @@ def _ignore(dockerfile: str, context: str, more: tuple[str, ...] = (), *, is_for
             path = tree.absolute(tree.resolve(path.removeprefix(f"{context}/")))
         try:
             _expect_file(path, context)
-            with open(path, encoding="utf-8", errors="surrogateescape") as file:
+            with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
                 source = file.read()
-        except (FileNotFoundError, NotADirectoryError):
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             continue
+        except PermissionError as error:
+            raise InvalidInput(text("cannot read `{path}`: {problem}", path=path, problem=error.strerror)) from error
         try:
             return IgnoreMatcher((*read_ignore_file(source), *more))
         except InvalidInput as error:
-            for number, line in enumerate(source.splitlines(), start=1):
+            for number, line in enumerate(source.split("\n"), start=1):
                 if line.strip() and _is_bad(line):
+                    line = line.rstrip("\r")
                     raise DockerfileError(
-                        error.message, span=Span(path, number, column=1, end_column=len(line) + 1, source=line)
+                        error.message,
+                        span=Span(path, number, column=1, end_column=len(line) + 1, source=line),
+                        hint=text("* and ? match within a name, ** any folders, [a-z] one of several characters"),
                     ) from error
             raise
     return IgnoreMatcher(more)
