@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import http.server
 import io
 import os
@@ -37,6 +38,8 @@ class Server:
         self.files: dict[str, bytes] = {}
         self.asked: list[tuple[str, dict[str, str]]] = []
         self.redirects: dict[str, str] = {}
+        self.packed: set[str] = set()
+        """Paths of which the server says that they are packed (`Content-Encoding`), whatever was asked for."""
         self.folder = ""
         outer = self
 
@@ -65,6 +68,8 @@ class Server:
                 self.send_response(200)
                 self.send_header("ETag", tag)
                 self.send_header("Last-Modified", WHEN)
+                if path in outer.packed:
+                    self.send_header("Content-Encoding", "gzip")
                 self.send_header("Content-Length", str(len(data)))
                 self.end_headers()
                 self.wfile.write(data)
@@ -234,6 +239,24 @@ def test_an_archive_of_a_url_is_unpacked_only_when_asked(make: Make, engine: Eng
         "tmp/evil": "",
     }
     assert not os.path.exists("/tmp/evil")
+
+
+def test_what_a_server_packs_unasked_is_unpacked(make: Make, engine: Engine, server: Server) -> None:
+    content = os.urandom(1000) + bytes(3 << 20)
+    server.files |= {
+        "/once": gzip.compress(content),
+        "/twice": gzip.compress(b"a") + gzip.compress(b"b"),
+        "/empty": b"",
+    }
+    server.files |= {"/no": b"no gzip", "/cut": gzip.compress(content)[:-9]}
+    server.packed = {*server.files}
+
+    made = files_of(engine, make(f"ADD {server.url}/once {server.url}/twice {server.url}/empty /\n"))
+
+    assert made == {"once": content, "twice": b"ab", "empty": b""}
+    for name in ("no", "cut"):
+        with pytest.raises(DockerfileError, match="its `Content-Encoding` is gzip, but its content is not"):
+            make(f"ADD {server.url}/{name} /\n")
 
 
 def test_sources_of_several_kinds_are_put_in_the_order_in_which_they_are_written(

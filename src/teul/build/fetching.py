@@ -18,7 +18,7 @@ from teul.solver.graph import digest_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from dataclasses import dataclass
 
     from teul.build.sources import HttpSource
@@ -32,6 +32,8 @@ else:
 SPARE_BYTES = 64 << 20
 """So much of the disk stays free whatever a server sends."""
 TOLD_EVERY_S = 0.5
+PIECE_BYTES = 1 << 20
+"""What is unpacked at a time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,7 +176,7 @@ class Fetcher:
         if response.status == 304 and ("If-None-Match" in headers or "If-Modified-Since" in headers):
             response.drain()
             return None
-        if response.status != 200:
+        if not 200 <= response.status < 300:
             response.drain()
             if response.status >= 500 or response.status in (408, 429):
                 refusal = SourceUnavailable(
@@ -197,8 +199,10 @@ class Fetcher:
         total = int(announced) if announced.isascii() and announced.isdigit() else 0
         told = time.monotonic()
         left = 0
-        with self.store.ingest(size_bytes=total if announced else None) as writer:
-            for chunk in response.chunks():
+        is_packed = response.headers.get("Content-Encoding", "").strip().lower() == "gzip"
+        chunks = _unpacked(response.chunks(), source) if is_packed else response.chunks()
+        with self.store.ingest(size_bytes=total if announced and not is_packed else None) as writer:
+            for chunk in chunks:
                 if should_stop():
                     from teul.errors import Cancelled
 
@@ -254,6 +258,30 @@ class Fetcher:
             pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}".encode()
             return {"Authorization": "Basic " + base64.b64encode(pair).decode()}
         return {}
+
+
+def _unpacked(chunks: Iterator[bytes], source: HttpSource) -> Iterator[bytes]:
+    """The content of what a server packed though it was not asked to, as stores of objects do with what they were given.
+
+    Docker's client takes every gzip for such a packing. Spec: RFC 9110, "Content-Encoding".
+    """
+    import zlib
+
+    decoder = None
+    try:
+        for chunk in chunks:
+            while chunk:
+                if decoder is None or decoder.eof:
+                    decoder = zlib.decompressobj(wbits=31)
+                yield decoder.decompress(chunk, PIECE_BYTES)
+                chunk = decoder.unconsumed_tail or decoder.unused_data
+        if decoder is not None:
+            yield decoder.flush()
+        is_whole = decoder is None or decoder.eof
+    except zlib.error:
+        is_whole = False
+    if not is_whole:
+        raise InvalidInput(text("`{url}`: its `Content-Encoding` is gzip, but its content is not", url=source.shown))
 
 
 def _host(url: str) -> str:

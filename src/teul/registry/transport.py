@@ -161,6 +161,11 @@ def _reason(error: BaseException) -> Text:
 
 def _words(error: BaseException) -> str:
     # urllib3 puts the repr of a connection object before the message; nobody wants to read its address.
+    if isinstance(error, foreign.ProtocolError) and error.args and isinstance(error.args[0], str):
+        # Its words, then what made it say them, whose own words may hold anything that a server sends.
+        message = error.args[0].removesuffix(".")
+        cause = ascii(str(error.args[1]))[1:-1] if len(error.args) > 1 else ""
+        return message if not cause or cause in message else f"{message}: {cause[:200]}"
     try:
         return str(error).rpartition(">: ")[2].rpartition("): ")[2] or type(error).__name__
     except (TypeError, AttributeError):
@@ -420,7 +425,9 @@ class Transport:
             if (before.scheme, before.netloc) != (after.scheme, after.netloc):
                 sent = {name: value for name, value in sent.items() if name.lower() != "authorization"}
             url = target
-        raise RegistryProtocolError(text("registry `{host}`: too many redirects", host=urlsplit(url).netloc))
+        raise RegistryProtocolError(
+            text("registry `{host}`: {problem}", host=urlsplit(url).netloc, problem=text("too many redirects"))
+        )
 
     def retrying(self, operation: Callable[[], _Result], *, progressed: Callable[[], int] | None = None) -> _Result:
         """Run *operation*; when it raises `RegistryUnavailable`, wait and try again, `TRIES` times in all.

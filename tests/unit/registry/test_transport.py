@@ -57,6 +57,23 @@ def test_every_exception_of_the_http_client_can_be_caught_and_translated(kind: t
     assert isinstance(translate(error, "h"), TeulError)
 
 
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (
+            urllib3.exceptions.ProtocolError("Connection broken: IncompleteRead(3)", ValueError("IncompleteRead(3)")),
+            "the connection broke: Connection broken: IncompleteRead(3)",
+        ),
+        (
+            urllib3.exceptions.ProtocolError("Connection aborted.", http.client.BadStatusLine("\x1b[31mred")),
+            "the connection broke: Connection aborted: \\x1b[31mred",
+        ),
+    ],
+)
+def test_a_broken_connection_is_said_in_words_and_without_the_words_of_the_server(error, said) -> None:
+    assert str(translate(error, "h")) == f"registry `h`: {said}"
+
+
 def test_a_refused_connection_says_so_and_counts_as_unreachable(plain: Transport) -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

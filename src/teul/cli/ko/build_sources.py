@@ -11,6 +11,9 @@ MESSAGES = {
         "--ssh default를 쓰고, 키를 에이전트에, 호스트를 ~/.ssh/known_hosts에 등록하세요"
     ),
     "--unpack requires an archive: a Git source has none": "--unpack는 아카이브에만 쓸 수 있습니다: Git 소스에는 없습니다",
+    "`{url}`: its `Content-Encoding` is gzip, but its content is not": (
+        "`{url}`: `Content-Encoding`은 gzip이라고 하지만 내용이 gzip이 아닙니다"
+    ),
     "`{url}`: invalid response status {status}": "`{url}`: 서버가 상태 코드 {status}(으)로 답했습니다",
     "`{url}`: {problem}": "`{url}`: {problem}",
     "build context `{name}`: `{url}` is no tar": "빌드 컨텍스트 `{name}`: `{url}`은(는) tar가 아닙니다",

@@ -97,7 +97,7 @@ MESSAGES = {
     "registry `{host}`: refused a redirect to `{location}`": (
         "레지스트리 `{host}`: `{location}`로 돌리는 응답을 거부했습니다"
     ),
-    "registry `{host}`: too many redirects": "레지스트리 `{host}`: 돌림 응답이 너무 많습니다",
+    "too many redirects": "돌림 응답이 너무 많습니다",
     "registry `{domain}`: authentication required": "레지스트리 `{domain}`: 인증이 필요합니다",
     "registry `{domain}`: authentication required: {said}": "레지스트리 `{domain}`: 인증이 필요합니다: {said}",
     "registry `{domain}`: user name or password not accepted for `{username}`": (
