@@ -119,6 +119,7 @@ CASES: dict[str, tuple[str, str]] = {
     "no extras": ("RUN pip install gamma", DIRECT),
     "markers": ("COPY markers.txt .\nRUN pip install -r markers.txt", DIRECT),
     "hashes by marker": ("COPY universal.txt .\nRUN pip install -r universal.txt", DIRECT),
+    "bytecode in a wheel": ("RUN pip install compiled space-one", DIRECT),
     "console scripts": ("RUN pip install scripts", DIRECT),
     "data folders": ("RUN pip install dataful", DIRECT),
     "namespace": ("RUN pip install space-one space-two", DIRECT),
@@ -282,6 +283,7 @@ def wheels() -> dict[str, bytes]:
         {"sharp/한글, a.py": b"x = 1\n", 'sharp/qu"ote.txt': b"x", "sharp/__init__.py": b"", "sharp/ .txt": b""},
     )
     add("broken", "1.0", {"broken/__init__.py": b"", "broken/two.py": b"print 'old'\n", "broken/null.py": b"x\0\n"})
+    add("compiled", "1.0", {"compiled.py": b"x = 1\n", "__pycache__/compiled.cpython-311.pyc": b"another's"})
     add("thief", "1.0", {"beta.py": b"stolen = True\n", "thief.py": b""})
     return made
 

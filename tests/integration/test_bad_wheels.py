@@ -95,7 +95,6 @@ def index():
         made.add(*raw_wheel("claimer", {"claimer.py": b"x = 1\n"}, claims))
         made.add(*wheel("twin_one", "1.0", {"twin.py": b"one = 1\n"}))
         made.add(*wheel("twin_two", "1.0", {"twin.py": b"two = 2\n"}))
-        made.add(*raw_wheel("compiled", {"compiled.py": b"x = 1\n", "__pycache__/compiled.cpython-311.pyc": b"old"}))
         made.add(*raw_wheel("marker", {"marker.py": b"", ".wh.pip": b""}))
         filename, body = raw_wheel("renamed", {"renamed.py": b""})
         made.add(filename.replace("1.0", "2.0"), body)
@@ -204,13 +203,6 @@ def test_two_owners_of_one_file_are_left_to_pip(engine, index, tmp_path):
     assert "both own" in said
     assert "installed without running the command" not in said
     assert files[f"{SITE}/twin.py"] in (b"one = 1\n", b"two = 2\n")
-
-
-def test_bytecode_that_a_wheel_brings_is_left_to_pip(engine, index, tmp_path):
-    files, said = built(engine, tmp_path, "pip install compiled")
-
-    assert "it holds `__pycache__/compiled.cpython-311.pyc`" in said
-    assert files[f"{SITE}/__pycache__/compiled.cpython-311.pyc"] != b"old"
 
 
 def test_a_name_that_a_layer_cannot_hold_is_refused(engine, index, tmp_path):

@@ -346,9 +346,8 @@ class DirectInstall:
             item.set_bytecode(
                 self.python, [path for path in sources if compiled_path(path, self.python.cache_tag) not in there]
             )
-        item.size_bytes = sum(os.lstat(f"{folder}/{path}").st_size for path in compiled) + sum(
-            os.lstat(f"{folder}/{member.path}").st_size for member in layout.members
-        )
+        files = {*compiled, *(member.path for member in layout.members)}  # a wheel may bring bytecode that is made anew
+        item.size_bytes = sum(os.lstat(f"{folder}/{path}").st_size for path in files)
         if item.size_bytes >= OWN_LAYER_BYTES:
             self._commit_own(item, folder)
 

@@ -68,13 +68,15 @@ class Item:
     def _listed(self) -> list[str]:
         if not self._listed_files:
             site = self.site
-            self._listed_files = [
+            listed = (
                 # A long closure has tens of thousands, nearly all of them plain.
                 os.path.normpath(f"{site}/{path}")
                 if "/." in path or "//" in path or path[0] in "./" or path[-1] == "/"
                 else f"{site}/{path}"
                 for path in recorded_paths(self.record)
-            ]
+            )
+            # pip lists bytecode twice that the wheel brought and that it made anew.
+            self._listed_files = list(dict.fromkeys(listed))
         return self._listed_files
 
     def plain_files(self) -> list[str]:

@@ -149,9 +149,7 @@ def lay_out(archive: ZipFile, name: str, python: Interpreter, form: ScriptForm, 
         if filename == f"{info_dir}/RECORD":
             installed[filename] = filename
             continue
-        is_bytecode = filename.endswith(".pyc") and f".{python.cache_tag}." in filename  # pip may write another there
-        notes = (f"{info_dir}/INSTALLER", f"{info_dir}/REQUESTED", f"{info_dir}/direct_url.json")
-        if filename in notes or is_bytecode:
+        if filename in (f"{info_dir}/INSTALLER", f"{info_dir}/REQUESTED", f"{info_dir}/direct_url.json"):
             raise UnusualWheel(text("wheel `{name}`: it holds `{path}`", name=name, path=filename))
         target, kind = _target(filename, site, scheme, name)
         if kind == "scripts" and _is_wrapper(target, console):
