@@ -258,18 +258,13 @@ class LocalWriter:
         if self._expected is not None and digest != self._expected:
             self._discard()
             raise DigestMismatch(self._expected, digest)
-        flushed = self._flush_beside() if self._store._before_commit and not self._store.has(digest) else None
-        try:
-            self._store._announce(digest)
-        finally:
-            if flushed is not None:
-                flushed()
+        self._store._announce(digest)
         if self._store._touch(digest):
             self._discard()
             return Info(digest, self._offset)
         crash_point("ingest-written")
-        if flushed is None:
-            self._flush()
+        os.fchmod(self._lock.descriptor, 0o400)
+        os.fsync(self._lock.descriptor)
         crash_point("ingest-flushed")
         os.rename(self._path, self._store._path(digest))
         crash_point("blob-renamed")
@@ -290,34 +285,6 @@ class LocalWriter:
                 self._close()
             else:
                 self._discard()
-
-    def _flush(self) -> None:
-        os.fchmod(self._lock.descriptor, 0o400)
-        os.fsync(self._lock.descriptor)
-
-    def _flush_beside(self) -> Callable[[], None]:
-        """Begin to flush while somebody is told of the digest, who flushes, too: together they wait for the disk once.
-
-        What is given waits until it is done. Raises: OSError.
-        """
-        from threading import Thread
-
-        problems: list[OSError] = []
-
-        def flush() -> None:
-            try:
-                self._flush()
-            except OSError as error:
-                problems.append(error)
-
-        def wait() -> None:
-            thread.join()
-            if problems:
-                raise problems[0]
-
-        thread = Thread(target=flush)
-        thread.start()
-        return wait
 
     def _resume(self) -> None:
         """Hash what an earlier writer left; more than the expected size is of no use."""
