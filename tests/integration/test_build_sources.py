@@ -70,7 +70,7 @@ class Server:
                 self.send_header("Last-Modified", WHEN)
                 if path in outer.packed:
                     self.send_header("Content-Encoding", "gzip")
-                self.send_header("Content-Length", str(len(data)))
+                self.send_header("Content-Length", "-5" if path == "/negative" else str(len(data)))
                 self.end_headers()
                 self.wfile.write(data)
 
@@ -289,7 +289,13 @@ def test_secrets_go_to_their_host_and_nowhere_else(make: Make, engine: Engine, s
 
 
 @pytest.mark.parametrize(
-    ("path", "message"), [("/none", "404"), ("/loop", "too many redirects"), ("/file", "refused a redirect")]
+    ("path", "message"),
+    [
+        ("/none", "404"),
+        ("/loop", "`: too many redirects"),
+        ("/file", "refused a redirect"),
+        ("/negative", "invalid Content-Length `-5`"),
+    ],
 )
 def test_what_cannot_be_fetched_is_said_with_its_place(make: Make, server: Server, path: str, message: str) -> None:
     server.redirects = {"/loop": "/loop", "/file": "file:///etc/passwd"}

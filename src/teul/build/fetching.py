@@ -195,8 +195,12 @@ class Fetcher:
             response.close()
 
     def _write(self, response: Response, source: HttpSource, step: str, should_stop: Callable[[], bool]) -> Fetched:
-        announced = response.headers.get("Content-Length", "")
-        total = int(announced) if announced.isascii() and announced.isdigit() else 0
+        announced = response.headers.get("Content-Length", "").strip()
+        if announced and not (announced.isascii() and announced.isdigit()):
+            raise InvalidInput(
+                text("`{url}`: invalid Content-Length `{value}`", url=source.shown, value=ascii(announced)[1:-1][:80])
+            )
+        total = int(announced) if announced else 0
         told = time.monotonic()
         left = 0
         is_packed = response.headers.get("Content-Encoding", "").strip().lower() == "gzip"

@@ -14,6 +14,7 @@ MESSAGES = {
     "`{url}`: its `Content-Encoding` is gzip, but its content is not": (
         "`{url}`: `Content-Encoding`은 gzip이라고 하지만 내용이 gzip이 아닙니다"
     ),
+    "`{url}`: invalid Content-Length `{value}`": "`{url}`: Content-Length가 `{value}`(으)로 잘못되었습니다",
     "`{url}`: invalid response status {status}": "`{url}`: 서버가 상태 코드 {status}(으)로 답했습니다",
     "`{url}`: {problem}": "`{url}`: {problem}",
     "build context `{name}`: `{url}` is no tar": "빌드 컨텍스트 `{name}`: `{url}`은(는) tar가 아닙니다",
