@@ -219,6 +219,8 @@ def test_ctrl_c_while_something_is_sent_waits_for_no_registry(teul, project, fla
         _, shown = teul.interrupt(process, timeout_s=30)
 
         assert process.returncode == 130, shown
+        assert "CANCELED" in shown
+        assert "ERROR" not in shown
         assert registry.tags == {}
         registry.resume.set()
         teul(*words, context)

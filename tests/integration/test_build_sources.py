@@ -299,6 +299,7 @@ def test_secrets_go_to_their_host_and_nowhere_else(make: Make, engine: Engine, s
 )
 def test_what_cannot_be_fetched_is_said_with_its_place(make: Make, server: Server, path: str, message: str) -> None:
     server.redirects = {"/loop": "/loop", "/file": "file:///etc/passwd"}
+    server.files = {"/negative": b"x"}
 
     with pytest.raises(DockerfileError, match=message) as caught:
         make(f"ADD {server.url}{path} /x\n")

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from teul.engine.images.compressing import compressed, find_own
-from teul.errors import AlreadyExists, InvalidInput, text
+from teul.errors import AlreadyExists, Cancelled, InvalidInput, text
 from teul.events import Step
 from teul.images.archive import CHUNK_BYTES, OCI_LAYOUT, ArchiveWriter, Entry, docker_manifest, index_of, plain_manifest
 from teul.oci.descriptor import OCI_CONFIG, OCI_INDEX, Descriptor
@@ -84,7 +84,8 @@ class Outputs:
         try:
             made = self._write(output, built)
         except BaseException as error:
-            self._events(Step(step, name, "failed", error=str(error)))
+            state = "cancelled" if isinstance(error, Cancelled | KeyboardInterrupt) else "failed"
+            self._events(Step(step, name, state, error=str(error)))
             raise
         self._events(Step(step, name, "done"))
         return made

@@ -210,7 +210,8 @@ class _Push:
                 return descriptor
             self._upload(descriptor, short)
         except BaseException as error:
-            self.tell(Step(short, name, "failed", error=str(error)))
+            state = "cancelled" if isinstance(error, Cancelled) else "failed"
+            self.tell(Step(short, name, state, error=str(error)))
             raise
         self.tell(Step(short, f"{short}: Pushed", "done"))
         return descriptor
