@@ -164,8 +164,8 @@ def to_options(arguments: Arguments, *, detach: bool, environ: Mapping[str, str]
         mac_address=arguments.string("mac-address"),
         hostname=arguments.string("hostname"),
         domainname=arguments.string("domainname"),
-        extra_hosts=tuple(arguments.strings("add-host")),
-        dns=tuple(arguments.strings("dns")),
+        extra_hosts=_hosts(arguments.strings("add-host")),
+        dns=_servers(arguments.strings("dns")),
         dns_search=tuple(arguments.strings("dns-search")),
         dns_options=(*arguments.strings("dns-option"), *arguments.strings("dns-opt")),
         interactive=arguments.flag("interactive"),
@@ -279,7 +279,7 @@ def _duration_ns(arguments: Arguments, name: str) -> int:
 
 
 def environment(arguments: Arguments, environ: Mapping[str, str]) -> tuple[str, ...]:
-    """`--env-file` lines, then `-e` words; a name alone takes its value from here, and is left out if it has none.
+    """`--env-file` lines, then `-e` words; a name alone takes its value from here, or takes the image's away if there is none.
 
     Raises:
         InvalidInput: a file is missing, or a line is not a variable.
@@ -291,9 +291,34 @@ def environment(arguments: Arguments, environ: Mapping[str, str]) -> tuple[str, 
             raise InvalidInput(text("invalid environment variable: {entry}", entry=entry))
         if equals:
             made.append(entry)
-        elif name in environ:
-            made.append(f"{name}={environ[name]}")
+        else:
+            made.append(f"{name}={environ[name]}" if name in environ else name)
     return tuple(made)
+
+
+def _servers(words: Sequence[str]) -> tuple[str, ...]:
+    """Raises: InvalidInput: one is no IP address."""
+    if words:
+        from teul.network.addresses import number
+
+        for word in words:
+            number(word)
+    return tuple(words)
+
+
+def _hosts(words: Sequence[str]) -> tuple[str, ...]:
+    """Raises: InvalidInput: one is not `name:address` or `name=address`."""
+    if words:
+        from teul.network.addresses import number
+        from teul.runtime.names import HOST_GATEWAY
+
+        for word in words:
+            name, found, address = word.partition("=" if "=" in word else ":")
+            if not found or not name or not address:
+                raise InvalidInput(text("invalid argument `{value}` for `--add-host`: expected `host:ip`", value=word))
+            if address != HOST_GATEWAY:
+                number(address.strip("[]"))
+    return tuple(words)
 
 
 def parse_ulimit(word: str) -> Rlimit:

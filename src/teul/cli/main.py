@@ -28,6 +28,8 @@ EXIT_CODES = {
 }
 """Error family → exit code. `run`, `create`, `start` and `exec` answer 125, 126 and 127 themselves, as Docker does."""
 
+_NO_WORDS = ("", "[OPTIONS]")
+"""The `USAGE` of a command that takes none besides its flags."""
 _GARBAGE_AFTER = 50_000
 """So many more objects than before make Python look for garbage; its own 700 are made by a few imports."""
 
@@ -126,6 +128,10 @@ def run_command(name: str, words: list[str], context: Context) -> int:
         from teul.cli.help import show_command
 
         return show_command(context, name, module)
+    if arguments.rest and module.USAGE in _NO_WORDS:
+        from teul.cli.positionals import expect
+
+        expect(arguments, name, exactly=0)
     code: int = module.run(arguments, context)
     return code
 

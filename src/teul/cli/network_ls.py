@@ -79,16 +79,20 @@ def run(arguments: Arguments, context: Context) -> int:
 
 def _fits(record: dict[str, object], filters: list[str]) -> bool:
     """As Docker: of several values of one filter any may fit (of labels all must), and every filter must."""
+    from teul.cli.ps import matches
+
     found: dict[str, bool] = {}
     for word in filters:
         key, _, value = word.partition("=")
         if key == "name":
-            fits = value in str(record["Name"])
+            fits = matches(value, str(record["Name"]))
         elif key == "id":
             fits = str(record["ID"]).startswith(value)
         elif key == "driver":
             fits = record["Driver"] == value
         elif key == "dangling":
+            if value.lower() not in ("true", "1", "false", "0"):
+                raise InvalidInput(text("invalid filter '{key}'", key=word))
             fits = record["dangling"] == (value.lower() in ("true", "1"))
         elif key == "scope":
             fits = value == "local"

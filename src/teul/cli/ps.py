@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from teul.cli.flags import Arguments
     from teul.engine import Engine
     from teul.engine.containers.record import Container
+    from teul.network.ports import PortMapping
 
 USAGE = "[OPTIONS]"
 FLAGS = (
@@ -168,6 +169,8 @@ def to_filter(engine: Engine, words: Sequence[str], known: Sequence[Container]) 
             raise InvalidInput(text("invalid filter '{key}'", key=key))
         if (key in WORDS and value not in WORDS[key]) or (key == "exited" and not value.removeprefix("-").isdigit()):
             raise InvalidInput(text("invalid filter '{key}'", key=word))
+        if key in ("publish", "expose"):
+            _is_in(0, "", value)
         groups.setdefault(key, []).append(value)
 
     def keep(container: Container) -> bool:
@@ -195,7 +198,7 @@ def _fits(engine: Engine, container: Container, key: str, value: str, known: Seq
     if key == "id":
         return container.id.startswith(value)
     if key == "name":
-        return _matches(value, container.name)
+        return matches(value, container.name)
     if key == "label":
         name, equals, wanted = value.partition("=")
         return name in container.labels and (not equals or container.labels[name] == wanted)
@@ -215,21 +218,41 @@ def _fits(engine: Engine, container: Container, key: str, value: str, known: Seq
     if key == "volume":
         return any(value in (mount.name, mount.target) for mount in container.mounts)
     if key == "publish":
-        return any(value in (str(port.host_port), str(port.container_port), port.key) for port in container.ports)
+        return any(_is_in(port.host_port, port.protocol, value) for port in _open_ports(container))
     if key == "is-task":
         # A task is a container that a swarm made; there is none.
         return value.lower() in ("0", "f", "false")
     if key == "isolation":
         return value in ("", "default")
     if key == "expose":
-        return any(value in (port, port.split("/")[0]) for port in container.exposed_ports)
+        exposed = [port.partition("/")[::2] for port in container.exposed_ports] if container.is_running else []
+        return any(_is_in(int(number), protocol or "tcp", value) for number, protocol in exposed) or any(
+            _is_in(port.container_port, port.protocol, value) for port in _open_ports(container)
+        )
     other = next((item for item in known if value == item.name or item.id.startswith(value)), None)
     if other is None:
         raise InvalidInput(text("no such container: {name}", name=value))
     return container.created_at < other.created_at if key == "before" else container.created_at > other.created_at
 
 
-def _matches(pattern: str, name: str) -> bool:
+def _open_ports(container: Container) -> Sequence[PortMapping]:
+    return container.ports if container.is_running else ()
+
+
+def _is_in(number: int, protocol: str, word: str) -> bool:
+    """Whether a port is one of *word*: `80`, `80/udp`, `80-90/tcp`.
+
+    Raises:
+        InvalidInput: with Docker's words.
+    """
+    ports, _, wanted = word.partition("/")
+    first, _, last = ports.partition("-")
+    if not (first.isascii() and first.isdigit() and (not last or (last.isascii() and last.isdigit()))):
+        raise InvalidInput(text("invalid filter '{key}'", key=word))
+    return int(first) <= number <= int(last or first) and protocol == (wanted or "tcp")
+
+
+def matches(pattern: str, name: str) -> bool:
     """Docker's name filter: a regular expression found anywhere in the name, with or without the daemon's slash."""
     import re
 

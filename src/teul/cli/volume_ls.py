@@ -18,6 +18,7 @@ FLAGS = (
     Flag("quiet", "q", "bool", help="Only display volume names"),
 )
 HEADINGS = {"Driver": "DRIVER", "Name": "VOLUME NAME"}
+FILTERS = ("dangling", "driver", "label", "name")
 
 
 def run(arguments: Arguments, context: Context) -> int:
@@ -26,6 +27,10 @@ def run(arguments: Arguments, context: Context) -> int:
 
     engine = context.engine
     filters = arguments.strings("filter")
+    for word in filters:
+        key, _, value = word.partition("=")
+        if key not in FILTERS or (key == "dangling" and value not in ("true", "1", "false", "0")):
+            raise InvalidInput(text("invalid filter '{key}'", key=word if key in FILTERS else key))
     used = volumes.in_use(engine) if any(word.startswith("dangling=") for word in filters) else set()
     found = [volume for volume in volumes.list_volumes(engine) if _fits(volume, filters, used)]
     if arguments.flag("quiet"):
@@ -52,19 +57,19 @@ def run(arguments: Arguments, context: Context) -> int:
 
 def _fits(volume: Volume, filters: list[str], used: set[str]) -> bool:
     """As Docker: of several values of one filter any may fit (of labels all must), and every filter must."""
+    from teul.cli.ps import matches
+
     found: dict[str, bool] = {}
     for word in filters:
         key, _, value = word.partition("=")
         if key == "dangling":
             fits = (volume.name not in used) == (value in ("true", "1"))
         elif key == "name":
-            fits = value in volume.name
+            fits = matches(value, volume.name)
         elif key == "driver":
             fits = value == "local"
-        elif key == "label":
+        else:
             name, equals, wanted = value.partition("=")
             fits = name in volume.labels and (not equals or volume.labels[name] == wanted)
-        else:
-            raise InvalidInput(text("invalid filter '{key}'", key=key))
         found[key] = (found.get(key, True) and fits) if key == "label" else (found.get(key, False) or fits)
     return all(found.values())

@@ -102,22 +102,32 @@ def test_a_line_full_of_flags():
     ) == ({"a": "b"}, ("/bin/sh",), 3, True, False)  # fmt: skip
 
 
-def test_a_variable_without_a_value_comes_from_here(tmp_path):
+def test_a_variable_without_a_value_comes_from_here_or_goes(tmp_path):
     (tmp_path / "env").write_text("# comment\n\nB=from file\nC\n  D=indented\n")
 
     made = options("-e", "A", "-e", "NONE", "--env-file", str(tmp_path / "env"), environ={"A": "1", "C": "3"})
 
-    assert made.env == ("B=from file", "C=3", "D=indented", "A=1")
+    # A name alone takes the image's variable away, as with Docker.
+    assert made.env == ("B=from file", "C=3", "D=indented", "A=1", "NONE")
 
 
 @pytest.mark.parametrize(
     "words",
     [["-e", "=x"], ["--cpus", "many"], ["-m", "lots"], ["--memory-swappiness", "101"], ["--device-read-bps", "sda:1"], ["--blkio-weight-device", "/dev/sda:5"], ["--ulimit", "nofile"],
-     ["--env-file", "/no/such/file"]],
+     ["--env-file", "/no/such/file"], ["--dns", "nowhere"], ["--dns", ""], ["--add-host", "h:nowhere"], ["--add-host", "h:"],
+     ["--add-host", ":1.2.3.4"]],
 )  # fmt: skip
 def test_wrong_values_are_refused(words):
     with pytest.raises(InvalidInput):
         options(*words)
+
+
+def test_hosts_and_servers_are_kept_as_they_are():
+    words = ("a:1.2.3.4", "b=::1", "c:[fe80::2]", "d:host-gateway")
+
+    made = options("--dns", "fe80::1", *(part for word in words for part in ("--add-host", word)))
+
+    assert (made.dns, made.extra_hosts) == (("fe80::1",), words)
 
 
 def test_a_wrong_pull_policy_is_a_usage_error():

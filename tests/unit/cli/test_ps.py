@@ -66,7 +66,12 @@ def test_the_state_in_words(container, text):
         (["network=n1"], ["web"]),
         (["network=none"], ["job"]),
         (["publish=8080"], ["web"]),
+        (["publish=8000-8090/tcp"], ["web"]),
+        (["publish=8080/udp"], []),
+        (["publish=80"], []),
         (["expose=443/tcp"], ["web"]),
+        (["expose=80"], ["web"]),
+        (["expose=8080"], []),
         (["before=web"], ["job"]),
         (["since=web"], ["new"]),
         (["status=exited", "name=web"], []),
@@ -85,7 +90,7 @@ def test_wrong_filters_are_refused(engine, word):
         list(filter(to_filter(engine, [word], [WEB]), [WEB]))
 
 
-@pytest.mark.parametrize("word", ["colour=red", "status=up", "health=good", "exited=many"])
+@pytest.mark.parametrize("word", ["colour=red", "status=up", "health=good", "exited=many", "publish=x", "expose=1-x"])
 def test_wrong_filters_are_refused_where_nothing_is_to_be_filtered(engine, word):
     with pytest.raises(InvalidInput):
         to_filter(engine, [word], [])
