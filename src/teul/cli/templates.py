@@ -365,10 +365,32 @@ def _operand(operand: Any, dot: object, variables: dict[str, object], template: 
         raise _wrong(template, text("function `{function}` not defined", function=word)) from None
 
 
+_MAPS = frozenset(
+    (
+        *(
+            "Annotations",
+            "Attributes",
+            "Containers",
+            "Data",
+            "DriverOpts",
+            "ExposedPorts",
+            "Labels",
+            "Networks",
+            "Options",
+        ),
+        *("StorageOpt", "Sysctls", "Tmpfs", "Volumes"),
+    )
+)
+"""The fields whose values are maps in Docker too, not structures: see `Anything`."""
+
+
 def _fields(value: object, path: str, template: str) -> object:
+    is_map = False
     for name in path.split(".")[1:]:
-        if isinstance(value, Anything):
-            value = value.get(name)
+        if is_map or isinstance(value, Anything):
+            value = value.get(name) if isinstance(value, dict) else None
+            # Of what is not there, there is nothing further down.
+            is_map = value is None
             continue
         if not isinstance(value, dict) or name not in value:
             known = ", ".join(sorted(value)) if isinstance(value, dict) else ""
@@ -377,12 +399,17 @@ def _fields(value: object, path: str, template: str) -> object:
                 hint=text("fields: {known}", known=known) if known else None,
             )
         value = value[name]
+        is_map = name in _MAPS and (value is None or isinstance(value, dict))
     return value
 
 
 def _index(value: Any, *keys: Any) -> object:
     for key in keys:
-        value = value.get(key) if isinstance(value, dict) else value[key]
+        if isinstance(value, dict):
+            # Of a map of words a missing one is "", of a map of lists an empty one.
+            value = value.get(key, [] if any(isinstance(item, list) for item in value.values()) else "")
+        else:
+            value = value[key]
     return value
 
 

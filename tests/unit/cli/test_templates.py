@@ -10,6 +10,9 @@ VALUE = {
     "Mounts": [{"Source": "/a"}, {"Source": "/b"}],
     "Networks": {"one": {"IPAddress": "10.1.0.2"}, "two": {"IPAddress": "10.2.0.2"}},
     "Names": ["x", "y"],
+    "Labels": {"a": "b"},
+    "Ports": {"80/tcp": [{"HostPort": "8080"}], "81/tcp": None},
+    "Volumes": None,
     "Nothing": None,
 }
 
@@ -38,6 +41,9 @@ VALUE = {
         ("{{.Id}}\\t{{.Size}}", "abc\t12"),
         ("{{.Names}} {{.State}}", "[x y] map[Running:true Status:running]"),
         ("{{/* nothing */}}x", "x"),
+        ("{{.Labels.none}} {{.Labels.a}} {{.Labels.none.deeper}} {{.Volumes.none}}", "<no value> b <no value> <no value>"),
+        ("{{.Networks.none.IPAddress}}{{if .Labels.none}}1{{else}}2{{end}}", "<no value>2"),
+        ('{{index .Labels "none"}}|{{index .Ports "90/tcp"}}|{{range index .Ports "90/tcp"}}x{{end}}', "|[]|"),
         ('{{"{{"}}', "{{"),
     ],
 )
@@ -50,6 +56,7 @@ def test_a_template_gives_what_go_gives(template, expected):
     [
         ("{{.Id", "unclosed action"),
         ("{{.Wrong}}", "no field `Wrong`"),
+        ("{{.Networks.one.Wrong}}", "no field `Wrong`"),
         ("{{end}}", "unexpected end"),
         ("{{if .Id}}", "`end` is missing"),
         ("{{nope .Id}}", "function `nope` not defined"),
