@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +106,17 @@ def test_a_base_that_is_missing_or_damaged_is_named_with_its_place(engine: Engin
         )
         with pytest.raises(TeulError, match="two") as caught:
             build(engine, BuildOptions(context=str(tmp_path)))
+        assert caught.value.span is not None
+        assert caught.value.span.line == 2
+
+        # An id that could be several images' is wrong where it stands, too.
+        for number in range(17):
+            small_images.add(engine, small_images.tar((f"f{number}", b"")), name="")
+        ids = sorted(str(image.id).removeprefix("sha256:") for image in engine.images.list())
+        double = next(one[0] for one, other in pairwise(ids) if one[0] == other[0])
+        (tmp_path / "Double").write_text(f"FROM {registry.domain}/one AS a\nFROM {double}\n")
+        with pytest.raises(TeulError, match="several images begin so") as caught:
+            build(engine, BuildOptions(context=str(tmp_path), dockerfile="Double"))
         assert caught.value.span is not None
         assert caught.value.span.line == 2
 

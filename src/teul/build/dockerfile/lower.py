@@ -227,7 +227,11 @@ class Lowering:
             raise self._word_error(error, word, node) from error
 
     def _word_error(self, error: WordError, word: str, node: Node) -> DockerfileError:
-        hint = error.hint or text("a dollar sign that begins no variable is written {escape}$", escape=self.escape)
+        hint = error.hint
+        if hint is None and "quote" in error.message:
+            hint = text("a quote that stands for itself is written {escape}' or {escape}\"", escape=self.escape)
+        elif hint is None:
+            hint = text("a dollar sign that begins no variable is written {escape}$", escape=self.escape)
         return DockerfileError(error.message, span=node.span(word), hint=hint)
 
     def image_state(self, reference: str, platform: Platform, node: Node, word: str) -> State:

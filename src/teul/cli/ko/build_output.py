@@ -44,6 +44,9 @@ MESSAGES = {
     "progress={progress} and quiet cannot be used together": "--progress={progress}은(는) --quiet와 함께 쓸 수 없습니다",
     "one of {names}": "{names} 중 하나",
     "remove one of the lines": "두 줄 중 하나를 지우세요",
+    "a quote that stands for itself is written {escape}' or {escape}\"": (
+        "글자 그대로의 따옴표는 {escape}' 또는 {escape}\"로 쓰세요"
+    ),
     "a dollar sign that begins no variable is written {escape}$": "변수가 아닌 달러 기호는 {escape}$로 쓰세요",
     "give the variable a value: ARG {name} above, and --build-arg {name}=value": (
         "변수에 값을 주세요: 위에 ARG {name}, 그리고 --build-arg {name}=값"

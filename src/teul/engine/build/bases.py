@@ -96,7 +96,10 @@ class Bases:
         }
 
     def _is_here(self, reference: str, platform: Platform) -> bool:
-        found = self._engine.images.find(reference)
+        try:
+            found = self._engine.images.find(reference)
+        except InvalidInput:
+            return True  # it is asked for again where it stands in the file, and fails there
         return found is not None and platform.accepts(found.config.platform)
 
     def find(self, reference: str, platform: Platform) -> BaseImage:

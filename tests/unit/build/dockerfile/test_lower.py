@@ -248,6 +248,7 @@ def test_an_error_of_any_kind_has_the_place_of_its_instruction() -> None:
         ("STOPSIGNAL SIGFOO", "STOPSIGNAL SIGTERM, STOPSIGNAL 15"),
         ("RUN --mount=type=tmpfs,target=/t,size=huge x", "--mount=type=tmpfs,target=PATH[,size=64m]"),
         ("ENV A=${B:=c}", "${NAME:-word} ${NAME:+word} ${NAME:?message} ${NAME#pattern} ${NAME%pattern} ${NAME/pattern/word}"),
+        ("COPY 'a b", "a quote that stands for itself is written \\' or \\\""),
         ("ENV A=${B", "a dollar sign that begins no variable is written \\$"),
         ("WORKDIR ${X:?set X}", "give the variable a value: ARG X above, and --build-arg X=value"),
         ("COPY --from=7 a b", "COPY [--from=STAGE] [--chown=USER:GROUP] SOURCE… DESTINATION"),
