@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import socket
 import tarfile
 import threading
 import zipfile
@@ -63,6 +64,20 @@ class _Server(ThreadingHTTPServer):
     """uv opens many connections at once; those beyond the queue would wait for the kernel to try again."""
 
 
+def _reached(handler: type[BaseHTTPRequestHandler]) -> _Server:
+    """A server on a port that leads to it. On a machine where containers were killed, rules may be left that lead some
+    free port of loopback to a container that is gone: whoever asks there waits for an answer in vain.
+    """
+    while True:
+        server = _Server(("127.0.0.1", 0), handler)
+        try:
+            socket.create_connection(server.server_address, timeout=2).close()
+        except OSError:
+            server.server_close()
+            continue
+        return server
+
+
 class PackageIndex:
     """`with PackageIndex() as index: index.add(*make_wheel("a", "1.0"))`; its pages are at `index.url`."""
 
@@ -88,7 +103,7 @@ class PackageIndex:
             def log_message(self, *words: object) -> None:
                 pass
 
-        self.server = _Server(("127.0.0.1", 0), Handler)
+        self.server = _reached(Handler)
         self.server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self.server.server_port}/simple"
 

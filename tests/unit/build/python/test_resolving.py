@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from pathlib import Path
 
 import pytest
@@ -287,3 +288,19 @@ def test_a_glibc_that_uv_has_no_name_for_gets_what_is_named_after_it_or_pip_is_a
     found = stage.resolve("pip install plain")
     assert isinstance(found, Resolution)
     assert found.wheels[0].version == "2.0"
+
+
+def test_the_index_of_the_tests_is_on_a_port_that_leads_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A rule that a killed container left may lead a port away; the address of one that nobody answers at is passed."""
+    tried: list[int] = []
+    connect = socket.create_connection
+
+    def reach(address: tuple[str, int], timeout: float) -> socket.socket:
+        tried.append(address[1])
+        if len(tried) == 1:
+            raise TimeoutError
+        return connect(address, timeout)
+
+    monkeypatch.setattr(socket, "create_connection", reach)
+    with PackageIndex() as index:
+        assert index.url == f"http://127.0.0.1:{tried[1]}/simple"
