@@ -238,7 +238,7 @@ def wheels() -> dict[str, bytes]:
         made[filename] = content
 
     for version in ("1.0", "2.0"):
-        code = {"alpha/__init__.py": f"import beta\nversion = '{version}'\n".encode(), "alpha/deep/one.py": b"x = 1\n"}
+        code = {"alpha/__init__.py": f"import beta\nversion = '{version}'\n".encode(), "alpha/deep/one.py": b"x = 1\n", "alpha/run.bare": b""}
         add("alpha", version, code, more="Requires-Dist: beta>=1\n")
     for version in ("1.0", "1.5"):
         add("beta", version, {"beta.py": f"version = '{version}'\n".encode(), "beta.txt": b"data"})
@@ -317,5 +317,7 @@ def wheel(
             item.external_attr = (0o100755 if ".data/scripts/" in path else 0o100644) << 16
             if path.endswith("/"):
                 item.external_attr = 0o40755 << 16
+            elif path.endswith(".bare"):  # a mode without the kind of file, as Bazel writes it
+                item.external_attr = 0o777 << 16
             archive.writestr(item, data)
     return f"{name}-{version}-{tag}.whl", buffer.getvalue()

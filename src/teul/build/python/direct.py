@@ -72,7 +72,7 @@ if TYPE_CHECKING:
         ) -> int: ...
 
 
-FORM = 3
+FORM = 4
 """Raised when a wheel's layer is made in another way, so that no older one is taken for it."""
 ROOT = Owner()
 THREADS = 6

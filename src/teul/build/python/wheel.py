@@ -42,6 +42,8 @@ _ENCODING = re.compile(rb"^[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)")
 """PEP 263."""
 _OFTEN_LOADED = ("ascii", "us-ascii", "646", "idna", "cp437", "437", "raw-unicode-escape", "unicode-escape")
 UV_FIRST_LINE_BYTES = 127
+ZIP_UNIX = 3
+"""The system whose modes a zip file holds. Spec: APPNOTE, "version made by"."""
 _UV_SCRIPT = """\
 # -*- coding: utf-8 -*-
 import sys
@@ -160,7 +162,7 @@ def lay_out(archive: ZipFile, name: str, python: Interpreter, form: ScriptForm, 
         if path in members:
             raise UnusualWheel(text("wheel `{name}`: `{path}` would be written twice", name=name, path=target))
         data = _with_interpreter(archive, info, python.executable) if kind == "scripts" else None
-        mode = 0o755 if installer == "uv" and kind == "scripts" else _mode(info)
+        mode = 0o755 if installer == "uv" and kind == "scripts" else _mode(info, installer)
         members[path] = Member(path, mode, info, data, kind, target[len(scheme.get(kind, site)) + 1 :])
         installed[filename] = os.path.relpath(target, site)
         if data is not None:
@@ -460,9 +462,11 @@ def _target(filename: str, site: str, scheme: dict[str, str], name: str) -> tupl
     return f"{scheme[parts[1]]}/{'/'.join(parts[2:])}", parts[1]
 
 
-def _mode(info: ZipInfo) -> int:
+def _mode(info: ZipInfo, installer: str) -> int:
+    """uv asks whether anyone may execute the file, the others also whether the archive says that it is one."""
     mode = info.external_attr >> 16
-    return 0o755 if mode and stat.S_ISREG(mode) and mode & 0o111 else 0o644
+    is_told = info.create_system == ZIP_UNIX if installer == "uv" else stat.S_ISREG(mode)
+    return 0o755 if is_told and mode & 0o111 else 0o644
 
 
 def _with_interpreter(archive: ZipFile, info: ZipInfo, executable: str) -> bytes | None:
