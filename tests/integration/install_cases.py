@@ -317,7 +317,7 @@ def wheel(
             item.external_attr = (0o100755 if ".data/scripts/" in path else 0o100644) << 16
             if path.endswith("/"):
                 item.external_attr = 0o40755 << 16
-            elif path.endswith(".bare"):  # a mode without the kind of file, as Bazel writes it
+            elif path.endswith(".bare") or path == "alpha-1.0.dist-info/RECORD":  # no kind of file, as Bazel writes it
                 item.external_attr = 0o777 << 16
             archive.writestr(item, data)
     return f"{name}-{version}-{tag}.whl", buffer.getvalue()

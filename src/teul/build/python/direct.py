@@ -226,6 +226,7 @@ class DirectInstall:
         try:
             with open(f"{self._folder(layer)}/{item.record_path}", "rb") as file:
                 item.record = plain_record(file.read(), item.info_dir)
+                item.record_mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
         except FileNotFoundError:
             return False
         if self.is_uv and self.resolution.compiles:
@@ -333,6 +334,7 @@ class DirectInstall:
                 sources = compilable(folder, sources)
             compiled = compiler.compile(item.place, sources)
         item.site, item.dist_info, item.folders = layout.site, layout.dist_info, layout.folders
+        item.record_mode = layout.record_mode
         # What uv compiles it does not write down.
         listed = () if self.is_uv else compiled
         if self.resolution.form is not None:
@@ -378,7 +380,7 @@ class DirectInstall:
 
     def _commit_own(self, item: Item, folder: str) -> None:
         """Give a large wheel its layer at once: the rule asks for nothing but its size."""
-        write_record(f"{folder}/{item.record_path}", item.record, mtime_s=self.epoch)
+        write_record(f"{folder}/{item.record_path}", item.record, mtime_s=self.epoch, mode=item.record_mode)
 
         def fill(target: str) -> None:
             for name in os.listdir(folder):
@@ -447,7 +449,7 @@ class DirectInstall:
             self._copy(item, target, made)
             for folder in item.folders:
                 make_folders(target, folder, made)
-            write_record(f"{target}/{item.record_path}", item.record, mtime_s=self.epoch)
+            write_record(f"{target}/{item.record_path}", item.record, mtime_s=self.epoch, mode=item.record_mode)
 
         piece = self._commit(item.wheel.name, fill)
         item.layer, item.is_own = piece.diff_id, True
@@ -472,9 +474,7 @@ class DirectInstall:
         def fill(target: str) -> None:
             made: set[str] = {""}
             for item in members:
-                for path, data in item.notes().items():
-                    make_folders(target, os.path.dirname(path), made)
-                    write_record(f"{target}/{path}", data, mtime_s=self.epoch)
+                self._write_notes(item, target, made)
 
         return self._known_or_made("notes", notes_name(members), members, fill)
 
@@ -505,9 +505,13 @@ class DirectInstall:
             self._copy(item, target, made)
         for folder in item.folders:
             make_folders(target, folder, made)
+        self._write_notes(item, target, made)
+
+    def _write_notes(self, item: Item, target: str, made: set[str]) -> None:
         for path, data in item.notes().items():
             make_folders(target, os.path.dirname(path), made)
-            write_record(f"{target}/{path}", data, mtime_s=self.epoch)
+            mode = item.record_mode if path == item.record_path else 0o644
+            write_record(f"{target}/{path}", data, mtime_s=self.epoch, mode=mode)
 
     def _copy(self, item: Item, target: str, made: set[str]) -> None:
         """The files of *item*, less its notes, from the layer that has them."""

@@ -34,6 +34,7 @@ class Item:
         self.size_bytes = 0
         self.record = b""
         """Without what tells how it came to be installed."""
+        self.record_mode = 0o644
         self._listed_files: list[str] = []
         self.bytecode: tuple[str, ...] = ()
         """What RECORD does not list."""

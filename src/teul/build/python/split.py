@@ -179,12 +179,13 @@ def move(upper: str, files: tuple[str, ...], target: str, *, mtime_s: int, notes
         if os.path.basename(note) == "RECORD":
             with open(f"{upper}/{note}", "rb") as file:
                 record = file.read()
+                mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
             plain = plain_record(record, os.path.basename(os.path.dirname(note)))
             if plain == record and len(notes) == 1:
                 files = (*files, note)
             else:
                 make_folders(target, os.path.dirname(note), made)
-                write_record(f"{target}/{note}", plain, mtime_s=mtime_s)
+                write_record(f"{target}/{note}", plain, mtime_s=mtime_s, mode=mode)
     for path in files:
         parent = os.path.dirname(path)
         if parent not in left:
@@ -200,12 +201,12 @@ def move(upper: str, files: tuple[str, ...], target: str, *, mtime_s: int, notes
     return made
 
 
-def write_record(path: str, data: bytes, *, mtime_s: int) -> None:
-    """A RECORD as pip leaves it: 0644, with the time *mtime_s*."""
+def write_record(path: str, data: bytes, *, mtime_s: int, mode: int = 0o644) -> None:
+    """A RECORD as pip leaves it, with the time *mtime_s*."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
     with os.fdopen(descriptor, "wb") as file:
         file.write(data)
-        os.fchmod(file.fileno(), 0o644)
+        os.fchmod(file.fileno(), mode)
     os.utime(path, (mtime_s, mtime_s))
 
 

@@ -101,6 +101,8 @@ class Layout:
     """Empty ones, in the tree: uv makes what the archive names, pip does not."""
     prefixes: tuple[tuple[str, str], ...] = ()
     """(scheme, the way from *site* to its folder, with a slash) of all but that of the modules."""
+    record_mode: int = 0o644
+    """Of RECORD: uv writes into the file that it unpacked, the others make one."""
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -182,8 +184,9 @@ def lay_out(archive: ZipFile, name: str, python: Interpreter, form: ScriptForm, 
     rows.append((f"{info_dir}/INSTALLER", *hashed(told)))
     folders = _empty_folders(archive, infos, site, scheme, name) if installer == "uv" else ()
     _check_folders(members, folders, name)
+    record_mode = _mode(infos[f"{info_dir}/RECORD"], installer) if installer == "uv" else 0o644
     prefixes = tuple((kind, f"{os.path.relpath(folder, site)}/") for kind, folder in scheme.items() if kind != root)
-    return Layout(site.lstrip("/"), base, tuple(members.values()), tuple(rows), folders, prefixes)
+    return Layout(site.lstrip("/"), base, tuple(members.values()), tuple(rows), folders, prefixes, record_mode)
 
 
 def write(layout: Layout, archive: ZipFile, folder: str, *, epoch: int) -> None:
@@ -463,7 +466,7 @@ def _target(filename: str, site: str, scheme: dict[str, str], name: str) -> tupl
 
 
 def _mode(info: ZipInfo, installer: str) -> int:
-    """uv asks whether anyone may execute the file, the others also whether the archive says that it is one."""
+    """Uv asks whether anyone may execute the file, the others also whether the archive says that it is one."""
     mode = info.external_attr >> 16
     is_told = info.create_system == ZIP_UNIX if installer == "uv" else stat.S_ISREG(mode)
     return 0o755 if is_told and mode & 0o111 else 0o644
