@@ -14,6 +14,7 @@ USAGE = "[OPTIONS]"
 FLAGS = (
     Flag("older-than", help="Only what was deleted at least so long ago, such as 30d", metavar="DURATION"),
     Flag("run", kind="list", help="Only this deleted run", metavar="RUN"),
+    Flag("models", kind="bool", help="Also logged models that nobody deleted but whose run is gone"),
     Flag("dry-run", kind="bool", help="Say what would go, and remove nothing"),
     Flag("forget", help="Let go of the artifacts of a store in PostgreSQL that is gone for good", metavar="STORE"),
     Flag("force", "f", kind="bool", help="Do not prompt for confirmation"),
@@ -49,7 +50,11 @@ def run(arguments: Arguments, context: Context) -> int:
     with TrackingStore.of(context.settings) as store:
         runs = [store.find_run(name).id for name in arguments.strings("run")]
         made = store.clean(
-            older_than_s=seconds(older_than) if older_than else 0, run_ids=runs, is_dry=is_dry, who=who()
+            older_than_s=seconds(older_than) if older_than else 0,
+            run_ids=runs,
+            with_orphans=arguments.flag("models"),
+            is_dry=is_dry,
+            who=who(),
         )
         freed = 0 if is_dry else store.collect()[1]
     if not is_dry:
@@ -59,6 +64,13 @@ def run(arguments: Arguments, context: Context) -> int:
             context.print(f"{kind}  {item}")
     for item in made.kept:
         context.say(text("run {run_id} is kept: a model version stands on its files", run_id=item))
+    if made.orphans:
+        context.say(
+            text(
+                "logged models are kept although their run is gone: {count}; --models removes them",
+                count=len(made.orphans),
+            )
+        )
     if not is_dry:
         context.say(text("freed: {size}", size=human_size(freed)))
     return 0
@@ -72,7 +84,7 @@ def _forget(arguments: Arguments, context: Context) -> int:
     from teul.ml.tracking.keeping import forget
 
     wanted = arguments.string("forget")
-    if arguments.string("older-than") or arguments.strings("run") or arguments.flag("dry-run"):
+    if arguments.given - {"forget", "force"}:
         raise UsageError(text("--forget goes alone"), hint="teul tracking gc --help")
     warning = text("WARNING! This will remove all artifacts that only tracking store {store} has", store=wanted)
     if not arguments.flag("force") and not is_confirmed(context, warning):

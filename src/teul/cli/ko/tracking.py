@@ -216,6 +216,10 @@ MESSAGES = {
     "Let go of the artifacts of a store in PostgreSQL that is gone for good": (
         "영영 없어진 PostgreSQL 저장소의 아티팩트를 놓아줍니다"
     ),
+    "Also logged models that nobody deleted but whose run is gone": "지우지 않았지만 실행이 없어진 기록된 모델도",
+    "logged models are kept although their run is gone: {count}; --models removes them": (
+        "실행이 없어졌어도 남겨 둔 기록된 모델: {count}개. --models로 없앱니다"
+    ),
     "--forget goes alone": "--forget는 다른 옵션과 함께 쓸 수 없습니다",
     "WARNING! This will remove all artifacts that only tracking store {store} has": (
         "경고! 추적 저장소 {store}에만 있는 아티팩트를 모두 없앱니다"

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from teul.ml.tracking import artifacts, sources, version_files
+from teul.ml.tracking import artifacts, audit, sources, version_files
 from teul.ml.tracking.clock import now_ms
 from teul.ml.tracking.database import Database
 from teul.ml.tracking.registry import DELETED_STAGE
@@ -17,16 +17,30 @@ from teul.ml.tracking.values import DELETED
 
 @dataclass(frozen=True, slots=True)
 class Cleaned:
-    """Ids of what is gone (or, when nothing was done, would go), and of the deleted runs that a version needs."""
+    """Ids of what is gone (or, when nothing was done, would go), of the deleted runs that a version needs, and of the
+    logged models that nobody deleted but whose run is gone.
+    """
 
     runs: tuple[str, ...] = ()
     experiments: tuple[str, ...] = ()
     models: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
+    orphans: tuple[str, ...] = ()
 
 
-def clean(db: Database, *, older_than_s: float = 0, run_ids: Sequence[str] = (), is_dry: bool = False) -> Cleaned:
-    """Remove what was deleted at least *older_than_s* seconds ago, or only the deleted runs *run_ids*."""
+def clean(
+    db: Database,
+    *,
+    older_than_s: float = 0,
+    run_ids: Sequence[str] = (),
+    with_orphans: bool = False,
+    is_dry: bool = False,
+    who: str,
+) -> Cleaned:
+    """Remove what was deleted at least *older_than_s* seconds ago, or only the deleted runs *run_ids*.
+
+    Since MLflow 3 the files of a model are not the run's, and stay when that is deleted; *with_orphans* those go, too.
+    """
     before = now_ms() - int(older_than_s * 1000)
     with db.write():
         needed = {version_files.path_of(db, location) or "" for (location,) in db.all(
@@ -59,7 +73,33 @@ def clean(db: Database, *, older_than_s: float = 0, run_ids: Sequence[str] = (),
                         db.execute("DELETE FROM logged_models WHERE id = ?", (model_id,))
                         _forget(db, uri)
             experiments = list(_experiments(db, before, needed, kept, is_dry=is_dry))
-    return Cleaned(tuple(runs), tuple(experiments), tuple(models), tuple(kept))
+        orphans = [item for item in _orphans(db, {*runs}, needed) if item[0] not in models]
+        if with_orphans:
+            for model_id, uri in orphans:
+                models.append(model_id)
+                if not is_dry:
+                    db.execute("DELETE FROM logged_models WHERE id = ?", (model_id,))
+                    _forget(db, uri)
+            orphans = []
+        if not is_dry and (runs or experiments or models):
+            counts = f"{len(runs)} runs, {len(experiments)} experiments, {len(models)} models"
+            audit.note(db, who, "gc", counts)
+    return Cleaned(
+        tuple(runs), tuple(experiments), tuple(models), tuple(kept), tuple(model_id for model_id, _ in orphans)
+    )
+
+
+def _orphans(db: Database, gone: set[str], needed: set[str]) -> Iterator[tuple[str, str]]:
+    """Logged models (id, where their files are) that no version stands on and whose run, and all that used them, is
+    gone; *gone* are runs that go.
+    """
+    used: dict[str, set[str]] = {}
+    for model_id, run_id in db.all("SELECT m.model, r.id FROM run_models m JOIN runs r ON r.number = m.run"):
+        used.setdefault(model_id, set()).add(run_id)
+    there = {run_id for (run_id,) in db.all("SELECT id FROM runs")} - gone
+    for model_id, uri, run_id in db.all("SELECT id, artifact_location, source_run_id FROM logged_models"):
+        if run_id and run_id not in there and not used.get(model_id, set()) - gone and not _is_needed(uri, needed):
+            yield model_id, uri
 
 
 def _experiments(db: Database, before: int, needed: set[str], kept: list[str], *, is_dry: bool) -> Iterator[str]:

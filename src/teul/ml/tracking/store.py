@@ -552,14 +552,19 @@ class TrackingStore:
         """The last lines of the audit log, oldest first."""
         return audit.entries(self.db, last=last, since=since, who=who)
 
-    def clean(self, *, older_than_s: float = 0, run_ids: Sequence[str] = (), is_dry: bool = False, who: str) -> Cleaned:
+    def clean(
+        self,
+        *,
+        older_than_s: float = 0,
+        run_ids: Sequence[str] = (),
+        with_orphans: bool = False,
+        is_dry: bool = False,
+        who: str,
+    ) -> Cleaned:
         """Remove for good what was deleted; the content goes with `collect`."""
-        with self.db.write():
-            made = cleaning.clean(self.db, older_than_s=older_than_s, run_ids=run_ids, is_dry=is_dry)
-            if not is_dry and (made.runs or made.experiments or made.models):
-                counts = f"{len(made.runs)} runs, {len(made.experiments)} experiments, {len(made.models)} models"
-                audit.note(self.db, who, "gc", counts)
-            return made
+        return cleaning.clean(
+            self.db, older_than_s=older_than_s, run_ids=run_ids, with_orphans=with_orphans, is_dry=is_dry, who=who
+        )
 
     def collect(self, *, grace_s: float = artifacts.GRACE_S) -> tuple[int, int]:
         """Let go of artifact content that nothing names; how many blobs, and bytes that are freed already.
@@ -569,9 +574,7 @@ class TrackingStore:
         return artifacts.collect(self.db, self.content, grace_s=grace_s)
 
     def check(self, damaged: Mapping[str, str] | None = None) -> list[tuple[str, str]]:
-        """(path, what is wrong) of each artifact that is damaged or gone. Reads every one, or takes over what a check of
-        all blobs found *damaged* (digest → what is wrong).
-        """
+        """(path, what is wrong) of each artifact; reads all, or takes what was found *damaged* (digest → what is wrong)."""
         return list(artifacts.check(self.db, self.content, damaged))
 
     def _artifact_root(self, run_id: str) -> str:

@@ -2,6 +2,7 @@ import pytest
 
 from teul.errors import TrackingNotFound
 from teul.ml.tracking import TrackingStore, artifacts, experiments, logged_models, sources
+from teul.ml.tracking.cleaning import Cleaned
 
 
 @pytest.fixture
@@ -134,3 +135,27 @@ def test_a_version_keeps_its_files_however_its_source_is_written(store):
     assert store.read_artifact(made.id, "a.bin") == b"x" * 1000
     assert [path for path, _, _ in store.version_files(two)] == ["MLmodel"]
     assert [size for _, _, size in store.version_files(one)] == []
+
+
+def test_a_logged_model_whose_run_is_gone_is_named_and_goes_when_asked_for(store):
+    def model(run_id):
+        made = logged_models.create(store.db, "0", name="model", source_run_id=run_id)
+        folder = sources.artifact_path(made.artifact_location)
+        artifacts.put_bytes(store.db, store.content, f"{folder}/MLmodel", made.id.encode())
+        return made.id
+
+    gone, there = run(store, content=b"gone"), run(store, content=b"there")
+    orphan, *others = model(gone.id), model(gone.id), model(gone.id), model(there.id)
+    used, registered, _ = others
+    store.log_inputs(there.id, [], [used])
+    store.create_registered_model("m")
+    store.create_model_version("m", f"models:/{registered}", run_id=gone.id)
+    store.delete_run(gone.id)
+
+    assert store.clean(is_dry=True, who="kim").orphans == (orphan,)
+    assert store.clean(is_dry=True, with_orphans=True, who="kim").models == (orphan,)
+    assert store.clean(who="kim").orphans == (orphan,)
+    assert store.clean(with_orphans=True, who="kim").models == (orphan,)
+    assert store.clean(with_orphans=True, who="kim") == Cleaned()
+    assert store.collect(grace_s=0)[0] == 2
+    assert {found.id for found in logged_models.search(store.db, ["0"]).items} == {*others}
