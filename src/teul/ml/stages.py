@@ -328,7 +328,8 @@ def build_options(folder: str, project: ModelProject) -> BuildOptions:
     return BuildOptions(
         context=os.path.normpath(f"{folder}/{image.context}"),
         exclude=tuple(os.path.relpath(path, image.context) for path in made if covers(image.context, path)),
-        dockerfile=FILE if image.is_generated else dockerfile,
+        # A line of the file that the table stands for is no line of the project file.
+        dockerfile=f"{FILE} [image]" if image.is_generated else dockerfile,
         dockerfile_text=image_dockerfile(folder, image) if image.is_generated else None,
         target=image.target,
         build_args=dict(image.build_args),

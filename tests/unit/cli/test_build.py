@@ -49,3 +49,13 @@ def test_a_folder_in_the_place_of_a_file_is_named_or_ignored(tmp_path, monkeypat
     shown = capsys.readouterr().err
     assert f"`{tmp_path}/two/Dockerfile` is a folder" in shown
     assert f"hint: -f {tmp_path}/two/Dockerfile/Dockerfile" in shown
+
+
+@pytest.mark.needs_root
+def test_a_step_of_an_image_without_a_dockerfile_has_no_line_of_the_project_file(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("TEUL_ROOT", str(tmp_path / "state"))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "teul.toml").write_text('[project]\nname = "a"\n[image]\nbase = "nobody/has:this"\n')
+
+    assert main(["build", "--offline", str(tmp_path)]) == 1
+    assert "--> teul.toml [image]:1:6\n   | FROM nobody/has:this\n" in capsys.readouterr().err
