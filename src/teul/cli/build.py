@@ -107,6 +107,7 @@ def run(arguments: Arguments, context: Context) -> int:
             "--platform A,B", hint=text("a build for each platform: --platform A, then --platform B")
         )
     progress = _progress(arguments)
+    _check_places(arguments)
     from teul.cli.build_context import opened_context
 
     with opened_context(
@@ -188,13 +189,11 @@ def _build(options: BuildOptions, arguments: Arguments, context: Context, progre
         sink.finish()
     image_id = result.image.id if result.is_kept or "containerimage.config.digest" in result.metadata else ""
     if arguments.string("iidfile"):
-        with open(arguments.string("iidfile"), "w") as file:
-            file.write(image_id)
+        _write_file("iidfile", arguments.string("iidfile"), image_id)
     if arguments.string("metadata-file"):
         import json
 
-        with open(arguments.string("metadata-file"), "w") as file:
-            json.dump(result.metadata, file, indent=2)
+        _write_file("metadata-file", arguments.string("metadata-file"), json.dumps(result.metadata, indent=2))
     if options.write_output is not None:
         return 0  # stdout is the output's
     if progress == "quiet":
@@ -204,6 +203,29 @@ def _build(options: BuildOptions, arguments: Arguments, context: Context, progre
     if arguments.flag("check-reproducible"):
         return _say_difference(difference, context)
     return 0
+
+
+def _write_file(flag: str, path: str, content: str) -> None:
+    try:
+        with open(path, "w") as file:
+            file.write(content)
+    except OSError as error:
+        raise InvalidInput(
+            text("{flag}: cannot write `{path}`: {problem}", flag=f"--{flag}", path=path, problem=error.strerror)
+        ) from error
+
+
+def _check_places(arguments: Arguments) -> None:
+    """What would be written when all is done is not found impossible only then."""
+    for flag in ("iidfile", "metadata-file"):
+        path = arguments.string(flag)
+        if path and not os.path.isdir(os.path.dirname(path) or "."):
+            raise InvalidInput(
+                text("{flag}: no folder `{path}`", flag=f"--{flag}", path=os.path.dirname(path)),
+                hint=text("mkdir -p {path}", path=os.path.dirname(path)),
+            )
+        if path and os.path.isdir(path):
+            raise InvalidInput(text("{flag}: `{path}` is a folder, expected a file", flag=f"--{flag}", path=path))
 
 
 def _say_difference(difference: Difference | None, context: Context) -> int:

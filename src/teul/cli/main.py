@@ -73,6 +73,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 141
     except OSError as error:
+        root = context.settings.root
+        if error.errno in (13, 30) and str(error.filename or "").startswith(root):
+            problem = text("the state folder `{path}` cannot be written: {problem}", path=root, problem=error.strerror)
+            report(TeulError(problem, hint="TEUL_ROOT=FOLDER"), context)
+            return 1
         if error.errno not in (28, 122):
             raise
         context.say(text("no space left on the disk that holds `{path}`", path=error.filename or context.settings.root))

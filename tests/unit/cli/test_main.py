@@ -114,3 +114,17 @@ def test_a_noun_of_two_words_shows_its_verbs_and_knows_which_was_meant(capsys):
     code, _, err = said_by(capsys, "tracking", "token", "crate")
     assert code == 1
     assert "did you mean `teul tracking token create`?" in err
+
+
+@pytest.mark.parametrize(("code", "problem"), [(13, "Permission denied"), (30, "Read-only file system")])
+def test_a_state_folder_that_cannot_be_written_is_named(code, problem, monkeypatch, capsys, tmp_path):
+    def fail(words, context):
+        raise OSError(code, problem, f"{tmp_path}/state/db")
+
+    monkeypatch.setenv("TEUL_ROOT", f"{tmp_path}/state")
+    monkeypatch.setattr("teul.cli.main.dispatch", fail)
+
+    assert main(["images"]) == 1
+    assert capsys.readouterr().err == (
+        f"teul: the state folder `{tmp_path}/state` cannot be written: {problem}\nhint: TEUL_ROOT=FOLDER\n"
+    )

@@ -61,6 +61,11 @@ MESSAGES = {
     "* and ? match within a name, ** any folders, [a-z] one of several characters": (
         "*와 ?는 이름 안에서, **는 여러 폴더에, [a-z]는 그중 한 글자에 맞습니다"
     ),
+    "{flag}: cannot write `{path}`: {problem}": "{flag}: `{path}`에 쓸 수 없습니다: {problem}",
+    "{flag}: no folder `{path}`": "{flag}: `{path}` 폴더가 없습니다",
+    "{flag}: `{path}` is a folder, expected a file": "{flag}: `{path}`은(는) 폴더입니다. 파일이어야 합니다",
+    "mkdir -p {path}": "mkdir -p {path}",
+    "the state folder `{path}` cannot be written: {problem}": "상태 폴더 `{path}`에 쓸 수 없습니다: {problem}",
     "push and {kind} output can't be used together": "--push는 {kind} 출력과 함께 쓸 수 없습니다",
     "Output destination: a folder, - for a tar, or type=local|tar|oci|docker|image|registry,dest=PATH": (
         "출력할 곳. 폴더, tar는 -, 또는 type=local|tar|oci|docker|image|registry,dest=경로"
