@@ -227,6 +227,18 @@ def test_ctrl_c_while_something_is_sent_waits_for_no_registry(teul, project, fla
         assert [*registry.tags] == ["sent"]
 
 
+def test_ctrl_c_while_several_registries_are_asked_waits_for_none(teul, project):
+    with FakeRegistry() as registry:
+        froms = "".join(f"FROM {registry.domain}/{name} AS {name}\n" for name in ("one", "two"))
+        context = project({"Dockerfile": f"{froms}COPY --from=one /a /a\n"})
+        registry.fail(Fault(path="/manifests/", times=2, stall=True))
+        process = teul.start("build", context)
+        assert registry.stalled.wait(60)
+        _, shown = teul.interrupt(process, timeout_s=30)
+
+        assert process.returncode == 130, shown
+
+
 def test_a_full_disk_is_said_and_leaves_nothing_half_made(teul, project, tmp_path):
     if not os.path.exists("/dev/loop-control"):
         pytest.skip("needs loop devices")

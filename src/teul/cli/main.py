@@ -75,8 +75,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         root = context.settings.root
         if error.errno in (13, 30) and str(error.filename or "").startswith(root):
-            problem = text("the state folder `{path}` cannot be written: {problem}", path=root, problem=error.strerror)
-            report(TeulError(problem, hint="TEUL_ROOT=FOLDER"), context)
+            message = text("the state folder `{path}` cannot be written: {problem}", path=root, problem=error.strerror)
+            report(TeulError(message, hint="TEUL_ROOT=FOLDER"), context)
             return 1
         if error.errno not in (28, 122):
             raise

@@ -81,14 +81,20 @@ class Bases:
 
         def ask(item: tuple[str, Platform]) -> Resolved | None:
             try:
-                return pulling.resolve(self._engine, item[0], platform=str(item[1]), events=self._events)
+                return pulling.resolve(
+                    self._engine, item[0], platform=str(item[1]), events=self._events, on_start=self._started
+                )
             except Cancelled:
                 raise
             except TeulError:
                 return None
 
         with ThreadPoolExecutor(QUESTIONS, thread_name_prefix="teul-bases") as pool:
-            made = list(pool.map(ask, wanted))
+            try:
+                made = list(pool.map(ask, wanted))
+            except BaseException:
+                self.abort()
+                raise
         self._asked = {
             (reference, str(platform)): resolved
             for (reference, platform), resolved in zip(wanted, made, strict=True)

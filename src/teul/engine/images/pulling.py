@@ -97,13 +97,23 @@ def pull(
         return made.bring(made.resolve())
 
 
-def resolve(engine: Engine, reference: str, *, platform: str = "", events: Sink = silent) -> Resolved:
+def resolve(
+    engine: Engine,
+    reference: str,
+    *,
+    platform: str = "",
+    events: Sink = silent,
+    on_start: Callable[[Callable[[], None]], object] = lambda abort: None,
+) -> Resolved:
     """What `pull` would bring, without bringing it; nothing is kept.
 
+    Args:
+        on_start: is given what another thread may call to end the questions.
     Raises:
         As `teul.engine.images.pull`.
     """
     with _pulling(engine, Reference.parse(reference), platform, events) as made:
+        on_start(made.abort)
         return made.resolve()
 
 
@@ -116,12 +126,7 @@ def bring(
 ) -> Image:
     """See `teul.engine.images.bring`."""
     with _pulling(engine, resolved.reference, resolved.platform, events) as made:
-
-        def abort() -> None:
-            made.stop.set()
-            made.client.transport.abort()
-
-        on_start(abort)
+        on_start(made.abort)
         return made.bring(resolved)
 
 
@@ -171,6 +176,11 @@ class _Pull:
     def tell(self, event: Step | Advance) -> None:
         with self._events_lock:
             self._events(event)
+
+    def abort(self) -> None:
+        """End all transfers, from another thread."""
+        self.stop.set()
+        self.client.transport.abort()
 
     def resolve(self) -> Resolved:
         step = f"{self.reference.tag or self.reference.digest}: Pulling from {self.reference.path}"
@@ -292,8 +302,7 @@ class _Pull:
                 for future in done:
                     future.result()
             except BaseException:
-                self.stop.set()
-                self.client.transport.abort()
+                self.abort()
                 pool.shutdown(wait=True, cancel_futures=True)
                 raise
         again = {operation.diff_id for future, operation in futures.items() if not future.result()}
