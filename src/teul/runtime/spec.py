@@ -295,6 +295,9 @@ def to_spec(sandbox: Sandbox, host: Host | None = None) -> dict[str, Any]:
         # Docker's own two, so that an unprivileged user may bind port 80 and send a ping.
         sysctls.setdefault("net.ipv4.ip_unprivileged_port_start", "0")
         sysctls.setdefault("net.ipv4.ping_group_range", "0 2147483647")
+    if sandbox.domainname and sandbox.uts != "host":
+        # As Docker: the spec's own field is newer than many a runc.
+        sysctls.setdefault("kernel.domainname", sandbox.domainname)
     if sysctls:
         linux["sysctl"] = sysctls
     if sandbox.seccomp != "unconfined" and not sandbox.privileged:
@@ -313,8 +316,6 @@ def to_spec(sandbox: Sandbox, host: Host | None = None) -> dict[str, Any]:
     }
     if sandbox.hostname and sandbox.uts != "host":
         made["hostname"] = sandbox.hostname
-    if sandbox.domainname and sandbox.uts != "host":
-        made["domainname"] = sandbox.domainname
     if sandbox.hooks:
         made["hooks"] = _hooks(sandbox)
     if sandbox.intel_rdt:

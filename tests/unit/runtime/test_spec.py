@@ -152,3 +152,13 @@ def test_here_is_a_host():
     assert here.memory_bytes > 1 << 20
     assert here.cgroup_version in (1, 2)
     assert here.machine == os.uname().machine
+
+
+def test_a_domain_is_set_where_the_container_has_a_name_of_its_own():
+    made = {
+        uts: to_spec(Sandbox(process=PROCESS, rootfs="/r", domainname="here", uts=uts), HOST)["linux"]["sysctl"]
+        for uts in ("private", "host")
+    }
+
+    assert made["private"]["kernel.domainname"] == "here"
+    assert "kernel.domainname" not in made["host"]
