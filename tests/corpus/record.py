@@ -2,7 +2,8 @@
 
     make corpus DOCKER="docker" CASES="copy-link add-url"
 
-Needs a Docker of version 26 and root. DOCKER is the command; what it is given lies under /tmp. Without CASES, all.
+Needs a Docker of version 26, whose daemon finds git, and root. DOCKER is the command; what it is given lies under /tmp.
+Without CASES, all.
 """
 
 from __future__ import annotations
