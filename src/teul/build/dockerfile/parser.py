@@ -342,6 +342,9 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 def json_words(rest: str) -> tuple[str, ...] | None:
     """The strings of a JSON array, or None when *rest* is not one (it is the shell form then).
 
+    Docker 26 reads no further than to the array's end, newer ones want nothing behind it. What people write there is a
+    comment, which no shell would make sense of; anything else (`[ "$A" ] && b`) is the shell's.
+
     Raises:
         ValueError: an array with something else than strings in it.
     """
@@ -351,8 +354,10 @@ def json_words(rest: str) -> tuple[str, ...] | None:
     import json
 
     try:
-        value = json.loads(rest)
+        value, end = json.JSONDecoder().raw_decode(rest)
     except (ValueError, RecursionError):
+        return None
+    if rest[end:].lstrip()[:1] not in ("", "#"):
         return None
     if not all(isinstance(item, str) for item in value):
         raise ValueError("when using JSON array syntax, arrays must be comprised of strings only")

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from teul.build.dockerfile.instructions import Run
 from teul.build.dockerfile.parser import parse
 from teul.build.dockerfile.reader import nearest, read
 from teul.errors import DockerfileError
@@ -80,3 +81,20 @@ def test_every_error_has_a_caret_at_its_word_and_a_suggestion(source: str, colum
     assert error.span is not None
     assert (error.span.line, error.span.column, error.hint) == (2, column, hint)
     assert hint or "did you mean" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("written", "words", "is_shell"),
+    [
+        ('["a", "b"] # c', ("a", "b"), False),
+        ('["a"]#', ("a",), False),
+        ('[ "$A" ] && b', ('[ "$A" ] && b',), True),
+        ('["a"] b', ('["a"] b',), True),
+        ("['a'] # b", ("['a'] # b",), True),
+    ],
+)
+def test_a_comment_may_follow_the_exec_form(written: str, words: tuple[str, ...], is_shell: bool) -> None:
+    run = read(parse(f"FROM a\nRUN {written}")).stages[0].instructions[0]
+
+    assert isinstance(run, Run)
+    assert (run.words, run.is_shell) == (words, is_shell)
