@@ -257,7 +257,7 @@ class Transport:
         certificates: str = "/etc/docker/certs.d",
     ) -> None:
         self._environ = environ
-        self._pools: dict[tuple[str, str], urllib3.PoolManager] = {}
+        self._pools: dict[tuple[str, str, bool], urllib3.PoolManager] = {}
         self._lock = threading.Lock()
         self._sleep = sleep or time.sleep
         self._certificates = certificates
@@ -333,6 +333,10 @@ class Transport:
         found = value(f"{parts.scheme}_proxy") or value("all_proxy")
         return found if not found or "://" in found else f"http://{found}"
 
+    def prepare(self, url: str) -> None:
+        """Do what connections to *url* need beforehand: for TLS the certificates are read. Fetches nothing."""
+        self._pool(url)
+
     def _context(self, host: str) -> ssl.SSLContext:
         bundle = next(
             (
@@ -355,11 +359,13 @@ class Transport:
         proxy = self.proxy_for(url)
         # A host with certificates of its own needs a context of its own; all others share one pool.
         own = parts.netloc if os.path.isdir(f"{self._certificates}/{parts.netloc}") else ""
+        # To read all certificates takes as long as to fetch a few megabytes from near by.
+        is_plain = parts.scheme == "http" and not proxy.startswith("https:")
         with self._lock:
-            pool = self._pools.get((proxy, own))
+            pool = self._pools.get((proxy, own, is_plain))
             if pool is None:
                 timeout = urllib3.Timeout(connect=CONNECT_TIMEOUT_S, read=READ_TIMEOUT_S)
-                context = self._context(parts.netloc)
+                context = None if is_plain else self._context(parts.netloc)
                 if proxy:
                     pool = urllib3.ProxyManager(
                         proxy,
@@ -374,7 +380,7 @@ class Transport:
                         maxsize=CONNECTIONS_PER_HOST, timeout=timeout, ssl_context=context, retries=False
                     )
                 pool.pool_classes_by_scheme = self._classes
-                self._pools[(proxy, own)] = pool
+                self._pools[(proxy, own, is_plain)] = pool
         return pool
 
     def send(

@@ -325,3 +325,21 @@ def test_who_aborts_waits_for_no_answer_and_for_no_body(plain: Transport, answer
         thread.join()
 
     assert ended == [b""]  # it was the client who hung up, long before its patience ended
+
+
+def test_certificates_are_read_for_tls_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They take longer to read than a wheel of a near index to fetch."""
+    read: list[str] = []
+    create = ssl.create_default_context
+
+    def counted(cafile: str | None = None) -> ssl.SSLContext:
+        read.append(str(cafile))
+        return create(cafile=cafile)
+
+    monkeypatch.setattr(transport.ssl, "create_default_context", counted)
+    with FakeRegistry() as registry, Transport({}) as connections:
+        connections.send("GET", f"http://{registry.domain}/v2/").drain()
+        assert read == []
+        connections.prepare("https://registry.example/")
+        connections.prepare("https://other.example/")
+        assert len(read) == 1

@@ -133,25 +133,31 @@ def _attempt(stage: Stage, upper: str, installs: list[LockedInstall]) -> list[Pi
             ):
                 return Doubt(text("`--mount=type={type},target={target}`", type=mount.type, target=mount.target))
         host = host_of(stage)
-        ahead = threading.Thread(target=_load_ahead, name="teul-load", daemon=True)
+        ahead = threading.Thread(target=_load_ahead, args=(stage, install), name="teul-load", daemon=True)
         ahead.start()
         resolution = _resolve(stage, install, python, tree, host, installs)
+        ahead.join()
         if isinstance(resolution, Doubt):
             installs.clear()
             asked = _ask_pip(stage, install, python, tree, host, resolution, installs)
             if isinstance(asked, Doubt):
                 return asked
             resolution = asked
-        ahead.join()
         if resolution.removed:
             return Doubt(text("`{name}` below would be replaced", name=resolution.removed[0].name))
         return stage.install(resolution, tree, upper)
 
 
-def _load_ahead() -> None:
-    """Import what installing needs while uv is waited for."""
+def _load_ahead(stage: Stage, install: Install) -> None:
+    """Import and read what installing needs while uv is waited for."""
     for name in ("teul.build.python.direct", "teul.registry.transport", "zipfile"):
         import_module(name)
+    index = install.index_url or "https:"
+    if not stage.worker.is_offline and index.startswith("https:"):
+        try:
+            stage.transport().prepare(index)
+        except (TeulError, OSError, ValueError):
+            return  # who fetches says so
 
 
 def _ask_pip(
@@ -407,7 +413,7 @@ class Stage:
         """The layers of *resolution* (see `direct`)."""
         from teul.build.python.direct import DirectInstall
 
-        return DirectInstall(
+        doing = DirectInstall(
             resolution,
             snapshots=self.worker.snapshots,
             store=self.worker.store,
@@ -423,7 +429,11 @@ class Stage:
             epoch=self.op.epoch,
             is_checked=bool(self.env.get("SOURCE_DATE_EPOCH")),
             owner=self.owner(tree),
-        ).install(upper)
+        )
+        try:
+            return doing.install(upper)
+        finally:
+            doing.finish()
 
     def _check_uv(self, install: Install, tree: Tree, python: str) -> None:
         """The stage's uv must be one that writes what is known here, and take *python*.

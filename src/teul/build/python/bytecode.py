@@ -183,12 +183,16 @@ class Compiler:
         future.result()
         return tuple(path for source in sources if (path := self._take(name, source)))
 
-    def close(self) -> None:
-        """Let the sandbox end, and wait for it."""
+    def end(self) -> None:
+        """Let the sandbox end."""
         with self._guard:
             if self._writer >= 0:
                 os.close(self._writer)
                 self._writer = -1
+
+    def close(self) -> None:
+        """Let the sandbox end, and wait for it."""
+        self.end()
         if self._thread is not None:
             self._thread.join()
 
@@ -202,7 +206,7 @@ class Compiler:
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is None:
-            self.close()
+            self.end()  # all that it makes has been taken; who needs the folders again waits with `close`
         else:
             self.abandon()
 

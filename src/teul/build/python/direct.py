@@ -132,6 +132,7 @@ class DirectInstall:
         self.is_checked = is_checked
         self.owner = owner
         self.lower = Lower([snapshots.layer(name).folder for name in parents])
+        self.finish: Callable[[], None] = lambda: None  # waits for what still runs; to be called whatever comes
         self._guard = Lock()
         self._fetched_bytes = 0
 
@@ -264,6 +265,7 @@ class DirectInstall:
                 args, stdin, on_output, should_stop, staging
             ),
         )
+        self.finish = compiler.close
         # The large ones first: whoever comes last has both processors to itself, and one wheel keeps only one busy.
         order = sorted(items, key=lambda item: -size_of(item.wheel))
         with compiler, ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="teul-wheel") as pool:

@@ -181,6 +181,7 @@ class Environment:
                     self.distributions.setdefault(made.name, made)
         self._owners: dict[str, str] = {}
         self._files: dict[str, list[str]] = {}
+        self._needs: dict[str, list[str]] = {}
 
     def candidates(self) -> list[Candidate]:
         """What is worth an import: what was asked for and has extension modules, first; then other packages with
@@ -316,10 +317,16 @@ class Environment:
             if item is None or one in made:
                 continue
             made.add(one)
+            left.extend(self._needed(item))
+        return made
+
+    def _needed(self, item: Distribution) -> list[str]:
+        known = self._needs.get(item.name)
+        if known is None:
             head = self._text(f"{item.place}/METADATA").partition("\n\n")[0]
             found = re.findall(r"^Requires-Dist: *([A-Za-z0-9][\w.-]*)", head, re.MULTILINE)
-            left.extend(normalise_name(line) for line in found)
-        return made
+            known = self._needs[item.name] = [normalise_name(line) for line in found]
+        return known
 
     def _owner_of_module(self, module: str) -> Distribution | None:
         if not self._owners:
