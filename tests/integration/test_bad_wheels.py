@@ -14,6 +14,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import zipfile
 from pathlib import Path
 
@@ -37,6 +38,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.needs_root, pytest.mark.needs_base, 
 
 BASE = "python:3.11-slim"
 SITE = "usr/local/lib/python3.11/site-packages"
+DYING_BYTES = 3 << 20
+"""Half of it comes as more than one piece each time, from the start: that is no progress, and ends."""
 
 
 class BadIndex(PackageIndex):
@@ -44,6 +47,11 @@ class BadIndex(PackageIndex):
 
     lies: str = ""
     dies: str = ""
+    stalls: str = ""
+
+    def __init__(self, *words, **named) -> None:
+        super().__init__(*words, **named)
+        self.has_stalled, self.goes_on = threading.Event(), threading.Event()
 
     def answer(self, request) -> None:
         name = request.path.rpartition("/")[2]
@@ -59,6 +67,13 @@ class BadIndex(PackageIndex):
             request.send_header("Content-Length", str(len(body)))
             request.end_headers()
             request.wfile.write(body[: len(body) // 2])
+            request.close_connection = True
+        elif self.stalls and name.startswith(self.stalls) and request.command == "GET":
+            request.send_response(200)
+            request.send_header("Content-Length", "1000")
+            request.end_headers()
+            self.has_stalled.set()
+            self.goes_on.wait()
             request.close_connection = True
         else:
             super().answer(request)
@@ -87,12 +102,13 @@ def raw_wheel(name: str, files: dict[str, bytes], record: str | None = None) -> 
 @pytest.fixture(scope="module")
 def index():
     with BadIndex() as made:
-        for name in ("good", "liar", "dying"):
-            made.add(*wheel(name, "1.0", {f"{name}.py": b"x = 1\n", f"{name}.bin": os.urandom(40_000)}))
+        for name, size in (("good", 40_000), ("liar", 40_000), ("dying", DYING_BYTES)):
+            made.add(*wheel(name, "1.0", {f"{name}.py": b"x = 1\n", f"{name}.bin": os.urandom(size)}))
         made.add(*raw_wheel("climber", {"../../../../../../tmp/climbed": b"x", "climber.py": b""}))
         made.add(*raw_wheel("rooted", {"/tmp/rooted": b"x", "rooted.py": b""}))
         claims = "claimer.py,,\n../../../../../etc/passwd,,\npip/__init__.py,,\n/etc/shadow,,\nclaimer-1.0.dist-info/RECORD,,\n"
         made.add(*raw_wheel("claimer", {"claimer.py": b"x = 1\n"}, claims))
+        made.add(*wheel("slow", "1.0", {"slow.py": b""}))
         made.add(*wheel("twin_one", "1.0", {"twin.py": b"one = 1\n"}))
         made.add(*wheel("twin_two", "1.0", {"twin.py": b"two = 2\n"}))
         made.add(*raw_wheel("marker", {"marker.py": b"", ".wh.pip": b""}))
@@ -171,7 +187,26 @@ def test_a_network_that_dies_in_the_middle_leaves_nothing_that_is_used(engine, i
         index.dies = ""
     files, _ = built(engine, tmp_path, "pip install dying")
 
-    assert len(files[f"{SITE}/dying.bin"]) == 40_000
+    assert len(files[f"{SITE}/dying.bin"]) == DYING_BYTES
+
+
+def test_who_stops_the_build_does_not_wait_for_a_wheel_that_does_not_come(engine, index, tmp_path):
+    script = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n" + BUILT.format(
+        path=sys.path, environ=dict(engine.settings.environ or {}), folder=str(tmp_path),
+        text=f"FROM {BASE}\nRUN pip install slow\n",
+    )  # fmt: skip
+    index.stalls = "slow-"
+    try:
+        with subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.DEVNULL) as process:
+            try:
+                assert index.has_stalled.wait(60)
+                process.send_signal(signal.SIGINT)
+                assert process.wait(20) != 0
+            finally:
+                process.kill()
+    finally:
+        index.stalls = ""
+        index.goes_on.set()
 
 
 @pytest.mark.parametrize("name", ["climber", "rooted"])

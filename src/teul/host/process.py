@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import IO, Any
 
-from teul.errors import CommandFailed, HostLacks, text
+from teul.errors import Cancelled, CommandFailed, HostLacks, text
 
 STDERR_TAIL_BYTES = 4096
+POLL_S = 0.2
 PIPE, DEVNULL = subprocess.PIPE, subprocess.DEVNULL
 """For `spawn`."""
 
@@ -64,27 +66,35 @@ def run(
     pass_fds: Sequence[int] = (),
     stdout: int | IO[Any] | None = None,
     stderr: int | IO[Any] | None = None,
+    should_stop: Callable[[], bool] | None = None,
 ) -> Completed:
     """Run *argv* to its end. The streams are captured unless *stdout* or *stderr* says otherwise.
 
+    Args:
+        should_stop: asked several times a second; when it says so, the program is killed. Not together with *stdin*.
+
     Raises:
+        Cancelled: *should_stop* said so.
         HostLacks: the program does not exist.
         CommandFailed: exit code not 0 (with *check*), or *timeout_s* seconds passed.
     """
     command = tuple(argv)
     try:
-        done = subprocess.run(
+        with subprocess.Popen(
             command,
-            input=stdin,
-            stdin=subprocess.DEVNULL if stdin is None else None,
+            stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
             stdout=subprocess.PIPE if stdout is None else stdout,
             stderr=subprocess.PIPE if stderr is None else stderr,
             env=env,
             cwd=cwd,
-            timeout=timeout_s,
             pass_fds=pass_fds,
-            check=False,
-        )
+        ) as child:
+            try:
+                out, err = _communicate(child, stdin, timeout_s, should_stop)
+            except BaseException:
+                child.kill()
+                raise
+        done = subprocess.CompletedProcess(command, child.returncode, out, err)
     except FileNotFoundError as error:
         if cwd is not None and not os.path.isdir(cwd):
             raise
@@ -113,6 +123,26 @@ def run(
             stderr_tail=tail,
         )
     return Completed(command, done.returncode, done.stdout or b"", done.stderr or b"")
+
+
+def _communicate(
+    child: subprocess.Popen[bytes],
+    stdin: bytes | None,
+    timeout_s: float | None,
+    should_stop: Callable[[], bool] | None,
+) -> tuple[bytes | None, bytes | None]:
+    if should_stop is None:
+        return child.communicate(stdin, timeout=timeout_s)
+    assert stdin is None  # what is left of it is not written when `communicate` is called again
+    end = None if timeout_s is None else time.monotonic() + timeout_s
+    while True:
+        try:
+            return child.communicate(timeout=POLL_S)
+        except subprocess.TimeoutExpired:
+            if should_stop():
+                raise Cancelled(text("cancelled")) from None
+            if end is not None and time.monotonic() >= end:
+                raise
 
 
 def spawn(

@@ -2,7 +2,7 @@ import sys
 
 import pytest
 
-from teul.errors import CommandFailed, HostLacks
+from teul.errors import Cancelled, CommandFailed, HostLacks
 from teul.host import process
 
 
@@ -35,3 +35,22 @@ def test_arguments_reach_the_program_as_they_are():
 def test_a_program_that_takes_too_long_is_ended():
     with pytest.raises(CommandFailed, match="did not end within"):
         process.run([sys.executable, "-c", "import threading; threading.Event().wait()"], timeout_s=0.05)
+
+
+def test_a_program_is_not_waited_for_when_the_caller_wants_to_stop():
+    asked = iter((False, True))
+    with pytest.raises(Cancelled):
+        process.run((sys.executable, "-c", "import time; time.sleep(60)"), should_stop=lambda: next(asked))
+
+
+def test_what_is_said_is_whole_however_often_the_caller_is_asked():
+    code = "import sys, time; say = sys.stdout.buffer.write; say(bytes(300_000)); time.sleep(0.5); say(bytes(300_000))"
+
+    done = process.run((sys.executable, "-c", code), should_stop=lambda: False, timeout_s=60)
+
+    assert done.stdout == bytes(600_000)
+
+
+def test_a_program_that_takes_too_long_is_ended_though_the_caller_goes_on():
+    with pytest.raises(CommandFailed, match="did not end within"):
+        process.run((sys.executable, "-c", "import time; time.sleep(60)"), should_stop=lambda: False, timeout_s=0.3)

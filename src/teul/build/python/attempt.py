@@ -244,6 +244,7 @@ def host_of(stage: Stage) -> Host:
         as_of=stage.worker.as_of,
         lock=stage.worker.lock,
         is_offline=stage.worker.is_offline,
+        should_stop=stage.task.should_stop,
         has_blob=lambda sha256: stage.worker.store.has(Digest.from_hex(sha256)),
         built=built,
     )
@@ -367,6 +368,11 @@ class Stage:
             self._transport = Transport(self.worker.settings.environ or {})
         return self._transport
 
+    def abort(self) -> None:
+        """End what is being fetched, from any thread."""
+        if self._transport is not None:
+            self._transport.abort()
+
     def close(self) -> None:
         for key in self._keys:
             self.worker.give_up(key)
@@ -420,6 +426,7 @@ class Stage:
             cache=self.worker.cache,
             hold=self.worker.hold,
             transport=self.transport,
+            abort=self.abort,
             run=self.run,
             read=reader(tree),
             parents=self.parents,

@@ -23,7 +23,7 @@ from teul.build.python.bytecode import Compiler
 from teul.build.python.cut import Piece
 from teul.build.python.fetch import fetch
 from teul.build.python.identity import ARGUMENTS, ENVIRONMENT
-from teul.build.python.item import Item, check_files, check_scheme, in_site, size_of
+from teul.build.python.item import Item, check_files, check_scheme, check_told, in_site, size_of
 from teul.build.python.owner import Owner, check_access, give
 from teul.build.python.split import OWN_LAYER_BYTES, Distribution, bucket, group, notes_name, prune, write_record
 from teul.build.python.wheel import (
@@ -87,6 +87,7 @@ class DirectInstall:
         scratch: names an empty active snapshot of this build, made and held; it is removed by the caller.
         read: the content of a file of the stage, None without one.
         say: a line for the user.
+        abort: ends every transfer of `transport`'s.
         is_checked: bytecode is checked by its source's hash instead of its time (`SOURCE_DATE_EPOCH` is set).
         owner: whom the command runs as.
     """
@@ -100,6 +101,7 @@ class DirectInstall:
         cache: Cache,
         hold: Callable[..., None],
         transport: Callable[[], Transport],
+        abort: Callable[[], None],
         run: RunInStage,
         read: Callable[[str], bytes | None],
         parents: Sequence[str],
@@ -122,6 +124,7 @@ class DirectInstall:
         self.cache = cache
         self.hold = hold
         self.transport = transport
+        self.abort = abort
         self.run = run
         self.read = read
         self.parents = parents
@@ -282,6 +285,7 @@ class DirectInstall:
             except BaseException:
                 for future in futures:
                     future.cancel()
+                self.abort()  # a wheel that does not come would be waited for
                 compiler.abandon()
                 raise
 
@@ -315,7 +319,7 @@ class DirectInstall:
             try:
                 with ZipFile(file) as archive:
                     layout = lay_out(archive, item.wheel.name, self.python, form, installer=self.resolution.installer)
-                    _check_told(item.wheel, told(archive, layout, item.wheel.name))
+                    check_told(item.wheel, told(archive, layout, item.wheel.name))
                     write(layout, archive, folder, epoch=self.epoch)
             except (BadZipFile, ValueError, OSError) as error:
                 if isinstance(error, UnusualWheel) or (isinstance(error, OSError) and error.errno in (28, 122)):
@@ -570,27 +574,6 @@ class DirectInstall:
             size=self._fetched_bytes / 1e6,
             names=" ".join(f"{item.wheel.name}-{item.wheel.version}" for item in items),
         )
-
-
-def _check_told(wheel: Wheel, found: tuple[str, str]) -> None:
-    """What a wheel says of itself is what the index has it under."""
-    from teul.build.python.uv import version_key
-
-    name, version = found
-    same = version_key(version) == version_key(wheel.version) and _local(version) == _local(wheel.version)
-    if name != wheel.name or not same:
-        raise UnusualWheel(
-            text(
-                "wheel `{name}`: expected the metadata of {expected}, got {actual}",
-                name=wheel.name,
-                expected=f"{wheel.name} {wheel.version}",
-                actual=f"{name} {version}",
-            )
-        )
-
-
-def _local(version: str) -> str:
-    return version.strip().lower().partition("+")[2].replace("-", ".").replace("_", ".")
 
 
 def _set_times(folder: str, epoch: int) -> None:

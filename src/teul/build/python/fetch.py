@@ -47,15 +47,15 @@ def fetch(
         _copy(local_path(wheel.url), digest, store, wheel, on_bytes)
     else:
         connections = transport()
-        came = 0
+        furthest = 0
 
-        def count(size: int) -> None:
-            nonlocal came
-            came += size
+        def count(offset: int, size: int) -> None:
+            nonlocal furthest
+            furthest = max(furthest, offset)  # an index that ignores Range begins anew each time: no progress
             on_bytes(size)
 
         connections.retrying(
-            lambda: _download(wheel.url, digest, store, connections, wheel, count), progressed=lambda: came
+            lambda: _download(wheel.url, digest, store, connections, wheel, count), progressed=lambda: furthest
         )
     return store.open_file(digest, is_verified=True)
 
@@ -82,7 +82,7 @@ def _copy(path: str, digest: Digest, store: Store, wheel: Wheel, on_bytes: Calla
 
 
 def _download(
-    url: str, digest: Digest, store: Store, transport: Transport, wheel: Wheel, on_bytes: Callable[[int], object]
+    url: str, digest: Digest, store: Store, transport: Transport, wheel: Wheel, count: Callable[[int, int], object]
 ) -> None:
     address, headers = _without_password(url)
     with store.ingest(expected=digest, size_bytes=wheel.size_bytes, key=f"wheel {digest}") as writer:
@@ -112,7 +112,7 @@ def _download(
             raise RegistryProtocolError(text("wheel `{name}`: the index sent another range", name=wheel.filename))
         for piece in response.chunks(CHUNK_BYTES):
             writer.write(piece)
-            on_bytes(len(piece))
+            count(writer.offset, len(piece))
         writer.commit()
 
 

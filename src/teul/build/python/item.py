@@ -124,6 +124,27 @@ def size_of(wheel: Wheel) -> int:
     return wheel.size_bytes or 0
 
 
+def check_told(wheel: Wheel, found: tuple[str, str]) -> None:
+    """A wheel is the one that the index has it under: *found* is the name and version that it says itself."""
+    from teul.build.python.uv import version_key
+
+    name, version = found
+    same = version_key(version) == version_key(wheel.version) and _local(version) == _local(wheel.version)
+    if name != wheel.name or not same:
+        raise UnusualWheel(
+            text(
+                "wheel `{name}`: expected the metadata of {expected}, got {actual}",
+                name=wheel.name,
+                expected=f"{wheel.name} {wheel.version}",
+                actual=f"{name} {version}",
+            )
+        )
+
+
+def _local(version: str) -> str:
+    return version.strip().lower().partition("+")[2].replace("-", ".").replace("_", ".")
+
+
 def check_scheme(python: Interpreter, lower: Lower) -> None:
     """The folders that files go to are folders, not links to others: paths are taken at their word below."""
     for path in {python.purelib, python.platlib, python.scripts, python.data, python.headers}:

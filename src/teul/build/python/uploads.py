@@ -56,6 +56,7 @@ def upload_days(
         environ=stage.worker.settings.environ or {},
         lent_folders=stage.lent_folders(),
         is_offline=stage.worker.is_offline,
+        should_stop=stage.task.should_stop,
     )
     with tempfile.TemporaryDirectory(prefix="teul-uploads-") as folder:
         answer = Question(folder, install, asked, indexes_of(install, wanted), python, host, {}, {}, {}).ask()

@@ -71,6 +71,8 @@ class Host:
     is_offline: bool = False
     has_blob: Callable[[str], bool] = lambda sha256: False
     """Whether a wheel with this sha256 is in the store."""
+    should_stop: Callable[[], bool] | None = None
+    """Whether the build is to end; uv is not waited for then."""
     built: Callable[[LockedWheel, Indexes, Interpreter], bytes] | None = None
     """The content of a wheel that the lock says was built from source, built again where it is not in the store."""
 
@@ -211,7 +213,9 @@ class Question:
             "PATH": environ.get("PATH") or "/usr/bin:/bin",
             "RUST_LOG": "uv_resolver=debug,uv_resolver::candidate_selector=trace",
         }
-        return process.run(argv, env=env, cwd=self.folder, check=False, timeout_s=UV_TIMEOUT_S)
+        return process.run(
+            argv, env=env, cwd=self.folder, check=False, timeout_s=UV_TIMEOUT_S, should_stop=self.host.should_stop
+        )
 
     def _no_upload_times(self) -> NoUploadTimes:
         return NoUploadTimes(
