@@ -21,6 +21,43 @@ FLAGS = (
     Flag("type", help="Return JSON for this type: container, image, network or volume", metavar="string"),
 )
 TYPES = ("container", "image", "network", "volume")
+_CONFIG: dict[str, object] = {
+    **dict.fromkeys(("ExposedPorts", "Healthcheck", "OnBuild", "Shell", "StopTimeout", "Volumes")),
+    **dict.fromkeys(("MacAddress", "StopSignal"), ""),
+    **dict.fromkeys(("ArgsEscaped", "NetworkDisabled"), False),
+}
+_OMITTED: dict[str, dict[str, dict[str, object]]] = {
+    "State": {
+        "": {"SizeRw": None, "SizeRootFs": None},
+        "State": {"Health": None},
+        "Config": _CONFIG,
+        "HostConfig": {
+            **dict.fromkeys(("Links", "Mounts", "StorageOpt", "VolumesFrom")),
+            **dict.fromkeys(("Cgroup", "Isolation", "VolumeDriver"), ""),
+            **dict.fromkeys(("KernelMemory", "KernelMemoryTCP"), 0),
+            "ConsoleSize": [0, 0],
+        },
+        "NetworkSettings": {
+            **dict.fromkeys(("SecondaryIPAddresses", "SecondaryIPv6Addresses")),
+            **dict.fromkeys(("Bridge", "LinkLocalIPv6Address"), ""),
+            "HairpinMode": False,
+            "LinkLocalIPv6PrefixLen": 0,
+        },
+    },
+    "RootFS": {
+        "": {"Container": "", "ContainerConfig": None, "OsVersion": "", "Variant": "", "VirtualSize": 0},
+        "Config": _CONFIG,
+    },
+    "IPAM": {
+        "": {
+            **dict.fromkeys(("Attachable", "ConfigOnly", "Ingress"), False),
+            **dict.fromkeys(("Peers", "Services")),
+            "ConfigFrom": {"Network": ""},
+        }
+    },
+    "Mountpoint": {"": dict.fromkeys(("ClusterVolume", "Status", "UsageData"))},
+}
+"""A field that tells what something is → its parts → the fields that they leave out when empty, as Docker's have them."""
 
 
 def run(arguments: Arguments, context: Context) -> int:
@@ -53,13 +90,26 @@ def show(context: Context, names: list[str], template: str, look_up: Callable[[s
         from teul.cli.templates import render_template
 
         for item in found:
-            context.print(render_template(template, item))
+            context.print(render_template(template, _omitting(item)))
     elif template == "json":
         for item in found:
             context.print(json.dumps(item, ensure_ascii=False, separators=(",", ":")))
     else:
         context.print(json.dumps(found, indent=4, ensure_ascii=False))
     return code
+
+
+def _omitting(item: dict[str, Any]) -> dict[str, object]:
+    """*item* for a template, which may ask for what Docker's JSON leaves out: `{{if .State.Health}}…`."""
+    from teul.cli.templates import Omitting
+
+    mark = next((name for name in _OMITTED if name in item), "")
+    zeroes = _OMITTED.get(mark, {})
+    made = Omitting(item, zeroes.get("", {}))
+    for name, fields in zeroes.items():
+        if name and isinstance(item.get(name), dict):
+            made[name] = Omitting(item[name], fields)
+    return made
 
 
 def find(engine: Engine, name: str, kinds: tuple[str, ...], *, with_size: bool = False) -> dict[str, Any]:

@@ -63,6 +63,16 @@ class Anything(dict[str, object]):
     """A map whose keys are data: one that is not there is `<no value>`, as in Go, and no mistake in the template."""
 
 
+class Omitting(dict[str, object]):
+    """A map that leaves out what is empty, with what Docker's structure says in place of that (*zeroes*, by field)."""
+
+    zeroes: Mapping[str, object]
+
+    def __init__(self, value: Mapping[str, object], zeroes: Mapping[str, object]) -> None:
+        super().__init__(value)
+        self.zeroes = zeroes
+
+
 def show(value: object) -> str:
     """*value* as Go prints it: `true`, `[a b]`, `map[k:v]`, `<no value>`."""
     if value is None:
@@ -391,6 +401,9 @@ def _fields(value: object, path: str, template: str) -> object:
             value = value.get(name) if isinstance(value, dict) else None
             # Of what is not there, there is nothing further down.
             is_map = value is None
+            continue
+        if isinstance(value, Omitting) and name not in value and name in value.zeroes:
+            value = value.zeroes[name]
             continue
         if not isinstance(value, dict) or name not in value:
             known = ", ".join(sorted(value)) if isinstance(value, dict) else ""
