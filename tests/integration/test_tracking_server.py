@@ -311,6 +311,33 @@ def test_many_connections_lose_nothing(endpoint):
     tracker.close()
 
 
+def test_answers_go_out_in_one_piece_and_in_order(endpoint):
+    """Requests one after the other on one connection without waiting, heads without a body, a body larger than a piece."""
+    tracker = HttpTracker((endpoint.host, endpoint.port))
+    run = tracker.create_run("0").id
+    large = os.urandom(3 << 20)
+    tracker.log_artifact(run, "large", large)
+    tracker.close()
+    path = f"/api/2.0/mlflow-artifacts/artifacts/0/{run}/artifacts/large"
+    with socket.create_connection((endpoint.host, endpoint.port), timeout=DEADLINE_S) as connection:
+        connection.sendall(b"GET /version HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        first = connection.recv(1 << 16)
+        assert first.endswith(b"\r\n\r\n3.17.2"), "the head has not gone ahead alone"
+        heads = ("HEAD /health", "GET /health", f"GET {path}", "GET /version", "HEAD /version")
+        connection.sendall("".join(f"{head} HTTP/1.1\r\nHost: localhost\r\n\r\n" for head in heads).encode())
+        with connection.makefile("rb") as stream:
+            bodies = []
+            for head in heads:
+                assert stream.readline().startswith(b"HTTP/1.1 200")
+                size = 0
+                while (line := stream.readline()) != b"\r\n":
+                    name, _, value = line.partition(b":")
+                    size = int(value) if name.lower() == b"content-length" else size
+                bodies.append(b"" if head.startswith("HEAD") else stream.read(size))
+
+    assert bodies == [b"", b"OK", large, b"3.17.2", b""]
+
+
 def teul(settings, *words, env=None):
     """Run the command line on this state folder."""
     import teul

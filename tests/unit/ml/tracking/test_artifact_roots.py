@@ -2,6 +2,9 @@
 
 import os
 import sqlite3
+import time
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import pytest
 
@@ -113,6 +116,34 @@ def test_uploads_that_come_close_together_share_a_lease_that_ends(engine, store,
     clock[0] += artifact_roots.LINGER_S + 1
     store.content.tidy()
     assert leases() == []
+
+
+@pytest.mark.parametrize("failures", [0, 1])
+def test_digests_that_wait_are_listed_at_one_flush(store, monkeypatch, failures):
+    """Where that fails, one of the uploads fails, and the next one takes the rest along."""
+    roots = store.content.roots
+    roots.add(Digest.of(b"before"))
+    digests = {Digest.of(bytes([number])) for number in range(6)}
+    asked, left = [], [failures]
+
+    def add(database, name, *wanted):
+        asked.append(set(wanted))
+        if left[0]:
+            left[0] -= 1
+            raise OSError(28, "No space left on device")
+        rows.add(database, name, *wanted)
+
+    monkeypatch.setattr(artifact_roots, "rows", SimpleNamespace(**{**vars(rows), "add": add}))
+    with ThreadPoolExecutor(len(digests)) as threads:
+        with roots._lock:
+            made = [threads.submit(roots.add, digest) for digest in digests]
+            while roots._wanted != digests:
+                time.sleep(0)
+        errors = [future.exception() for future in made]
+
+    assert asked == [digests] * (1 + failures)
+    assert sum(error is not None for error in errors) == failures
+    assert digests <= roots.listed()
 
 
 def test_content_of_an_upload_that_came_to_nothing_is_garbage(settings, engine, store, run):
