@@ -70,7 +70,12 @@ def entry_of(driver: Driver, id: str, pid: int, bundle: str, process: Process) -
         return None
     wanted = DEFAULT_CAPABILITIES if process.capabilities is None else process.capabilities
     env = dict(entry.partition("=")[::2] for entry in process.env)
-    if not env.get("HOME") or not process.args or not set(wanted) <= set(DEFAULT_CAPABILITIES):
+    if (
+        not env.get("HOME")
+        or not process.args
+        or process.cwd[:1] != "/"
+        or not set(wanted) <= set(DEFAULT_CAPABILITIES)
+    ):
         return None
     try:
         with open(f"{bundle}/{FILTER}", "rb") as file:

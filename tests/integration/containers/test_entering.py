@@ -178,7 +178,12 @@ def test_the_runtime_says_why_a_program_cannot_be_run(box, teul):
         done = teul(made.id, *words)
         assert done.returncode == code, done.stderr
         assert "exec" in done.stderr
-    assert teul.alone("-w", "/nowhere", made.id, "true").returncode != 0
+    for folder in ("/nowhere", "data"):
+        assert teul.alone("-w", folder, made.id, "true").returncode != 0
+        assert teul("-w", folder, made.id, "true").returncode == 126
+    # Where a folder of PATH is not as it is to be written, the runtime looks for the program.
+    for folder, code in (("", 99), (".", 99), ("/bin/", 99), ("/bin/.", 99), ("//bin", 99), ("/.no:/bin", 0)):
+        assert teul.alone("-w", "/bin", "-e", f"PATH={folder}:/bin", made.id, "sh", "-c", ":").returncode == code
 
 
 def test_signals_are_handed_on(box, teul):

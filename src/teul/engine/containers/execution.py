@@ -162,7 +162,7 @@ def exec_(
                 pass
     if message:
         error = failure(message)
-        if "no such file or directory" in message and "chdir" in message:
+        if ("no such file or directory" in message and "chdir" in message) or "Cwd must be" in message:
             error.exit_code = 126
         raise error
     return code
