@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 from teul.ml.tracking.database import Database
@@ -73,19 +74,29 @@ class Committer(Generic[T]):
     def _do_together(
         self, together: Together[T], items: list[_Job[T]]
     ) -> list[tuple[asyncio.Future[T], T | None, BaseException | None]]:
+        answers: list[tuple[asyncio.Future[T], T | None, BaseException | None]] = []
+        ready: list[tuple[asyncio.Future[T], Any]] = []
+        for job, _, future in items:
+            # Once each, whatever comes: who shows a bad token is counted.
+            try:
+                ready.append((future, job()))
+            except Exception as error:
+                answers.append((future, None, error))
+        if not ready:
+            return answers
         try:
             with self._db.write():
-                made = together([job() for job, _, _ in items])
+                made = together([value for _, value in ready])
         except Exception:
             # Whose fault it was is seen one by one.
-            return [self._do(item) for item in items]
-        return [(future, value, None) for (_, _, future), value in zip(items, made, strict=True)]
+            return answers + [self._do((partial(_alone, together, value), None, future)) for future, value in ready]
+        return answers + [(future, value, None) for (future, _), value in zip(ready, made, strict=True)]
 
     def _do(self, item: _Job[T]) -> tuple[asyncio.Future[T], T | None, BaseException | None]:
-        job, together, future = item
+        job, _, future = item
         try:
             with self._db.write():
-                return future, together([job()])[0] if together else job(), None
+                return future, job(), None
         except Exception as error:
             return future, None, error
 
@@ -98,3 +109,7 @@ class Committer(Generic[T]):
             else:
                 future.set_result(value)  # type: ignore[arg-type]
         self._start()
+
+
+def _alone(together: Together[T], value: Any) -> T:
+    return together([value])[0]

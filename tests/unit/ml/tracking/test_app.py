@@ -274,15 +274,16 @@ def test_metrics_that_come_together_are_written_at_once_and_each_has_its_answer(
     store.delete_run(gone)
     app = TrackingApp(store)
 
-    async def log(run_id, key, step):
+    async def log(run_id, key, step, token=""):
         body = json.dumps({"run_id": run_id, "key": key, "value": step, "timestamp": 1, "step": step}).encode()
         scope = {
             "type": "http",
             "method": "POST",
             "path": "/api/2.0/mlflow/runs/log-metric",
             "query_string": b"",
-            "headers": [(b"content-type", b"application/json")],
-            "server": ("127.0.0.1", 5000),
+            "headers": [(b"content-type", b"application/json"), (b"authorization", f"Bearer {token}".encode())],
+            "server": GATEWAY if token else ("127.0.0.1", 5000),
+            "client": ("10.88.0.9", 1),
         }
         sent = []
 
@@ -310,8 +311,12 @@ def test_metrics_that_come_together_are_written_at_once_and_each_has_its_answer(
     assert sum("FROM runs" in sql for sql in asked) < 5
     done, _ = asyncio.run(work([(run, "m", 20), (gone, "m", 0), ("f" * 32, "m", 0), (run, "/", 0), (run, "m", 21)]))
     assert done == [200, 400, 404, 400, 200]
-    assert [metric.step for metric in store.metric_history(run, "m")] == list(range(22))
-    assert store.get_run(run).metrics[0].value == 21
+    good = [(run, "m", step, store.issue_run_token(run)) for step in (22, 23)]
+    done, _ = asyncio.run(work([*good, (run, "m", 24, "guess"), (gone, "m", 0)]))
+    assert done == [200, 200, 401, 400]
+    assert app._failures._counts["10.88.0.9"][1] == 1, "one guess is counted once"
+    assert [metric.step for metric in store.metric_history(run, "m")] == list(range(24))
+    assert store.get_run(run).metrics[0].value == 23
     app._committer = None
     app.close()
 
