@@ -285,7 +285,8 @@ class Lowering:
         )
         state.vertex = Vertex(copy, [state.vertex], name=f"[context {name}] load", roles=("base",))
         self.nodes.setdefault(state.vertex.digest, node)
-        state.lines.append(Line(self.history(f"COPY {name} /", True), state.vertex))
+        line = replaced(self.history(f"local source for {name}", True), comment="buildkit.exporter.image.v0")
+        state.lines.append(Line(line, state.vertex))
         return state
 
     def image_state_of(self, reference: str, platform: Platform, node: Node, word: str) -> State:

@@ -220,6 +220,9 @@ def test_a_folder_context_can_be_built_upon() -> None:
     made = lowered("FROM root", contexts={"root": NamedContext(kind="folder", value="/r")})
 
     assert str(made).splitlines()[:2] == ["#1 base scratch", "#2 copy / from root to / <#1"]
+    # The words of Docker 26.
+    history = made.lines[0].history
+    assert (history.created_by, history.comment) == ("local source for root", "buildkit.exporter.image.v0")
 
 
 def test_labels_of_the_command_line_come_last() -> None:
