@@ -21,6 +21,7 @@ from teul.build.dockerfile.lowered import (
     NamedContext,
     OpenStage,
     State,
+    origins_of,
 )
 from teul.build.dockerfile.parser import Dockerfile, Node, parse
 from teul.build.dockerfile.reader import nearest, read, read_instruction
@@ -78,6 +79,9 @@ class Lowering:
         for index, stage in enumerate(self.program.stages):
             self.collect_stage(index, stage)
         target = self.find_target()
+        # From the top of the file, so that however many stages stand on each other none waits for another.
+        for needed in self.needed(target):
+            self.stage_state(needed, needed.start.node)
         state = self.stage_state(target, target.start.node)
         if self.options.all_stages:
             for other in self.stages:
@@ -96,6 +100,34 @@ class Lowering:
             findings=self.findings.ordered(),
             findings_are_errors=self.findings.checks.is_error,
         )
+
+    def needed(self, target: OpenStage) -> list[OpenStage]:
+        """The stages that *target* stands on or copies from, itself too, from the top of the file; what an ONBUILD names
+        is not among them.
+        """
+        seen: dict[int, OpenStage] = {}
+        pending = [target]
+        while pending:
+            stage = pending.pop()
+            if stage.index in seen:
+                continue
+            seen[stage.index] = stage
+            if stage.context is not None:
+                continue
+            if stage.parent is not None:
+                pending.append(stage.parent)
+            for name in origins_of(stage):
+                other = self.stage_of(name)
+                if other is not None and other.index < stage.index:
+                    pending.append(other)
+        return [seen[index] for index in sorted(seen)]
+
+    def stage_of(self, name: str) -> OpenStage | None:
+        """The stage of that name or number."""
+        found = self.by_name.get(name.lower())
+        if found is None and name.isdigit() and int(name) < len(self.stages):
+            found = self.stages[int(name)]
+        return found
 
     def checks(self, dockerfile: Dockerfile) -> Checks:
         """What `# check=` asks for; the build argument of the same meaning wins."""

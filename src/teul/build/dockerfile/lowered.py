@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from teul.build.dockerfile import instructions as ins
 from teul.oci.image import History, ImageConfig
 from teul.solver.graph import Vertex
 
@@ -11,7 +12,6 @@ if TYPE_CHECKING:
     from dataclasses import dataclass, field
     from dataclasses import replace as replaced
 
-    from teul.build.dockerfile import instructions as ins
     from teul.build.dockerfile.parser import Node
     from teul.build.dockerignore import IgnoreMatcher
     from teul.build.lint.rules import Finding
@@ -134,6 +134,18 @@ class OpenStage:
         self.context: NamedContext | None = None
         self.state: State | None = None
         self.is_open = False
+
+
+def origins_of(stage: OpenStage) -> list[str]:
+    """What COPY and RUN --mount of *stage* take files from, as it is written."""
+    made: list[str] = []
+    for instruction in stage.body:
+        if isinstance(instruction, ins.Copy) and instruction.origin:
+            made.append(instruction.origin)
+        elif isinstance(instruction, ins.Run):
+            for mount in instruction.mounts:
+                made += [part[5:] for part in mount.split(",") if part.lower().startswith("from=")]
+    return made
 
 
 class State:

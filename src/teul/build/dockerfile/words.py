@@ -70,34 +70,31 @@ def raw_words(line: str) -> list[str]:
 def split_words(line: str, escape: str) -> list[str]:
     """Split at white space outside of quotes; quotes and escapes stay (`expand` takes them away later)."""
     words: list[str] = []
-    word = ""
     quote = ""
-    begun = False
+    start = -1
     position = 0
-    while position < len(line):
+    end = len(line)
+    while position < end:
         char = line[position]
-        position += 1
         if not quote and char.isspace():
-            if begun:
-                words.append(word)
-            word, begun = "", False
-            continue
-        if char == escape and quote != "'":
-            if position == len(line):
-                break  # an escape at the end of the line stands for nothing
-            begun = True
-            word += char + line[position]
+            if start >= 0:
+                words.append(line[start:position])
+            start = -1
+        elif char == escape and quote != "'":
+            if position + 1 == end:
+                end = position  # an escape at the end of the line stands for nothing
+                break
+            start = position if start < 0 else start
             position += 1
-            continue
-        begun = True
-        if quote:
-            if char == quote:
-                quote = ""
-        elif char in "'\"":
-            quote = char
-        word += char
-    if begun:
-        words.append(word)
+        else:
+            start = position if start < 0 else start
+            if quote:
+                quote = "" if char == quote else quote
+            elif char in "'\"":
+                quote = char
+        position += 1
+    if start >= 0:
+        words.append(line[start:end])
     return words
 
 

@@ -37,7 +37,7 @@ def test_stages_that_the_target_does_not_need_are_not_looked_at() -> None:
 
     made = lowered("FROM one AS a\nFROM two AS b\nRUN x\nFROM three\nCOPY --from=a /x /\n", images)
 
-    assert [reference for reference, _ in images.asked] == ["three", "one"]
+    assert [reference for reference, _ in images.asked] == ["one", "three"]
     assert "run" not in str(made)
 
 
@@ -212,7 +212,7 @@ def test_a_named_context_replaces_a_stage() -> None:
 
     made = lowered("FROM a AS build\nRUN x\nFROM b\nCOPY --from=build /x /", images, contexts=contexts)
 
-    assert [reference for reference, _ in images.asked] == ["b", "made:1"]
+    assert [reference for reference, _ in images.asked] == ["made:1", "b"]
     assert "run" not in str(made)
 
 
@@ -268,3 +268,11 @@ def test_an_error_of_what_an_instruction_means_has_a_suggestion(instruction: str
 def test_nothing_is_mounted_over_the_whole_tree(mount: str) -> None:
     with pytest.raises(DockerfileError, match="invalid mount target"):
         lowered(f"FROM a\nWORKDIR /w\nRUN --mount={mount} true")
+
+
+def test_any_number_of_stages_may_stand_on_each_other() -> None:
+    froms = "".join(f"FROM s{number} AS s{number + 1}\n" for number in range(2000))
+    copies = "".join(f"FROM scratch AS c{number + 1}\nCOPY --from=c{number} / /\n" for number in range(2000))
+
+    assert len(lowered(f"FROM scratch AS s0\n{froms}LABEL a=b").lines) == 1
+    assert str(lowered(f"FROM scratch AS c0\nCOPY a /\n{copies}")).count("#2002 copy") == 1

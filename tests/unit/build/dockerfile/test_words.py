@@ -145,3 +145,12 @@ def test_words_are_split_where_values_have_white_space():
     found = expand("a$b'c d'${e}f $g", {"b": " 1  2", "e": "\t", "g": " "})
 
     assert found.words == ["a", "1", "2c d", "f"]
+
+
+def test_words_are_split_at_white_space_outside_of_quotes_and_stay_as_they_are() -> None:
+    assert split_words("  a 'b c'd \"e' f\" g\\ h \\", "\\") == ["a", "'b c'd", '"e\' f"', "g\\ h"]
+    assert split_words("a\\", "\\") == ["a"]
+    assert split_words("a`  b\\ c `", "`") == ["a` ", "b\\", "c"]
+    assert split_words("'a\\' b", "\\") == ["'a\\'", "b"]
+    assert split_words("'open b", "\\") == ["'open b"]
+    assert split_words("", "\\") == []
