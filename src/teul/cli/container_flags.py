@@ -359,7 +359,7 @@ def _limits(arguments: Arguments) -> Limits:
 
 def _size(arguments: Arguments, name: str) -> int:
     value = arguments.string(name)
-    if not value or value == "-1":
+    if not value:
         return 0
     from teul.volumes import parse_size
 

@@ -103,7 +103,7 @@ def read_limits(arguments: Arguments, *, base: Limits | None = None) -> Limits:
 def _size(word: str) -> int:
     from teul.volumes import parse_size
 
-    return 0 if word in ("", "-1") else parse_size(word)
+    return parse_size(word) if word else 0
 
 
 def _number(word: str, flag: str) -> float:

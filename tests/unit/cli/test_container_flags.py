@@ -113,7 +113,7 @@ def test_a_variable_without_a_value_comes_from_here_or_goes(tmp_path):
 
 @pytest.mark.parametrize(
     "words",
-    [["-e", "=x"], ["--cpus", "many"], ["-m", "lots"], ["--memory-swappiness", "101"], ["--device-read-bps", "sda:1"], ["--blkio-weight-device", "/dev/sda:5"], ["--ulimit", "nofile"],
+    [["-e", "=x"], ["--cpus", "many"], ["-m", "lots"], ["-m", "-1"], ["--shm-size", "-1"], ["--memory-swappiness", "101"], ["--device-read-bps", "sda:1"], ["--blkio-weight-device", "/dev/sda:5"], ["--ulimit", "nofile"],
      ["--env-file", "/no/such/file"], ["--dns", "nowhere"], ["--dns", ""], ["--add-host", "h:nowhere"], ["--add-host", "h:"],
      ["--add-host", ":1.2.3.4"]],
 )  # fmt: skip
