@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import stat
 from base64 import b64encode
 
 from teul.build.python.requirements import normalise_name
@@ -277,9 +278,12 @@ class Environment:
         return os.path.lexists(self.tree.absolute(self.tree.resolve(path)))
 
     def _text(self, path: str) -> str:
+        """What is in a plain file; nothing in a pipe, which might be waited for without end."""
         try:
-            with open(self.tree.absolute(self.tree.resolve(path)), encoding="utf-8", errors="replace") as file:
-                return file.read(64 << 20)
+            place = self.tree.absolute(self.tree.resolve(path))
+            descriptor = os.open(place, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+            with open(descriptor, encoding="utf-8", errors="replace") as file:
+                return file.read(64 << 20) if stat.S_ISREG(os.fstat(descriptor).st_mode) else ""
         except OSError:
             return ""
 

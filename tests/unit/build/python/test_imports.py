@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -53,6 +55,21 @@ def test_packages_with_extension_modules_are_candidates_unless_another_needs_the
     assert [item.name for item in candidates] == ["catboost", "lonely"]
     assert candidates[0].modules == ("catboost",)
     assert candidates[0].key == ("catboost==1.2.5", "numpy==2.4.6", "six==1.17.0")
+
+
+def test_a_pipe_in_a_files_place_is_not_waited_for(tmp_path: Path) -> None:
+    install(tmp_path, "native", "1.0", ("native/__init__.py", "native/x.so"), requested=True)
+    for name in ("METADATA", "RECORD"):
+        path = tmp_path / SITE / "native-1.0.dist-info" / name
+        path.unlink()
+        os.mkfifo(path)
+    found: list[list[Candidate]] = []
+    look = Environment(Tree(str(tmp_path)), "/usr/local/bin/python").candidates
+    thread = threading.Thread(target=lambda: found.append(look()), daemon=True)
+    thread.start()
+    thread.join(20)
+
+    assert found == [[]]
 
 
 @pytest.mark.parametrize(
@@ -144,5 +161,7 @@ def test_only_what_failed_after_others_is_imported_again(tmp_path: Path) -> None
     )  # fmt: skip
 
     found = failures(done.stdout)
-    assert {name: chain[0][0] for name, chain in found.items()} == dict.fromkeys(("first", "third"), "ZeroDivisionError")
+    assert {name: chain[0][0] for name, chain in found.items()} == dict.fromkeys(
+        ("first", "third"), "ZeroDivisionError"
+    )
     assert (tmp_path / "imported").read_text().split() == ["first", "second", "third", "third"]
