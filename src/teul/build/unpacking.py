@@ -5,6 +5,7 @@ Source: Dockerfile reference, "ADD", "Adding local tar archives": found out by c
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import tarfile
@@ -15,12 +16,30 @@ from teul.host.fs import remove_tree
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Self
+
     from teul.build.copying import Copier
 
 MAGIC = (b"\x1f\x8b\x08", b"BZh", b"\xfd7zXZ\x00", b"\x28\xb5\x2f\xfd")
 """gzip, bzip2, xz, zstd."""
 ZSTD = MAGIC[3]
 BLOCK = 512
+NAMES = (errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR)
+"""What a filesystem says of a name that it does not take."""
+
+
+class _Member(tarfile.TarInfo):
+    """A member whose header says so when it is damaged: the library takes what follows for the archive's end."""
+
+    @classmethod
+    def fromtarfile(cls, archive: tarfile.TarFile) -> Self:
+        at = archive.offset
+        try:
+            return super().fromtarfile(archive)
+        except tarfile.HeaderError as error:
+            if at == 0 or type(error).__name__ not in ("TruncatedHeaderError", "InvalidHeaderError"):
+                raise  # no archive at all, or its end
+            raise tarfile.ReadError(str(error)) from error
 
 
 def open_archive(path: str) -> tarfile.TarFile | None:
@@ -34,9 +53,9 @@ def open_archive(path: str) -> tarfile.TarFile | None:
             import zstandard
 
             stream = zstandard.ZstdDecompressor().stream_reader(open(path, "rb"), closefd=True)
-            archive = tarfile.open(fileobj=stream, mode="r|")
+            archive = tarfile.open(fileobj=stream, mode="r|", tarinfo=_Member)
         else:
-            archive = tarfile.open(path, "r:*")
+            archive = tarfile.open(path, "r:*", tarinfo=_Member)
         # A compressed file whose content is no tar fails here, as Docker's test of the first header does.
         if archive.mode == "r" and not head.startswith(ZSTD) and archive.next() is None:
             archive.close()
@@ -71,6 +90,7 @@ def unpack(archive: tarfile.TarFile, copier: Copier, destination: str, *, owner:
     root = copier.tree.resolve(destination)
     copier.make_folder(root)
     folders: list[tuple[str, tarfile.TarInfo]] = []
+    member = None
     try:
         for member in archive:
             if copier.should_stop():
@@ -122,6 +142,11 @@ def unpack(archive: tarfile.TarFile, copier: Copier, destination: str, *, owner:
             copier.copied.size_bytes += member.size
     except (tarfile.TarError, EOFError) as error:
         raise Corrupt(text("archive `{path}`: {problem}", path=archive.name or "", problem=error)) from error
+    except OSError as error:
+        if error.errno not in NAMES or member is None:
+            raise
+        problem = f"`{shown(member.name[:300])}`: {error.strerror}"
+        raise Corrupt(text("archive `{path}`: {problem}", path=archive.name or "", problem=problem)) from error
     for target, member in reversed(folders):
         _finish(copier.tree.absolute(target), member, owner)
 
