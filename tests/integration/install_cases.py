@@ -191,12 +191,12 @@ CASES: dict[str, tuple[str, str]] = {
     ),
     "poetry": ("FROM with-poetry\nRUN poetry install --no-root", DIRECT),
     "poetry of the system": (
-        "FROM with-poetry\nRUN poetry config virtualenvs.create false && poetry install --with docs -E more -n --no-ansi && rm -rf ~/.cache/pypoetry".replace("~", "/root"),
+        "FROM with-poetry\nENV POETRY_CACHE_DIR=/tmp/cache\nRUN poetry config virtualenvs.create false && poetry install --with docs -E more -n --no-ansi && rm -rf $POETRY_CACHE_DIR",
         DIRECT,
     ),
     "poetry as Dockerfiles have it": (
-        "FROM with-poetry\nENV POETRY_VIRTUALENVS_IN_PROJECT=1 POETRY_CACHE_DIR=/tmp/poetry_cache\nRUN --mount=type=cache,target=$POETRY_CACHE_DIR poetry install --without dev --no-root\nRUN poetry install --only main && rm -rf $POETRY_CACHE_DIR",
-        RUN,
+        "FROM with-poetry\nENV POETRY_VIRTUALENVS_IN_PROJECT=1 POETRY_CACHE_DIR=/tmp/poetry_cache\nRUN --mount=type=cache,target=$POETRY_CACHE_DIR poetry install --without dev",
+        DIRECT,
     ),
     "upgrade of what is below": ("RUN pip install beta==1.0\nRUN pip install -U beta", RUN),
     "downgrade": ("RUN pip install beta==1.5\nRUN pip install beta==1.0", RUN),

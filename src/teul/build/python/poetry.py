@@ -145,7 +145,9 @@ def read_plan(said: bytes) -> Plan | Doubt:
         for package in value["packages"]:
             if package["what"] != "install":
                 return Doubt(text("`{name}` below would be replaced", name=package["name"]))
-            if package["kind"] not in ("", "legacy"):
+            # A folder that serves as an index would be looked for on this host.
+            is_far = package["kind"] == "legacy" and str(package["url"]).startswith(("https://", "http://"))
+            if package["kind"] and not is_far:
                 return Doubt(text("`{name}` is not a wheel of an index", name=package["name"]))
             found = _choose(package["files"])
             if found is None:

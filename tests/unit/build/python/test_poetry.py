@@ -56,6 +56,8 @@ def test_the_plan_is_read() -> None:
         ({"what": "update"}, "`Alpha_B` below would be replaced"),
         ({"what": "uninstall"}, "`Alpha_B` below would be replaced"),
         ({"kind": "git", "url": "https://example.test/r"}, "`Alpha_B` is not a wheel of an index"),
+        ({"kind": "legacy", "url": "file:///etc"}, "`Alpha_B` is not a wheel of an index"),
+        ({"kind": "legacy", "url": "/srv/index"}, "`Alpha_B` is not a wheel of an index"),
         ({"kind": "file", "url": "x.whl"}, "`Alpha_B` is not a wheel of an index"),
         ({"files": []}, "`Alpha_B` 1.0 has no wheel that is allowed here"),
         ({"files": [["a-1-py3-none-any.whl", "md5:00", 1]]}, "`Alpha_B` 1.0 has no wheel that is allowed here"),
