@@ -80,8 +80,13 @@ def main(argv: Sequence[str] | None = None) -> int:
             return 1
         if error.errno not in (28, 122):
             raise
-        context.say(text("no space left on the disk that holds `{path}`", path=error.filename or context.settings.root))
-        context.say(text("hint: {hint}", hint="teul system prune"))
+        path = error.filename or context.settings.root
+        if not error.filename and os.path.isdir(path) and os.statvfs(path).f_bavail:
+            # There is room, so it is our output that has none.
+            path = "/dev/stdout"
+        context.say(text("no space left on the disk that holds `{path}`", path=path))
+        if path != "/dev/stdout":
+            context.say(text("hint: {hint}", hint="teul system prune"))
         return 1
     finally:
         context.close()

@@ -1,4 +1,7 @@
 import io
+import os
+import subprocess
+import sys
 
 import pytest
 
@@ -128,3 +131,17 @@ def test_a_state_folder_that_cannot_be_written_is_named(code, problem, monkeypat
     assert capsys.readouterr().err == (
         f"teul: the state folder `{tmp_path}/state` cannot be written: {problem}\nhint: TEUL_ROOT=FOLDER\n"
     )
+
+
+def test_an_output_without_room_is_not_taken_for_the_state_folder(tmp_path):
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "teul.cli.main", "version"],
+            env={**os.environ, "TEUL_ROOT": str(tmp_path), "TEUL_LANG": "en"},
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+
+    assert (done.returncode, done.stderr) == (1, "no space left on the disk that holds `/dev/stdout`\n")
