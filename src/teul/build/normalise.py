@@ -390,15 +390,18 @@ def _with_day(line: bytes, day: bytes) -> bytes:
 def source_of(path: bytes) -> bytes:
     """The source that a `.pyc` was compiled from, "" when its name is not of the usual form.
 
-    Spec: PEP 3147; `importlib.util.source_from_cache`.
+    Spec: PEP 3147; `importlib.util.cache_from_source`, which also names what `gunicorn.conf.py` is compiled to.
     """
     folder, _, name = path.rpartition(b"/")
     above, _, last = folder.rpartition(b"/")
     if last == b"__pycache__":
-        if name.count(b".") not in (2, 3):
+        parts = name.removesuffix(b".pyc").split(b".")
+        if len(parts) > 2 and parts[-1].startswith(b"opt-"):
+            parts.pop()
+        stem = b".".join(parts[:-1])
+        if not stem:
             return b""
-        stem = name.partition(b".")[0] + b".py"
-        return above + b"/" + stem if above else stem
+        return above + b"/" + stem + b".py" if above else stem + b".py"
     return path[:-1]
 
 

@@ -1,10 +1,11 @@
 """What a step leaves behind, made constant (see also the integration tests of whole builds)."""
 
 import os
+import py_compile
 
 import pytest
 
-from teul.build.normalise import normalise
+from teul.build.normalise import normalise, source_of
 from teul.errors import MalformedLayer
 from teul.layers.lower import Lower
 
@@ -60,3 +61,31 @@ def test_a_name_that_a_layer_cannot_hold_is_refused(tmp_path, make):
 
     with pytest.raises(MalformedLayer, match=r"`/a/\.wh\.b`"):
         normalise(str(tmp_path / "upper"), Lower([str(tmp_path / "lower")]), epoch=1, is_upper=True)
+
+
+@pytest.mark.parametrize(
+    ("compiled", "source"),
+    [
+        (b"app/__pycache__/one.cpython-311.pyc", b"app/one.py"),
+        (b"__pycache__/one.cpython-311.opt-2.pyc", b"one.py"),
+        (b"app/__pycache__/gunicorn.conf.cpython-311.pyc", b"app/gunicorn.conf.py"),
+        (b"app/__pycache__/a.b.c.cpython-311.opt-1.pyc", b"app/a.b.c.py"),
+        (b"app/__pycache__/one.pyc", b""),
+        (b"app/one.pyc", b"app/one.py"),
+    ],
+)
+def test_bytecode_is_named_after_its_source(compiled, source):
+    assert source == source_of(compiled)
+
+
+def test_bytecode_of_a_source_with_dots_in_its_name_gets_its_new_time(tmp_path):
+    upper = tmp_path / "upper"
+    (upper / "__pycache__").mkdir(parents=True)
+    (tmp_path / "lower").mkdir()
+    (upper / "gunicorn.conf.py").write_text("workers = 2\n")
+    mode = py_compile.PycInvalidationMode.TIMESTAMP
+    made = py_compile.compile(str(upper / "gunicorn.conf.py"), doraise=True, invalidation_mode=mode)
+    normalise(str(upper), Lower([str(tmp_path / "lower")]), epoch=315532800, is_upper=True)
+
+    with open(made, "rb") as file:
+        assert file.read(12)[8:] == (315532800).to_bytes(4, "little")
