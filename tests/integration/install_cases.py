@@ -250,6 +250,7 @@ def wheels() -> dict[str, bytes]:
             "scripts/__init__.py": b"def main():\n    print('runs')\n",
             "scripts-1.0.dist-info/entry_points.txt": b"[console_scripts]\nrun-it = scripts:main\n",
             "scripts-1.0.data/scripts/tool": b"#!python\nprint('tool')\n",
+            "scripts/__pycache__/note.txt": b"old",
         },
     )
     add(

@@ -214,7 +214,11 @@ class DirectInstall:
                 compiler if self.resolution.compiles else None,
                 self.epoch,
                 *([] if self.owner.is_root else [[self.owner.uid, self.owner.gid]]),
-                *([self.resolution.form.is_sorted] if self.resolution.form is not None else []),
+                *(
+                    [self.resolution.form.is_sorted, self.resolution.form.has_pycache]
+                    if self.resolution.form is not None
+                    else []
+                ),
             ]
         )
 
@@ -311,6 +315,8 @@ class DirectInstall:
     def _make_one(self, item: Item, staging: str, compiler: Compiler) -> None:
         from zipfile import BadZipFile, ZipFile
 
+        from teul.build.python import poetry_wheel
+
         folder = f"{staging}/wheels/{item.place}"
         form = ScriptForm(self.form)
         with self._fetched(item.wheel) as file:
@@ -320,6 +326,8 @@ class DirectInstall:
                 with ZipFile(file) as archive:
                     layout = lay_out(archive, item.wheel.name, self.python, form, installer=self.resolution.installer)
                     check_told(item.wheel, told(archive, layout, item.wheel.name))
+                    if self.resolution.form is not None:
+                        layout = poetry_wheel.installed(layout, self.resolution.form)
                     write(layout, archive, folder, epoch=self.epoch)
             except (BadZipFile, ValueError, OSError) as error:
                 if isinstance(error, UnusualWheel) or (isinstance(error, OSError) and error.errno in (28, 122)):
@@ -344,8 +352,6 @@ class DirectInstall:
         # What uv compiles it does not write down.
         listed = () if self.is_uv else compiled
         if self.resolution.form is not None:
-            from teul.build.python import poetry_wheel
-
             item.record = poetry_wheel.record_of(layout, folder, is_sorted=self.resolution.form.is_sorted)
         else:
             item.record = record_of(layout, listed, line_end=line_end(self.resolution.installer))

@@ -14,6 +14,7 @@ import stat
 
 from teul.build.python.wheel import ScriptForm, format_rows, hashed, hashed_file, lay_out, write
 from teul.errors import UnusualWheel
+from teul.values import replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ _FILES = {
     "teul_sample/__init__.py": b"",
     "teul_sample/run.sh": b"#!/bin/sh\n",
     "teul_sample/a, b.txt": b"text",
+    "teul_sample/__pycache__/old.txt": b"old",
     "teul_sample-1.0.data/scripts/teul-tool": b"#!python\nprint()\n",
     "teul_sample-1.0.data/data/share/teul/conf": b"x",
     "teul_sample-1.0.data/platlib/teul_plat.py": b"y = 1\n",
@@ -51,6 +53,8 @@ class Form:
     """A console script (see `wheel.ScriptForm`)."""
     is_sorted: bool
     """Whether RECORD's rows are sorted; else they are in the order of writing."""
+    has_pycache: bool = True
+    """Whether what a wheel has in folders `__pycache__` is installed."""
 
 
 def sample() -> bytes:
@@ -81,15 +85,26 @@ def form_of(made: Mapping[str, tuple[int, str]], python: Interpreter, installer:
     try:
         template = base64.b64decode(script[1]).decode()
         with tempfile.TemporaryDirectory(prefix="teul-form-") as folder, ZipFile(io.BytesIO(sample())) as archive:
+            has_pycache = any("/__pycache__/" in path for path in made)
             layout = lay_out(archive, NAME, python, ScriptForm(template), installer=installer)
+            layout = installed(layout, Form(template, False, has_pycache))
             write(layout, archive, folder, epoch=0)
             for is_sorted in (True, False):
                 record = record_of(layout, folder, is_sorted=is_sorted)
                 if _files(folder) | {f"/{layout.dist_info}/RECORD": (0o644, _text(record))} == made:
-                    return Form(template, is_sorted)
+                    return Form(template, is_sorted, has_pycache)
     except (ValueError, UnusualWheel):
         return None
     return None
+
+
+def installed(layout: Layout, form: Form) -> Layout:
+    """What of *layout* poetry installs."""
+    if form.has_pycache:
+        return layout
+    members = tuple(item for item in layout.members if "__pycache__" not in item.scheme_path.split("/")[:-1])
+    made: Layout = replace(layout, members=members)
+    return made
 
 
 def record_of(layout: Layout, folder: str, *, is_sorted: bool) -> bytes:

@@ -135,7 +135,7 @@ def lay_out(archive: ZipFile, name: str, python: Interpreter, form: ScriptForm, 
             )
         )
     if installer != "pip":
-        _check_for_others(archive, infos, info_dir, name, installer)
+        _check_for_others(archive, infos, info_dir, name)
     root = "purelib" if headers.get("root-is-purelib", "").lower() == "true" else "platlib"
     site = python.purelib if root == "purelib" else python.platlib
     scheme = {
@@ -369,7 +369,7 @@ def _dist_info(infos: dict[str, ZipInfo], name: str) -> str:
     return made[0]
 
 
-def _check_for_others(archive: ZipFile, infos: dict[str, ZipInfo], info_dir: str, name: str, installer: str) -> None:
+def _check_for_others(archive: ZipFile, infos: dict[str, ZipInfo], info_dir: str, name: str) -> None:
     """What uv and poetry treat in another way than pip.
 
     Raises:
@@ -389,8 +389,6 @@ def _check_for_others(archive: ZipFile, infos: dict[str, ZipInfo], info_dir: str
         row[0] for row in csv.reader(listed.splitlines()) if row and (row[0] == f"{info_dir}/RECORD" or row[1:2] > [""])
     }
     for path in infos:
-        if installer != "uv" and "__pycache__" in path:
-            raise UnusualWheel(text("wheel `{name}`: it holds `{path}`", name=name, path=path))
         if path not in known:
             raise UnusualWheel(text("wheel `{name}`: RECORD does not list `{path}`", name=name, path=path))
 

@@ -105,6 +105,7 @@ MADE = {
     f"{SITE}/teul_sample/__init__.py": (0o644, b""),
     f"{SITE}/teul_sample/run.sh": (0o755, b"#!/bin/sh\n"),
     f"{SITE}/teul_sample/a, b.txt": (0o644, b"text"),
+    f"{SITE}/teul_sample/__pycache__/old.txt": (0o644, b"old"),
     "/v/bin/teul-tool": (0o755, b"#!/v/bin/python\nprint()\n"),
     "/v/share/teul/conf": (0o644, b"x"),
     f"{SITE}/teul_plat.py": (0o644, b"y = 1\n"),
@@ -122,14 +123,15 @@ MADE = {
 """What a real poetry made of the small wheel."""
 WRITTEN = (
     "../../../bin/teul-script", "teul_sample/z.py", "teul_sample/__init__.py", "teul_sample/run.sh",
-    "teul_sample/a, b.txt", "../../../bin/teul-tool", "../../../share/teul/conf", "./teul_plat.py", "a_teul.py",
+    "teul_sample/a, b.txt", "teul_sample/__pycache__/old.txt", "../../../bin/teul-tool", "../../../share/teul/conf", "./teul_plat.py", "a_teul.py",
     f"{INFO}/METADATA", f"{INFO}/WHEEL", f"{INFO}/entry_points.txt", f"{INFO}/INSTALLER", f"{INFO}/RECORD",
 )  # fmt: skip
 """The order of RECORD's rows of poetry 1.8.3, and of 2.5.1."""
 SORTED = (
     "a_teul.py", "../../../share/teul/conf", "../../../bin/teul-script", "../../../bin/teul-tool", "./teul_plat.py",
     f"{INFO}/INSTALLER", f"{INFO}/METADATA", f"{INFO}/RECORD", f"{INFO}/WHEEL", f"{INFO}/entry_points.txt",
-    "teul_sample/__init__.py", "teul_sample/a, b.txt", "teul_sample/run.sh", "teul_sample/z.py",
+    "teul_sample/__init__.py", "teul_sample/__pycache__/old.txt", "teul_sample/a, b.txt", "teul_sample/run.sh",
+    "teul_sample/z.py",
 )  # fmt: skip
 
 
@@ -150,6 +152,10 @@ def test_the_form_is_what_the_small_wheel_shows() -> None:
 
     assert form_of(made(WRITTEN), PYTHON, "Poetry 2.1.4") == Form(template, is_sorted=False)
     assert form_of(made(SORTED), PYTHON, "Poetry 2.1.4") == Form(template, is_sorted=True)
+    old = f"{SITE}/teul_sample/__pycache__/old.txt"
+    less = made(tuple(path for path in SORTED if "__pycache__" not in path))
+    assert less.pop(old)
+    assert form_of(less, PYTHON, "Poetry 2.1.4") == Form(template, is_sorted=True, has_pycache=False)
 
 
 @pytest.mark.parametrize(
