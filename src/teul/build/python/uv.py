@@ -160,6 +160,10 @@ class Question:
             problem = _problem(said)
             if "building from source is disabled" in " ".join(said.split()) or "no usable wheels" in problem:
                 return Doubt(text("uv builds no source archives: {problem}", problem=problem), is_of_choice=True)
+            if self.host.is_offline:
+                return Doubt(
+                    text("not all of it is on this machine (build once without --offline): {problem}", problem=problem)
+                )
             return Doubt(text("uv found no answer: {problem}", problem=problem))
         with open(output, "rb") as file:
             answer = _read_answer(file.read(), said, dateless)

@@ -32,6 +32,9 @@ MESSAGES = {
     "`{name}` has no hash in the requirements": "요구 사항에 `{name}`의 해시가 없습니다",
     "`{place}` has another `{filename}`": "`{place}`에 다른 `{filename}`이(가) 있습니다",
     "uv found no answer: {problem}": "uv가 답을 찾지 못했습니다: {problem}",
+    "not all of it is on this machine (build once without --offline): {problem}": (
+        "필요한 것이 모두 이 컴퓨터에 있지는 않습니다(--offline 없이 한 번 빌드하세요): {problem}"
+    ),
     "index {places}: it does not say when files were uploaded, so what it had on {date} cannot be told": (
         "인덱스 {places}: 파일을 올린 시각이 없어서 {date}에 무엇이 있었는지 알 수 없습니다"
     ),

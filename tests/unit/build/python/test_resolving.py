@@ -151,6 +151,16 @@ def test_a_pre_release_that_a_package_asks_for_is_a_doubt(stage: Stage) -> None:
     assert show(stage.resolve("pip install --pre early")) == "*early==1.0 low==3.0rc1"
 
 
+def test_without_a_network_what_is_missing_is_named(stage: Stage) -> None:
+    assert show(stage.resolve("pip install low")) == "*low==2.0"
+    stage.host = replace(stage.host, is_offline=True)
+    assert show(stage.resolve("pip install low")) == "*low==2.0"
+
+    found = show(stage.resolve("pip install low capped"))
+    assert found.startswith("doubt: not all of it is on this machine (build once without --offline)")
+    assert "capped" in found
+
+
 def test_a_conflict_is_left_to_pip(stage: Stage) -> None:
     found = show(stage.resolve("pip install capped low==2.0"))
     assert found.startswith("doubt: uv found no answer: No solution found")
