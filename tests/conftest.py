@@ -111,7 +111,9 @@ def bridges_go_with_their_state():
 
     def close_and_take_down(self):
         # A child that a test forks is a user's command: bridges outlive those.
-        if os.getpid() == mine and any(name.startswith(f"tl{self.settings.instance}") for name in os.listdir("/sys/class/net")):
+        if os.getpid() == mine and any(
+            name.startswith(f"tl{self.settings.instance}") for name in os.listdir("/sys/class/net")
+        ):
             networks.take_down(self)
         close(self)
 

@@ -63,7 +63,9 @@ def test_the_first_commands_of_a_course(teul, busybox, registry, project):
     }, "service")  # fmt: skip
     teul("build", folder, "-t", "service:0.1")
     assert teul("run", "--rm", "service:0.1", "cat", "out/weights.txt").stdout == "0.5\n"
-    with subprocess.Popen(teul.argv("run", "--name", "service", "service:0.1"), env=teul.environ(), stdout=-1) as process:
+    with subprocess.Popen(
+        teul.argv("run", "--name", "service", "service:0.1"), env=teul.environ(), stdout=-1
+    ) as process:
         assert process.stdout.readline() == b"serving tiny\n"
         assert "service service:0.1 running\n" in teul("ps", "--format", "{{.Names}} {{.Image}} {{.State}}").stdout
         teul("stop", "service")

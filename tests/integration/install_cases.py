@@ -238,7 +238,11 @@ def wheels() -> dict[str, bytes]:
         made[filename] = content
 
     for version in ("1.0", "2.0"):
-        code = {"alpha/__init__.py": f"import beta\nversion = '{version}'\n".encode(), "alpha/deep/one.py": b"x = 1\n", "alpha/run.bare": b""}
+        code = {
+            "alpha/__init__.py": f"import beta\nversion = '{version}'\n".encode(),
+            "alpha/deep/one.py": b"x = 1\n",
+            "alpha/run.bare": b"",
+        }
         add("alpha", version, code, more="Requires-Dist: beta>=1\n")
     for version in ("1.0", "1.5"):
         add("beta", version, {"beta.py": f"version = '{version}'\n".encode(), "beta.txt": b"data"})
@@ -275,7 +279,16 @@ def wheels() -> dict[str, bytes]:
         "py3-none-any",
     ):
         add("plat", "1.0", {"plat.py": f"tag = {tag!r}\n".encode()}, tag=tag)
-    add("large", "1.0", {"large/data.bin": os.urandom(60_000), "large/__init__.py": b"x = 1\n", "large/a/b/c.txt": b"", "large.libs/": b""})
+    add(
+        "large",
+        "1.0",
+        {
+            "large/data.bin": os.urandom(60_000),
+            "large/__init__.py": b"x = 1\n",
+            "large/a/b/c.txt": b"",
+            "large.libs/": b"",
+        },
+    )
     add("early", "1.0", {"early.py": b"v = 1\n"})
     add("early", "2.0rc1", {"early.py": b"v = 2\n"})
     add(

@@ -58,13 +58,18 @@ WIDE = {
     "uv real": (f"RUN pip install uv=={version('uv')}\nRUN uv pip install --system mlflow-skinny==2.16.2", DIRECT),
     "poetry itself": ("RUN pip install poetry==1.8.3", DIRECT),
     "poetry of old": ("FROM with-poetry-1\nRUN poetry install --all-extras", DIRECT),
-    "poetry of today": ("FROM with-newest-poetry\nENV POETRY_VIRTUALENVS_IN_PROJECT=1\nRUN poetry sync --no-root", DIRECT),
+    "poetry of today": (
+        "FROM with-newest-poetry\nENV POETRY_VIRTUALENVS_IN_PROJECT=1\nRUN poetry sync --no-root",
+        DIRECT,
+    ),
     "poetry with bytecode": ("FROM with-newest-poetry\nRUN poetry install --compile --no-root", "run"),
     "poetry that takes away": (
-        "FROM with-poetry\nENV POETRY_VIRTUALENVS_CREATE=false\nRUN poetry install --no-root --sync", "run",
+        "FROM with-poetry\nENV POETRY_VIRTUALENVS_CREATE=false\nRUN poetry install --no-root --sync",
+        "run",
     ),
     "poetry of another user": (
-        "FROM with-poetry\nRUN useradd -m me && chown -R me /app\nUSER me\nRUN poetry install --only main", DIRECT,
+        "FROM with-poetry\nRUN useradd -m me && chown -R me /app\nUSER me\nRUN poetry install --only main",
+        DIRECT,
     ),
 }
 Tree = dict[str, tuple[object, ...]]

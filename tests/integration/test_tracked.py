@@ -141,7 +141,14 @@ def test_in_a_project_a_bare_client_records_by_itself(engine, folder):
     """The project's file and a server that runs are all it takes; every way out of it is heeded."""
     (folder / "teul.toml").write_text(PROJECT)
     bare = ["run", "--rm", "-v", f"{folder}/client.py:/client.py:ro", host_python.NAME, "python3", "/client.py"]
-    ask = ["run", "--rm", host_python.NAME, "python3", "-c", "import os; print(os.environ.get('MLFLOW_TRACKING_URI', '-'))"]
+    ask = [
+        "run",
+        "--rm",
+        host_python.NAME,
+        "python3",
+        "-c",
+        "import os; print(os.environ.get('MLFLOW_TRACKING_URI', '-'))",
+    ]
     service.stop(engine.settings)
     assert teul(engine, folder, *ask).strip() == "-", "no server is started for it"
     service.ensure_running(engine.settings)
@@ -173,9 +180,13 @@ def test_in_a_project_what_the_image_and_the_caller_say_of_mlflow_stays(engine, 
     teul(engine, folder, "build", "-q", "-t", "named", ".")
 
     assert teul(engine, folder, "run", "--rm", "elsewhere", *ask).strip() == "MLFLOW_TRACKING_URI=http://ours:5000"
-    assert "MLFLOW_EXPERIMENT_NAME=theirs MLFLOW_TRACKING_URI=http://1" in teul(engine, folder, "run", "--rm", "named", *ask)
+    assert "MLFLOW_EXPERIMENT_NAME=theirs MLFLOW_TRACKING_URI=http://1" in teul(
+        engine, folder, "run", "--rm", "named", *ask
+    )
     by_id = teul(engine, folder, "run", "--rm", "-e", "MLFLOW_EXPERIMENT_ID=0", host_python.NAME, *ask)
-    assert by_id.startswith("MLFLOW_EXPERIMENT_ID=0 MLFLOW_TRACKING_URI=http://1"), "a name that does not fit it ends the client"
+    assert by_id.startswith("MLFLOW_EXPERIMENT_ID=0 MLFLOW_TRACKING_URI=http://1"), (
+        "a name that does not fit it ends the client"
+    )
     asked = teul(engine, folder, "run", "--rm", "--track", "iris", "elsewhere", *ask)
     assert asked.startswith("MLFLOW_EXPERIMENT_NAME=iris MLFLOW_TRACKING_URI=http://1")
 

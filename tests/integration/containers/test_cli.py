@@ -213,6 +213,7 @@ def test_an_image_without_a_command_says_so(teul):
     assert "no command specified" in teul("create", "bare", code=1).stderr
     assert teul("ps", "-aq").stdout == ""
 
+
 def test_no_terminal_where_one_is_asked_for_is_said(teul):
     assert "the input device is not a TTY" in teul("run", "-it", "--rm", *NONE, "busybox", code=125).stderr
 

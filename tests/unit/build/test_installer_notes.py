@@ -72,7 +72,9 @@ def test_rows_of_virtualenv_without_a_digest_are_sorted(tmp_path):
     (upper / "pip-1.virtualenv").write_text("")
     (upper / "gone-1.virtualenv").write_text("")
     normalise(str(upper), Lower([str(lower)]), epoch=315532800, is_upper=True)
-    assert (upper / "pip-1.dist-info/RECORD").read_text() == "".join([*rows[:2], rows[3], f"{rows[4]}\n", rows[2].rstrip()])
+    assert (upper / "pip-1.dist-info/RECORD").read_text() == "".join(
+        [*rows[:2], rows[3], f"{rows[4]}\n", rows[2].rstrip()]
+    )
     assert (upper / "other-1.dist-info/RECORD").read_text() == "".join(rows)
 
 

@@ -41,7 +41,10 @@ VALUE = {
         ("{{.Id}}\\t{{.Size}}", "abc\t12"),
         ("{{.Names}} {{.State}}", "[x y] map[Running:true Status:running]"),
         ("{{/* nothing */}}x", "x"),
-        ("{{.Labels.none}} {{.Labels.a}} {{.Labels.none.deeper}} {{.Volumes.none}}", "<no value> b <no value> <no value>"),
+        (
+            "{{.Labels.none}} {{.Labels.a}} {{.Labels.none.deeper}} {{.Volumes.none}}",
+            "<no value> b <no value> <no value>",
+        ),
         ("{{.Networks.none.IPAddress}}{{if .Labels.none}}1{{else}}2{{end}}", "<no value>2"),
         ('{{index .Labels "none"}}|{{index .Ports "90/tcp"}}|{{range index .Ports "90/tcp"}}x{{end}}', "|[]|"),
         ('{{"{{"}}', "{{"),
