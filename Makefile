@@ -49,7 +49,7 @@ installs: ## Compare installs of large real packages with what pip itself makes 
 	@scripts/install use test
 	@TEUL_CORPUS=wide $(PYTHON) -m pytest tests/integration/test_install_corpus.py $(ARGS) </dev/null
 
-bench: ## Measure against Docker and Podman and write docs/benchmarks.md (as root, ten minutes)
+bench: ## Measure against Docker and Podman and write docs/benchmarks.md (as root, an hour)
 	@scripts/install use
 	@$(PYTHON) benchmarks/bench.py --write
 
