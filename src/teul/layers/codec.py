@@ -238,33 +238,34 @@ class _PlainDecoded(Decoded):
 
 class _GzipDecoded(Decoded):
     def __init__(self, source: _Prefixed) -> None:
+        from teul import inflate
+
+        self._inflate = inflate
         self._source = source
-        self._zlib = zlib.decompressobj(31)
-        self._input = b""
-        self._is_new = True
-        """At the border of a member: the stream may end here."""
+        self._input = source.read(_READ_BYTES)
+        self._stream = inflate.gzip_member(self._input)
 
     def read(self, size: int = -1, /) -> bytes:
         if size < 0:
             return _all(self)
         try:
             while size:
-                if self._zlib.eof:
+                if self._stream.eof:
                     # Zeros may follow the last member (gzip's manual, "Advanced usage").
-                    self._input = self._zlib.unused_data.lstrip(b"\0")
+                    self._input = self._stream.unused_data.lstrip(b"\0")
                     while not self._input and (piece := self._source.read(_READ_BYTES)):
                         self._input = piece.lstrip(b"\0")
                     if not self._input:
                         return b""
-                    self._zlib = zlib.decompressobj(31)
-                given = self._zlib.unconsumed_tail or self._input or self._source.read(_READ_BYTES)
+                    self._stream = self._inflate.gzip_member(self._input)
+                given = self._stream.unconsumed_tail or self._input or self._source.read(_READ_BYTES)
                 self._input = b""
-                if not given:
-                    raise MalformedLayer(text("unexpected end of the compressed stream"))
-                made = self._zlib.decompress(given, size)
+                made: bytes = self._stream.decompress(given, size)  # of nothing, too: it may hold some of the input
                 if made:
                     return made
-        except zlib.error as error:
+                if not given and not self._stream.eof:
+                    raise MalformedLayer(text("unexpected end of the compressed stream"))
+        except self._inflate.ERRORS as error:
             raise MalformedLayer(text("damaged gzip stream ({reason})", reason=error)) from error
         return b""
 

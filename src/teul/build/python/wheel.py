@@ -33,7 +33,6 @@ else:
 
 RECORD_LIMIT_BYTES = 32 << 20
 TEXT_LIMIT_BYTES = 4 << 20
-COPY_BYTES = 1 << 20
 NOTES = ("RECORD", "REQUESTED", "direct_url.json")
 """The files of a `.dist-info` folder that say how something came to be installed; all others depend on the wheel alone."""
 _ENTRY_POINT = re.compile(r"(\w+(?:\.\w+)*):(\w+(?:\.\w+)*)\s*(?:\[\s*[\w-]+(?:,\s*\w+)*\s*\])?")
@@ -195,7 +194,7 @@ def write(layout: Layout, archive: ZipFile, folder: str, *, epoch: int) -> None:
     Raises:
         UnusualWheel: the archive is damaged.
     """
-    from zipfile import BadZipFile
+    from teul.build.python.zipped import DAMAGED, pieces
 
     made: set[str] = {""}
     times = (epoch, epoch)
@@ -211,16 +210,15 @@ def write(layout: Layout, archive: ZipFile, folder: str, *, epoch: int) -> None:
                 if member.data is not None:
                     write_all(descriptor, member.data)
                 elif member.info is not None and member.info.file_size:
-                    with archive.open(member.info) as source:
-                        while piece := source.read(COPY_BYTES):
-                            write_all(descriptor, piece)
+                    for piece in pieces(archive, member.info):
+                        write_all(descriptor, piece)
                 os.fchmod(descriptor, member.mode)
             finally:
                 os.close(descriptor)
             os.utime(path, times)
         for path in layout.folders:
             make_folders(folder, path, made)
-    except (BadZipFile, NotImplementedError, RuntimeError, EOFError, _zlib_error()) as error:
+    except DAMAGED as error:
         raise UnusualWheel(text("wheel: damaged archive: {problem}", problem=error)) from error
 
 
@@ -431,21 +429,15 @@ def _headers(data: bytes) -> dict[str, str]:
 
 
 def _read(archive: ZipFile, infos: dict[str, ZipInfo], path: str, name: str) -> bytes:
-    from zipfile import BadZipFile
+    from teul.build.python.zipped import DAMAGED
 
     info = infos.get(path)
     if info is None or info.file_size > RECORD_LIMIT_BYTES:
         raise UnusualWheel(text("wheel `{name}`: expected a file `{path}`", name=name, path=path))
     try:
         return archive.read(info)
-    except (BadZipFile, NotImplementedError, RuntimeError, EOFError, _zlib_error()) as error:
+    except DAMAGED as error:
         raise UnusualWheel(text("wheel `{name}`: damaged archive: {problem}", name=name, problem=error)) from error
-
-
-def _zlib_error() -> type[Exception]:
-    import zlib
-
-    return zlib.error
 
 
 def _target(filename: str, site: str, scheme: dict[str, str], name: str) -> tuple[str, str]:
