@@ -13,6 +13,7 @@ import re
 import sys
 import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import quote, unquote
 
 KIND = "application/vnd.pypi.simple.v1+json"
 UPLOADED = "2024-05-01T00:00:00Z"
@@ -42,7 +43,7 @@ def pages(folder: str) -> tuple[dict[str, bytes], dict[str, str]]:
         files.setdefault(name, []).append(
             {
                 "filename": filename,
-                "url": f"../../files/{filename}",
+                "url": f"../../files/{quote(filename)}",
                 "hashes": {"sha256": digest},
                 "size": os.path.getsize(path),
                 "upload-time": UPLOADED,
@@ -64,7 +65,7 @@ def serve(folder: str, port: int) -> None:
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
-            path = self.path.partition("?")[0]
+            path = unquote(self.path.partition("?")[0])
             file = on_disk.get(path)
             body = made.get(path)
             if file is None and body is None:
