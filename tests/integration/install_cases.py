@@ -198,7 +198,21 @@ CASES: dict[str, tuple[str, str]] = {
         "FROM with-poetry\nENV POETRY_VIRTUALENVS_IN_PROJECT=1 POETRY_CACHE_DIR=/tmp/poetry_cache\nRUN --mount=type=cache,target=$POETRY_CACHE_DIR poetry install --without dev",
         DIRECT,
     ),
-    "upgrade of what is below": ("RUN pip install beta==1.0\nRUN pip install -U beta", RUN),
+    "upgrade of what is below": ("RUN pip install beta==1.0\nRUN pip install -U beta", DIRECT),
+    "upgrade of much": (
+        f"RUN pip install moved==1.0 && touch {SITE}/moved/mine {SITE}/moved/gone/mine\nRUN pip install -U moved alpha", DIRECT,
+    ),
+    "upgrade for another's sake": ("RUN pip install moved==1.0 beta==1.0\nRUN pip install mover", DIRECT),
+    "upgrade twice": ("RUN pip install moved==1.0\nRUN pip install moved==2.0\nRUN pip install 'moved>=3'", DIRECT),
+    "upgrade of a folder to a file": ("RUN pip install moved==2.0\nRUN pip install moved==2.5", RUN),
+    "upgrade in an environment": (f"{VENV}RUN pip install moved==1.0\nRUN pip install 'moved>=2,<3' large", DIRECT),
+    "upgrade of one user's": (
+        f"FROM {WITH_VENV}\nUSER me\nRUN /home/me/v/bin/pip install moved==1.0\nRUN /home/me/v/bin/pip install mover",
+        DIRECT,
+    ),
+    "upgrade of what was edited": (f"RUN pip install moved==1.0 && rm -r {SITE}/moved/gone\nRUN pip install -U moved", DIRECT),
+    "upgrade in one RUN": ("RUN pip install moved==1.0 && pip install -U moved", RUN),
+    "upgrade by uv": (f"{UV}RUN uv pip install --system moved==1.0\nRUN uv pip install --system -U moved", RUN),
     "downgrade": ("RUN pip install beta==1.5\nRUN pip install beta==1.0", RUN),
     "forced again": ("RUN pip install beta==1.0\nRUN pip install --force-reinstall beta==1.0", RUN),
     "of one user": ("RUN pip install --user scripts", RUN),
@@ -246,6 +260,33 @@ def wheels() -> dict[str, bytes]:
         add("alpha", version, code, more="Requires-Dist: beta>=1\n")
     for version in ("1.0", "1.5"):
         add("beta", version, {"beta.py": f"version = '{version}'\n".encode(), "beta.txt": b"data"})
+    before = {
+        "moved/__init__.py": b"version = 1\n",
+        "moved/old.py": b"x = 1\n",
+        "moved/gone/__init__.py": b"",
+        "moved/gone/deep/data.txt": b"1",
+        "moved/kept/data.txt": b"1",
+        "moved_one.py": b"x = 1\n",
+        "moved-1.0.dist-info/entry_points.txt": b"[console_scripts]\nmoved-old = moved:old\nmoved-both = moved:one\n",
+        "moved-1.0.data/data/share/moved/conf": b"[x]\n",
+        "moved-1.0.data/data/share/moved/more/conf": b"[x]\n",
+    }
+    add("moved", "1.0", before)
+    after = {
+        "moved/__init__.py": b"version = 2\n",
+        "moved/big.bin": os.urandom(60_000),
+        "moved/kept/data.txt": b"2",
+        "moved/new/data.txt": b"2",
+        "moved_one/__init__.py": b"x = 2\n",
+        "moved-2.0.dist-info/entry_points.txt": b"[console_scripts]\nmoved-both = moved:two\nmoved-new = moved:two\n",
+        "moved-2.0.data/data/share/moved/conf": b"[y]\n",
+    }
+    add("moved", "2.0", after)
+    add("moved", "2.5", {"moved/__init__.py": b"version = 3\n", "moved/new": b"a file now"})
+    add("moved", "3.0", {"moved/__init__.py": b"version = 3\n", "moved/old.py": b"x = 3\n", "moved/gone/again.py": b""})
+    add(
+        "mover", "1.0", {"mover.py": b"import moved\n"}, more="Requires-Dist: moved>=2,<2.5\nRequires-Dist: beta>=1.5\n"
+    )
     add("gamma", "1", {"gamma.py": b""}, more="Provides-Extra: more\nRequires-Dist: scripts; extra == 'more'\n")
     add(
         "scripts",

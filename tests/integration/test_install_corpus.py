@@ -55,6 +55,7 @@ WIDE = {
     "web": ("RUN pip install 'fastapi==0.115.0' 'uvicorn[standard]==0.30.6' gunicorn==22.0.0", DIRECT),
     "notebook": ("RUN pip install jupyterlab==4.2.5", DIRECT),
     "made and filled": ("RUN python -m venv /v && /v/bin/pip install flask==3.0.3 numpy==1.26.4", "run"),
+    "newer tools": ("RUN pip install -U setuptools wheel", DIRECT),
     "uv real": (f"RUN pip install uv=={version('uv')}\nRUN uv pip install --system mlflow-skinny==2.16.2", DIRECT),
     "poetry itself": ("RUN pip install poetry==1.8.3", DIRECT),
     "poetry of old": ("FROM with-poetry-1\nRUN poetry install --all-extras", DIRECT),

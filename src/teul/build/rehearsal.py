@@ -65,6 +65,29 @@ class Rehearsal:
         made = b"".join(said)
         return made if len(made) < OUTPUT_LIMIT_BYTES else None
 
+    def gone(self, op: ops.Run) -> list[str] | None:
+        """Run *op* in a copy that is thrown away; the paths (without the first slash) that it took away, sorted. None
+        when it failed, or wrote anything that stays.
+        """
+        from teul.layers.lower import is_opaque, whiteouts
+
+        worker = self.worker
+        with worker.active(self.inputs[0]) as active:
+            try:
+                worker.run_in(op, self.inputs, active, self.vertex, self._quiet([]))
+                upper = worker.snapshots.upper(active.key)
+                hidden = sorted(os.fsdecode(path) for path in whiteouts(upper))
+                for folder, _, names in os.walk(upper):
+                    inside = os.path.relpath(folder, upper)
+                    written = {os.path.normpath(f"{inside}/{name}") for name in names}.difference(hidden)
+                    if written or is_opaque(os.fsencode(folder)):
+                        return None
+                return hidden
+            except BuildStepFailed:
+                return None
+            finally:
+                worker.give_up(active.key)
+
     def layer(self, op: ops.Run, name: str) -> tuple[list[Piece], bytes] | None:
         """Run *op* in a copy, and make a layer of what it wrote, as of every RUN; the layer, where it wrote anything, and
         what it wrote to stdout. None when it failed.

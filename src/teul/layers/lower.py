@@ -10,6 +10,12 @@ from teul.layers.pack import OPAQUE, OPAQUE_ATTRIBUTES, WHITEOUT
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from typing import Protocol
+
+    class Lookup(Protocol):
+        """Whatever says what is at a path of a tree."""
+
+        def find(self, path: bytes) -> tuple[bytes, os.stat_result] | None: ...
 
 
 class Lower:

@@ -143,8 +143,6 @@ def _attempt(stage: Stage, upper: str, installs: list[LockedInstall]) -> list[Pi
             if isinstance(asked, Doubt):
                 return asked
             resolution = asked
-        if resolution.removed:
-            return Doubt(text("`{name}` below would be replaced", name=resolution.removed[0].name))
         return stage.install(resolution, tree, upper)
 
 
@@ -418,7 +416,15 @@ class Stage:
     def install(self, resolution: Resolution, tree: Tree, upper: str) -> list[Piece]:
         """The layers of *resolution* (see `direct`)."""
         from teul.build.python.direct import DirectInstall
+        from teul.build.python.replacing import taken_away
 
+        gone: tuple[str, ...] = ()
+        if resolution.removed:
+            wheels = {wheel.name: wheel for wheel in resolution.wheels}
+            for old in resolution.removed:
+                new = wheels[old.name]
+                self.say(text("`{name}` {old} below becomes {new}", name=old.name, old=old.version, new=new.version))
+            gone = taken_away(self, resolution.removed, resolution.interpreter, tree)
         doing = DirectInstall(
             resolution,
             snapshots=self.worker.snapshots,
@@ -436,6 +442,7 @@ class Stage:
             epoch=self.op.epoch,
             is_checked=bool(self.env.get("SOURCE_DATE_EPOCH")),
             owner=self.owner(tree),
+            gone=gone,
         )
         try:
             return doing.install(upper)

@@ -25,6 +25,7 @@ from teul.build.python.fetch import fetch
 from teul.build.python.identity import ARGUMENTS, ENVIRONMENT
 from teul.build.python.item import Item, check_files, check_scheme, check_told, in_site, size_of
 from teul.build.python.owner import Owner, check_access, give
+from teul.build.python.replacing import Without, hide
 from teul.build.python.split import OWN_LAYER_BYTES, Distribution, bucket, group, notes_name, prune, write_record
 from teul.build.python.wheel import (
     ScriptForm,
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
     from teul.build.python.values import Interpreter, Resolution, Wheel
     from teul.content import Store
     from teul.errors import Text
+    from teul.layers.lower import Lookup
     from teul.registry.transport import Transport
     from teul.snapshots.protocol import Snapshotter
     from teul.solver import Cache
@@ -90,6 +92,7 @@ class DirectInstall:
         abort: ends every transfer of `transport`'s.
         is_checked: bytecode is checked by its source's hash instead of its time (`SOURCE_DATE_EPOCH` is set).
         owner: whom the command runs as.
+        gone: what pip takes away before (see `replacing`).
     """
 
     def __init__(
@@ -111,6 +114,7 @@ class DirectInstall:
         epoch: int,
         is_checked: bool = False,
         owner: Owner = ROOT,
+        gone: Sequence[str] = (),
     ) -> None:
         self.resolution = resolution
         self.python: Interpreter = resolution.interpreter
@@ -134,7 +138,9 @@ class DirectInstall:
         self.epoch = epoch
         self.is_checked = is_checked
         self.owner = owner
-        self.lower = Lower([snapshots.layer(name).folder for name in parents])
+        self.gone = gone
+        self._below = Lower([snapshots.layer(name).folder for name in parents])
+        self.lower: Lookup = Without(self._below, gone) if gone else self._below
         self.finish: Callable[[], None] = lambda: None  # waits for what still runs; to be called whatever comes
         self._guard = Lock()
         self._fetched_bytes = 0
@@ -164,14 +170,16 @@ class DirectInstall:
         self.say(self._summary(items, new))
         made: set[str] = {""}
         self._lock(upper, made, folders)
+        pieces: list[Piece] = []
+        between: set[str] = set()
         if sum(item.size_bytes for item in items) < OWN_LAYER_BYTES:
             for item in items:
                 self._place(item, staging, upper, made)
-            give(self.owner, upper)
-            self._finish_folders(upper, made, folders)
-            prune(upper, (), self.lower, mtime_s=self.epoch)
-            return []
-        pieces, between = self._pieces(items, staging)
+        else:
+            pieces, between = self._pieces(items, staging)
+        if self.gone:
+            paths = (path for item in items for path in (*item.files(), *item.folders))
+            hide(upper, self.gone, self._below, paths, made, folders)
         give(self.owner, upper)
         self._finish_folders(upper, made, folders)
         prune(upper, between, self.lower, mtime_s=self.epoch, owner=(self.owner.uid, self.owner.gid))

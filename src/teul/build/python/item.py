@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from teul.build.python.values import Interpreter, Wheel
-    from teul.layers.lower import Lower
+    from teul.layers.lower import Lookup
     from teul.oci.digest import Digest
 
 
@@ -145,7 +145,7 @@ def _local(version: str) -> str:
     return version.strip().lower().partition("+")[2].replace("-", ".").replace("_", ".")
 
 
-def check_scheme(python: Interpreter, lower: Lower) -> None:
+def check_scheme(python: Interpreter, lower: Lookup) -> None:
     """The folders that files go to are folders, not links to others: paths are taken at their word below."""
     for path in {python.purelib, python.platlib, python.scripts, python.data, python.headers}:
         if os.path.normpath(path) != path or not path.startswith("/") or path == "/":
@@ -160,7 +160,7 @@ def check_scheme(python: Interpreter, lower: Lower) -> None:
                 raise UnusualWheel(text("`{path}` is a link", path=f"/{found}"))
 
 
-def check_files(items: Sequence[Item], lower: Lower) -> dict[str, bool]:
+def check_files(items: Sequence[Item], lower: Lookup) -> dict[str, bool]:
     """No file may be another wheel's, nor there already. Gives the folders that are there already and get
     something new below them, and whether it is directly in them.
     """

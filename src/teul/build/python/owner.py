@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from dataclasses import dataclass
 
-    from teul.layers.lower import Lower
+    from teul.layers.lower import Lookup
 else:
     from teul.values import dataclass
 
@@ -43,7 +43,7 @@ class Owner:
         shift = 6 if status.st_uid == self.uid else 3 if status.st_gid in (self.gid, *self.groups) else 0
         return status.st_mode >> shift & access == access
 
-    def may_reach(self, lower: Lower, path: str, access: int) -> bool:
+    def may_reach(self, lower: Lookup, path: str, access: int) -> bool:
         """As `may`, of *path* in a tree, through the folders above it."""
         found = b""
         parts = os.fsencode(path.strip("/")).split(b"/")
@@ -63,7 +63,7 @@ def doubt_of_home(owner: Owner, env: Mapping[str, str], *, keeps_cache: bool) ->
     return None
 
 
-def check_access(owner: Owner, folders: Mapping[str, bool], lower: Lower) -> None:
+def check_access(owner: Owner, folders: Mapping[str, bool], lower: Lookup) -> None:
     """Files can be put into these folders (each with whether something is put directly into it), and become *owner*'s.
 
     Raises:

@@ -9,6 +9,7 @@ import json
 import re
 from urllib.parse import unquote, urlsplit
 
+from teul.build.python.uv import is_newer
 from teul.build.python.values import Doubt, Resolution, Wheel
 from teul.errors import text
 
@@ -46,7 +47,8 @@ def read_report(
         value = json.loads(data)
         if value["version"] != "1":
             return Doubt(text("pip's report is of version {version}", version=value["version"]))
-        below = {item.name: item.version for item in interpreter.installed}
+        below = {item.name: item for item in interpreter.installed}
+        removed = []
         wheels = []
         needed = set(asked)
         for item in value["install"]:
@@ -63,7 +65,10 @@ def read_report(
             if item["is_direct"] or not _SHA256.fullmatch(sha256):
                 return Doubt(text("`{name}` is not a wheel of an index", name=name))
             if name in below:
-                return Doubt(text("`{name}` {old} below would become {new}", name=name, old=below[name], new=version))
+                old = below[name].version
+                if not is_newer(version, old):
+                    return Doubt(text("`{name}` {old} below would become {new}", name=name, old=old, new=version))
+                removed.append(below[name])
             needed.update(_name_of(line) for line in item["metadata"].get("requires_dist") or ())
             if not filename.endswith(".whl"):
                 built = build(name, version, url, sha256, bool(item["requested"]))
@@ -86,7 +91,8 @@ def read_report(
     return Resolution(
         interpreter=interpreter,
         wheels=tuple(wheels),
-        kept=_kept(needed, interpreter),
+        kept=tuple(item for item in _kept(needed, interpreter) if item not in removed),
+        removed=tuple(removed),
         installer=install.tool,
         compiles=install.compiles,
     )

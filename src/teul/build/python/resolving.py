@@ -28,7 +28,7 @@ from teul.build.python.lock import LockedInstall, LockedWheel, preferred
 from teul.build.python.markers import holds
 from teul.build.python.requirements import read_requirements
 from teul.build.python.tags import best_wheel, uv_platform
-from teul.build.python.uv import Host, Package, Question
+from teul.build.python.uv import Host, Package, Question, is_newer
 from teul.build.python.values import Doubt, Installed, Resolution, Wheel
 from teul.errors import LockError, text
 from teul.values import replace
@@ -96,7 +96,9 @@ def _joined(first: Resolution | None, second: Resolution) -> Resolution:
         return second
     known = {wheel.name for wheel in first.wheels}
     more = tuple(wheel for wheel in second.wheels if wheel.name not in known)
-    joined: Resolution = replace(first, wheels=(*first.wheels, *more))
+    joined: Resolution = replace(
+        first, wheels=(*first.wheels, *more), removed=tuple(dict.fromkeys((*first.removed, *second.removed)))
+    )
     return joined
 
 
@@ -203,9 +205,11 @@ def _resolve_one(
                 kept.append(here)
             continue
         if here is not None or name in earlier:
-            replaced = here or Installed(name=name, version=version, place="")
-            removed.append(replaced)
-            return Doubt(text("`{name}` {old} below would become {new}", name=name, old=version, new=package.version))
+            if here is None or name in earlier or install.tool != "pip" or not is_newer(package.version, version):
+                return Doubt(
+                    text("`{name}` {old} below would become {new}", name=name, old=version, new=package.version)
+                )
+            removed.append(here)
         if name in perhaps_asked and install.tool != "uv":
             return Doubt(text("the condition under which `{name}` is asked for", name=name), is_of_choice=True)
         wheel = _wheel(
@@ -234,6 +238,7 @@ def _resolve_one(
         interpreter=interpreter,
         wheels=tuple(wheels),
         kept=tuple(kept),
+        removed=tuple(removed),
         installer=install.tool,
         compiles=install.compiles,
     )
@@ -310,7 +315,9 @@ def _obey(
         for wheel in known.wheels
         if not (wheel.name in installed and _same(installed[wheel.name].version, wheel.version))
     ]
-    if any(wheel.name in installed for wheel in wheels):
+    removed = tuple(installed[wheel.name] for wheel in wheels if wheel.name in installed)
+    newer = (is_newer(wheel.version, installed[wheel.name].version) for wheel in wheels if wheel.name in installed)
+    if removed and (install.tool != "pip" or not all(newer)):
         return None
     missing = [wheel.filename for wheel in wheels if not host.has_blob(wheel.sha256) and not wheel.direct_url]
     if missing and host.is_offline:
@@ -331,6 +338,7 @@ def _obey(
             for wheel in wheels
         ),
         kept=tuple(installed[name] for name, _ in known.kept),
+        removed=removed,
         installer=install.tool,
         compiles=install.compiles,
     )  # fmt: skip

@@ -34,7 +34,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from teul.layers.lower import Lower
+    from teul.layers.lower import Lookup
 
 OWN_LAYER_BYTES = 4 << 20
 """A distribution whose installed files are at least this large has a layer of its own."""
@@ -210,7 +210,7 @@ def write_record(path: str, data: bytes, *, mtime_s: int, mode: int = 0o644) -> 
     os.utime(path, (mtime_s, mtime_s))
 
 
-def prune(upper: str, folders: Iterable[str], lower: Lower, *, mtime_s: int, owner: tuple[int, int] = (0, 0)) -> None:
+def prune(upper: str, folders: Iterable[str], lower: Lookup, *, mtime_s: int, owner: tuple[int, int] = (0, 0)) -> None:
     """Remove the empty folders of *upper* that say nothing: what lies below shows the same entry without them.
 
     So the remainder does not change with every wheel.

@@ -432,6 +432,11 @@ def version_key(version: str) -> tuple[object, ...]:
     return (int(match["epoch"] or 0), release, pre, int(match["pre_number"] or 0), post, dev)
 
 
+def is_newer(version: str, other: str) -> bool:
+    """Whether *version* comes after *other*; not where they differ in the local part alone."""
+    return version_key(version) > version_key(other)
+
+
 def uv_program() -> str:
     """The uv that was installed with teul.
 

@@ -170,7 +170,7 @@ class Resolution:
     kept: tuple[Installed, ...] = ()
     """What satisfies the command already and stays as it is."""
     removed: tuple[Installed, ...] = ()
-    """What would have to go first: then the command must run itself."""
+    """What a newer version among *wheels* takes the place of (see `replacing`)."""
     installer: str = "pip"
     """The text of `INSTALLER`: `pip`, `uv`, `Poetry 2.1.4`."""
     compiles: bool = True

@@ -19,7 +19,14 @@ if TYPE_CHECKING:
     from zipfile import ZipFile, ZipInfo
 
 PIECE_BYTES = 1 << 20
-DAMAGED = (BadZipFile, NotImplementedError, RuntimeError, EOFError, *ERRORS)
+DAMAGED: tuple[type[Exception], ...] = (
+    BadZipFile,
+    NotImplementedError,
+    RuntimeError,
+    EOFError,
+    UnicodeDecodeError,
+    *ERRORS,
+)
 """What reading a damaged or unusual archive raises."""
 
 
@@ -52,4 +59,3 @@ def pieces(archive: ZipFile, info: ZipInfo) -> Iterator[bytes]:
                 yield piece
     if checksum != info.CRC:
         raise BadZipFile(f"Bad CRC-32 for file {info.filename!r}")
-

@@ -83,7 +83,7 @@ def test_a_folder_that_this_host_lends_is_no_doubt():
         report(**url("https://files.example/some-thing-2.0.tar.gz")),
         report(**url("file:///srv/wheels/../../etc/x.whl")),
         report(download_info={"url": "https://files.example/a.whl"}),
-        report(metadata={"name": "below", "version": "2"}),
+        report(metadata={"name": "below", "version": "0.9"}),
         json.dumps({"version": "2", "install": []}).encode(),
         b"{",
         b"[]",
@@ -92,6 +92,14 @@ def test_a_folder_that_this_host_lends_is_no_doubt():
 )
 def test_all_else_is_a_doubt(data):
     assert isinstance(read_report(data, INSTALL, PYTHON, lent=("/srv/wheels/",)), Doubt)
+
+
+def test_a_newer_version_takes_the_place_of_what_is_below():
+    made = read_report(report(metadata={"name": "below", "version": "2"}), INSTALL, PYTHON, asked=("below",))
+
+    assert not isinstance(made, Doubt)
+    assert [item.version for item in made.removed] == ["1"]
+    assert made.kept == ()
 
 
 def test_what_is_below_and_needed_is_kept():

@@ -67,7 +67,12 @@ def show(found: Resolution | Doubt) -> str:
     if isinstance(found, Doubt):
         return f"doubt: {found.reason}"
     kept = "".join(f" kept {item.name}" for item in found.kept)
-    return " ".join(f"{'*' if wheel.requested else ''}{wheel.name}=={wheel.version}" for wheel in found.wheels) + kept
+    old = "".join(f" in place of {item.version}" for item in found.removed)
+    return (
+        " ".join(f"{'*' if wheel.requested else ''}{wheel.name}=={wheel.version}" for wheel in found.wheels)
+        + old
+        + kept
+    )
 
 
 def test_the_newest_that_all_requirements_allow(stage: Stage) -> None:
@@ -98,14 +103,22 @@ def test_what_is_below_is_kept_as_pip_keeps_it(stage: Stage) -> None:
     stage.install("low")
     assert show(stage.resolve("pip install top")) == "*top==1.0 kept low"
     assert show(stage.resolve("pip install low")) == " kept low"
-    assert show(stage.resolve("pip install 'low>1'")) == "doubt: `low` 1.0 below would become 2.0"
-    assert show(stage.resolve("pip install -U low")) == "doubt: `low` 1.0 below would become 2.0"
+    assert show(stage.resolve("pip install 'low>1'")) == "*low==2.0 in place of 1.0"
+    assert show(stage.resolve("pip install -U low")) == "*low==2.0 in place of 1.0"
     assert show(stage.resolve("pip install -U top")) == "*top==1.0 kept low"
 
 
 def test_a_downgrade_of_what_is_below_is_a_doubt(stage: Stage) -> None:
     stage.install("low", version="2.0")
     assert show(stage.resolve("pip install capped")) == "doubt: `low` 2.0 below would become 1.5"
+
+
+def test_uv_takes_things_away_in_its_own_way(stage: Stage) -> None:
+    stage.install("low")
+    assert (
+        show(stage.resolve("uv pip install --system -U low", f"UV_INDEX_URL={stage.index.url}"))
+        == "doubt: `low` 1.0 below would become 2.0"
+    )
 
 
 def test_the_second_install_finds_the_first(stage: Stage) -> None:

@@ -1,0 +1,120 @@
+"""What pip takes away before it puts a newer version in its place, and how a layer says so.
+
+pip itself is asked: its own uninstaller works in a copy of the stage, and what is gone there is what it would have taken
+away, whatever the distribution was installed by and whatever else lies in its folders (Debian's pip leaves Debian's
+packages alone). Must not choose versions.
+
+Source: pip's `_internal/req/req_uninstall.py`.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from teul.build.python.wheel import make_folders
+from teul.errors import UnusualWheel, text
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from teul.build.python.attempt import Stage
+    from teul.build.python.values import Installed, Interpreter
+    from teul.build.tree import Tree
+    from teul.layers.lower import Lower
+
+FORM = 1
+# The order is that of the installs, and each is committed before the next, as pip does it.
+SCRIPT = r"""
+import sys
+from pip._internal.metadata import get_default_environment
+from pip._internal.req.req_uninstall import UninstallPathSet
+for name in sys.argv[1:]:
+    paths = UninstallPathSet.from_dist(get_default_environment().get_distribution(name))
+    paths.remove(auto_confirm=True)
+    paths.commit()
+"""
+
+
+def taken_away(stage: Stage, removed: Sequence[Installed], python: Interpreter, tree: Tree) -> tuple[str, ...]:
+    """The files and folders (paths in the tree, without the first slash) that go when *removed* are replaced.
+
+    Raises:
+        UnusualWheel: that cannot be told.
+    """
+    from teul.solver.graph import digest_of
+    from teul.values import replace
+
+    names = [item.name for item in removed]
+    key = digest_of([stage.key_of(["uninstall", str(FORM)], python.path, tree), names, stage.op.user])
+    row = stage.worker.cache.find(key)
+    if row is not None:
+        return tuple(row["data"]["gone"])
+    assert stage.rehearsal is not None
+    op = replace(stage.op, args=(python.path, "-I", "-B", "-c", SCRIPT, *names), cwd="/", network="none", mounts=())
+    gone = stage.rehearsal.gone(op)
+    if gone is None:
+        raise UnusualWheel(text("what pip takes away with `{name}` cannot be told", name=names[0]))
+    stage.worker.cache.put(key, "", f"without {', '.join(names)}", {"digest": key, "data": {"gone": gone}})
+    return tuple(gone)
+
+
+class Without:
+    """A merged view of layers in which some paths, and all below them, are not there."""
+
+    def __init__(self, lower: Lower, gone: Iterable[str]) -> None:
+        self._lower = lower
+        self._gone = frozenset(os.fsencode(path) for path in gone)
+
+    def find(self, path: bytes) -> tuple[bytes, os.stat_result] | None:
+        """As `Lower.find`."""
+        part = path
+        while part:
+            if part in self._gone:
+                return None
+            part = part.rpartition(b"/")[0]
+        return self._lower.find(path)
+
+
+def hide(
+    upper: str, gone: Iterable[str], lower: Lower, files: Iterable[str], made: set[str], folders: dict[str, bool]
+) -> None:
+    """Write into *upper* that what is *gone* is no longer there, but for what *files* put in its place.
+
+    Args:
+        files: all that is installed, with empty folders.
+        made: the folders that *upper* has; gets those that are made.
+        folders: those that *lower* has and that change, each with whether something directly in it does; gets more.
+
+    Raises:
+        UnusualWheel: a file would become a folder, or a folder a file.
+    """
+    new = set(files)
+    above: set[str] = set()
+    for path in new:
+        parent = path.rpartition("/")[0]
+        while parent and parent not in above:
+            above.add(parent)
+            parent = parent.rpartition("/")[0]
+    left = sorted(gone)
+    for path in left:
+        parent = path.rpartition("/")[0]
+        folders[parent] = True
+        while parent := parent.rpartition("/")[0]:
+            folders.setdefault(parent, False)
+    folders.pop("", None)
+    while left:
+        path = left.pop()
+        entry = lower.find(os.fsencode(path))
+        is_folder = entry is not None and stat.S_ISDIR(entry[1].st_mode)
+        if entry is None:
+            continue
+        if (path in new and is_folder) or (path in above and not is_folder):
+            raise UnusualWheel(text("`{path}` is a file and a folder", path=f"/{path}"))
+        if path in above:
+            inside = {name for folder in lower.folders_at(os.fsencode(path)) for name in os.listdir(folder)}
+            left += [f"{path}/{os.fsdecode(name)}" for name in sorted(inside)]
+        elif path not in new:
+            make_folders(upper, os.path.dirname(path), made)
+            os.mknod(f"{upper}/{path}", stat.S_IFCHR, os.makedev(0, 0))
