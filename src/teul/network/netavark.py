@@ -339,6 +339,14 @@ def end_idle_dns(folder: str) -> None:
             return
 
 
+def count_networks(folder: str) -> int:
+    """How many networks the DNS server has names of."""
+    try:
+        return sum(name != DNS_PID for name in os.listdir(f"{folder}/aardvark-dns"))
+    except OSError:
+        return 0
+
+
 def remind_dns(folder: str, *, wait_ms: int = 0) -> bool:
     """Let the DNS server read its folder again, unless it ends within *wait_ms*; False when there is none (any more)."""
     names = f"{folder}/aardvark-dns"

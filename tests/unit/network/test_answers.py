@@ -106,3 +106,17 @@ def test_a_network_without_names_is_not_asked_about(server, namespace):
 
     assert answers.wait_for_names("/nowhere", {**OPTIONS, "network_info": info}, namespace)
     assert server.asked == []
+
+
+def test_a_server_with_many_networks_is_not_made_to_read_them_all_again(server, namespace, monkeypatch, tmp_path):
+    (tmp_path / "aardvark-dns").mkdir()
+    for number in range(400):
+        (tmp_path / "aardvark-dns" / f"br{number}").touch()
+    reminded = []
+    monkeypatch.setattr(answers, "remind_dns", reminded.append)
+    monkeypatch.setattr(answers, "PATIENCE_S", 0.2)
+
+    assert not answers.wait_for_names(str(tmp_path), OPTIONS, namespace)
+    assert reminded == []
+    assert not answers.wait_for_names("/nowhere", OPTIONS, namespace)
+    assert reminded
