@@ -37,6 +37,7 @@ def main() -> int:
     # What is made once for a state folder is there before anything is counted.
     teul("network", "create", "warm")
     teul("run", "-d", "--name", "warm", "--network", "warm", options.image, "sleep", "infinity")
+    teul("exec", "warm", "true")
     teul("rm", "-f", "warm")
     teul("network", "rm", "warm")
     figures = measure(options.image, options.count, options.at_once, options.root)
