@@ -66,13 +66,23 @@ def local_index(folder: str) -> Iterator[str]:
         child.wait()
 
 
+def _spread(root: str) -> str:
+    """A folder beside *root* whose folders ext4 puts far from each other (`chattr +T`): among the inodes of files that
+    were deleted minutes ago it searches long for free ones, and only teul's state is made anew for each round.
+    """
+    folder = f"{root}-wheels"
+    os.makedirs(folder, exist_ok=True)
+    subprocess.run(["chattr", "+T", folder], stderr=subprocess.DEVNULL, check=False)
+    return folder
+
+
 class Subjects:
     """teul in a state folder of its own, Docker, and Docker with uv, on one base image each; nothing is known yet."""
 
     def __init__(self, bench: Bench, index: str = "") -> None:
         self.mark = f"{os.getpid()}-{time.time_ns()}"
         self.top = bench
-        self.bench = Bench(bench.top, f"{bench.root}-wheels-{self.mark}", rounds=bench.rounds)
+        self.bench = Bench(bench.top, f"{_spread(bench.root)}/{self.mark}", rounds=bench.rounds)
         self.options = f"--index-url {index} " if index else ""
         self.docker = [*bench.peer("docker"), "build", "--network", "host", "-q"]
         self.bench.run([*self.bench.teul, "load", "-i", "/tmp/teul-peers-images/python.tar"])
@@ -135,8 +145,7 @@ def _median(took: dict[str, list[float]]) -> dict[str, float]:
 def cold(bench: Bench) -> Row:
     """The churn image with nothing in any store but the base, from the index online.
 
-    Nothing is deleted before the last round: ext4 searches for minutes among the inodes of deleted files when it makes
-    new ones, and the peers delete nothing.
+    Nothing is deleted before the last round, since the peers delete nothing either (see `_spread`).
     """
     took: dict[str, list[float]] = {}
     rounds = min(3, bench.rounds)
