@@ -16,7 +16,7 @@ demo: ## From this clone to a served prediction (as root)
 
 test: ## Install what the tests need and run them all; ARGS="-k name" for some
 	@scripts/install use test
-	@folder=$$(mktemp -d) && trap "rm -rf --one-file-system $$folder" EXIT && $(PYTHON) -m pytest --basetemp=$$folder/t $(ARGS) </dev/null
+	@scripts/test $(ARGS)
 
 check: lint types contracts spelling docs-check ## Formatting, lint, types, import contracts, spelling, generated pages
 
