@@ -212,7 +212,12 @@ CASES: dict[str, tuple[str, str]] = {
     ),
     "upgrade of what was edited": (f"RUN pip install moved==1.0 && rm -r {SITE}/moved/gone\nRUN pip install -U moved", DIRECT),
     "upgrade in one RUN": ("RUN pip install moved==1.0 && pip install -U moved", RUN),
-    "upgrade by uv": (f"{UV}RUN uv pip install --system moved==1.0\nRUN uv pip install --system -U moved", RUN),
+    "upgrade by uv": (
+        f"{UV}RUN uv pip install --system moved==1.0 && touch {SITE}/moved/gone/mine\nRUN uv pip install --system -U moved large", DIRECT,
+    ),
+    "upgrade by uv of what pip installed": (
+        f"{VENV}{UV}RUN pip install moved==1.0\nENV VIRTUAL_ENV=/opt/venv\nRUN uv pip install mover --compile-bytecode", DIRECT,
+    ),
     "downgrade": ("RUN pip install beta==1.5\nRUN pip install beta==1.0", RUN),
     "forced again": ("RUN pip install beta==1.0\nRUN pip install --force-reinstall beta==1.0", RUN),
     "of one user": ("RUN pip install --user scripts", RUN),

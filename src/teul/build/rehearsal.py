@@ -65,9 +65,9 @@ class Rehearsal:
         made = b"".join(said)
         return made if len(made) < OUTPUT_LIMIT_BYTES else None
 
-    def gone(self, op: ops.Run) -> list[str] | None:
+    def gone(self, op: ops.Run, *, besides: tuple[str, ...] = ()) -> list[str] | None:
         """Run *op* in a copy that is thrown away; the paths (without the first slash) that it took away, sorted. None
-        when it failed, or wrote anything that stays.
+        when it failed, or wrote anything that stays, but for what begins with one of *besides*.
         """
         from teul.layers.lower import is_opaque, whiteouts
 
@@ -80,7 +80,7 @@ class Rehearsal:
                 for folder, _, names in os.walk(upper):
                     inside = os.path.relpath(folder, upper)
                     written = {os.path.normpath(f"{inside}/{name}") for name in names}.difference(hidden)
-                    if written or is_opaque(os.fsencode(folder)):
+                    if any(not path.startswith(besides) for path in written) or is_opaque(os.fsencode(folder)):
                         return None
                 return hidden
             except BuildStepFailed:

@@ -143,7 +143,7 @@ def _attempt(stage: Stage, upper: str, installs: list[LockedInstall]) -> list[Pi
             if isinstance(asked, Doubt):
                 return asked
             resolution = asked
-        return stage.install(resolution, tree, upper)
+        return stage.install(resolution, tree, upper, uv=install.program if install.tool == "uv" else "")
 
 
 def _load_ahead(stage: Stage, install: Install) -> None:
@@ -413,8 +413,8 @@ class Stage:
         self.worker.cache.put(key, "", path, {"digest": key, "data": {"python": python.to_json()}})
         return python
 
-    def install(self, resolution: Resolution, tree: Tree, upper: str) -> list[Piece]:
-        """The layers of *resolution* (see `direct`)."""
+    def install(self, resolution: Resolution, tree: Tree, upper: str, *, uv: str = "") -> list[Piece]:
+        """The layers of *resolution* (see `direct`); *uv* is the program that installs, "" where it is another."""
         from teul.build.python.direct import DirectInstall
         from teul.build.python.replacing import taken_away
 
@@ -424,7 +424,7 @@ class Stage:
             for old in resolution.removed:
                 new = wheels[old.name]
                 self.say(text("`{name}` {old} below becomes {new}", name=old.name, old=old.version, new=new.version))
-            gone = taken_away(self, resolution.removed, resolution.interpreter, tree)
+            gone = taken_away(self, resolution.removed, resolution.interpreter, tree, uv=uv)
         doing = DirectInstall(
             resolution,
             snapshots=self.worker.snapshots,

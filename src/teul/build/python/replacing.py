@@ -1,10 +1,10 @@
-"""What pip takes away before it puts a newer version in its place, and how a layer says so.
+"""What pip or uv takes away before it puts a newer version in its place, and how a layer says so.
 
-pip itself is asked: its own uninstaller works in a copy of the stage, and what is gone there is what it would have taken
+The stage's own is asked: its uninstaller works in a copy of the stage, and what is gone there is what it would have taken
 away, whatever the distribution was installed by and whatever else lies in its folders (Debian's pip leaves Debian's
 packages alone). Must not choose versions.
 
-Source: pip's `_internal/req/req_uninstall.py`.
+Source: pip's `_internal/req/req_uninstall.py`; `uv pip uninstall` is what `uv pip install` does first.
 """
 
 from __future__ import annotations
@@ -37,8 +37,13 @@ for name in sys.argv[1:]:
 """
 
 
-def taken_away(stage: Stage, removed: Sequence[Installed], python: Interpreter, tree: Tree) -> tuple[str, ...]:
+def taken_away(
+    stage: Stage, removed: Sequence[Installed], python: Interpreter, tree: Tree, *, uv: str = ""
+) -> tuple[str, ...]:
     """The files and folders (paths in the tree, without the first slash) that go when *removed* are replaced.
+
+    Args:
+        uv: the program that replaces them, "" where it is pip.
 
     Raises:
         UnusualWheel: that cannot be told.
@@ -47,15 +52,19 @@ def taken_away(stage: Stage, removed: Sequence[Installed], python: Interpreter, 
     from teul.values import replace
 
     names = [item.name for item in removed]
-    key = digest_of([stage.key_of(["uninstall", str(FORM)], python.path, tree), names, stage.op.user])
+    key = digest_of([stage.key_of(["uninstall", str(FORM)], python.path, tree), names, stage.op.user, uv])
     row = stage.worker.cache.find(key)
     if row is not None:
         return tuple(row["data"]["gone"])
     assert stage.rehearsal is not None
-    op = replace(stage.op, args=(python.path, "-I", "-B", "-c", SCRIPT, *names), cwd="/", network="none", mounts=())
-    gone = stage.rehearsal.gone(op)
+    args = (python.path, "-I", "-B", "-c", SCRIPT, *names)
+    if uv:
+        args = (uv, "pip", "uninstall", "--python", python.path, "--break-system-packages", "--no-cache", *names)
+    op = replace(stage.op, args=args, cwd="/", network="none", mounts=())
+    # uv locks an environment by a file.
+    gone = stage.rehearsal.gone(op, besides=("tmp/", f"{python.prefix.strip('/')}/.lock"))
     if gone is None:
-        raise UnusualWheel(text("what pip takes away with `{name}` cannot be told", name=names[0]))
+        raise UnusualWheel(text("what goes with `{name}` cannot be told", name=names[0]))
     stage.worker.cache.put(key, "", f"without {', '.join(names)}", {"digest": key, "data": {"gone": gone}})
     return tuple(gone)
 

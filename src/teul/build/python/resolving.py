@@ -205,7 +205,7 @@ def _resolve_one(
                 kept.append(here)
             continue
         if here is not None or name in earlier:
-            if here is None or name in earlier or install.tool != "pip" or not is_newer(package.version, version):
+            if here is None or name in earlier or not is_newer(package.version, version):
                 return Doubt(
                     text("`{name}` {old} below would become {new}", name=name, old=version, new=package.version)
                 )
@@ -317,7 +317,7 @@ def _obey(
     ]
     removed = tuple(installed[wheel.name] for wheel in wheels if wheel.name in installed)
     newer = (is_newer(wheel.version, installed[wheel.name].version) for wheel in wheels if wheel.name in installed)
-    if removed and (install.tool != "pip" or not all(newer)):
+    if not all(newer):
         return None
     missing = [wheel.filename for wheel in wheels if not host.has_blob(wheel.sha256) and not wheel.direct_url]
     if missing and host.is_offline:

@@ -29,7 +29,7 @@ MESSAGES = {
     "packages from `{path}` of the stage": "스테이지의 `{path}`에 있는 패키지",
     "hashes of a wheel that has no name": "이름 없는 wheel의 해시",
     "`{name}` {old} below becomes {new}": "아래 레이어의 `{name}` {old}을(를) {new}(으)로 바꿉니다",
-    "what pip takes away with `{name}` cannot be told": "`{name}`을(를) 바꿀 때 pip이 무엇을 지우는지 알 수 없습니다",
+    "what goes with `{name}` cannot be told": "`{name}`을(를) 바꿀 때 무엇이 지워지는지 알 수 없습니다",
     "`{name}` {old} below would become {new}": "아래 레이어의 `{name}` {old}이(가) {new}(으)로 바뀝니다",
     "`{name}` has no hash in the requirements": "요구 사항에 `{name}`의 해시가 없습니다",
     "`{place}` has another `{filename}`": "`{place}`에 다른 `{filename}`이(가) 있습니다",
