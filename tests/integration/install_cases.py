@@ -211,6 +211,7 @@ CASES: dict[str, tuple[str, str]] = {
         DIRECT,
     ),
     "upgrade of what was edited": (f"RUN pip install moved==1.0 && rm -r {SITE}/moved/gone\nRUN pip install -U moved", DIRECT),
+    "upgrade that gives away a file": ("RUN pip install whole==1.0\nRUN pip install -U whole", RUN),
     "upgrade in one RUN": ("RUN pip install moved==1.0 && pip install -U moved", RUN),
     "upgrade by uv": (
         f"{UV}RUN uv pip install --system moved==1.0 && touch {SITE}/moved/gone/mine\nRUN uv pip install --system -U moved large", DIRECT,
@@ -292,6 +293,9 @@ def wheels() -> dict[str, bytes]:
     add(
         "mover", "1.0", {"mover.py": b"import moved\n"}, more="Requires-Dist: moved>=2,<2.5\nRequires-Dist: beta>=1.5\n"
     )
+    add("whole", "1.0", {"whole.py": b"", "part/__init__.py": b"x = 1\n"})
+    add("whole", "2.0", {"whole.py": b""}, more="Requires-Dist: part\n")
+    add("part", "1.0", {"part/__init__.py": b"x = 2\n"})
     add("gamma", "1", {"gamma.py": b""}, more="Provides-Extra: more\nRequires-Dist: scripts; extra == 'more'\n")
     add(
         "scripts",

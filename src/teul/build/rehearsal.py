@@ -65,16 +65,17 @@ class Rehearsal:
         made = b"".join(said)
         return made if len(made) < OUTPUT_LIMIT_BYTES else None
 
-    def gone(self, op: ops.Run, *, besides: tuple[str, ...] = ()) -> list[str] | None:
-        """Run *op* in a copy that is thrown away; the paths (without the first slash) that it took away, sorted. None
-        when it failed, or wrote anything that stays, but for what begins with one of *besides*.
+    def gone(self, op: ops.Run, *, besides: tuple[str, ...] = ()) -> tuple[list[str], bytes] | None:
+        """Run *op* in a copy that is thrown away; the paths (without the first slash) that it took away, sorted, and what
+        it wrote to stdout. None when it failed, or wrote anything that stays, but for what begins with one of *besides*.
         """
         from teul.layers.lower import is_opaque, whiteouts
 
         worker = self.worker
+        said: list[bytes] = []
         with worker.active(self.inputs[0]) as active:
             try:
-                worker.run_in(op, self.inputs, active, self.vertex, self._quiet([]))
+                worker.run_in(op, self.inputs, active, self.vertex, self._quiet(said))
                 upper = worker.snapshots.upper(active.key)
                 hidden = sorted(os.fsdecode(path) for path in whiteouts(upper))
                 for folder, _, names in os.walk(upper):
@@ -82,7 +83,7 @@ class Rehearsal:
                     written = {os.path.normpath(f"{inside}/{name}") for name in names}.difference(hidden)
                     if any(not path.startswith(besides) for path in written) or is_opaque(os.fsencode(folder)):
                         return None
-                return hidden
+                return hidden, b"".join(said)
             except BuildStepFailed:
                 return None
             finally:

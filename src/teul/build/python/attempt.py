@@ -416,9 +416,9 @@ class Stage:
     def install(self, resolution: Resolution, tree: Tree, upper: str, *, uv: str = "") -> list[Piece]:
         """The layers of *resolution* (see `direct`); *uv* is the program that installs, "" where it is another."""
         from teul.build.python.direct import DirectInstall
-        from teul.build.python.replacing import taken_away
+        from teul.build.python.replacing import Gone, taken_away
 
-        gone: tuple[str, ...] = ()
+        gone = Gone()
         if resolution.removed:
             wheels = {wheel.name: wheel for wheel in resolution.wheels}
             for old in resolution.removed:

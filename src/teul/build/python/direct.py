@@ -25,7 +25,7 @@ from teul.build.python.fetch import fetch
 from teul.build.python.identity import ARGUMENTS, ENVIRONMENT
 from teul.build.python.item import Item, check_files, check_scheme, check_told, in_site, size_of
 from teul.build.python.owner import Owner, check_access, give
-from teul.build.python.replacing import Without, hide
+from teul.build.python.replacing import Gone, Without, check_owners, hide
 from teul.build.python.split import OWN_LAYER_BYTES, Distribution, bucket, group, notes_name, prune, write_record
 from teul.build.python.wheel import (
     ScriptForm,
@@ -77,6 +77,7 @@ if TYPE_CHECKING:
 FORM = 4
 """Raised when a wheel's layer is made in another way, so that no older one is taken for it."""
 ROOT = Owner()
+NOTHING = Gone()
 THREADS = 6
 POLL_S = 0.2
 
@@ -114,7 +115,7 @@ class DirectInstall:
         epoch: int,
         is_checked: bool = False,
         owner: Owner = ROOT,
-        gone: Sequence[str] = (),
+        gone: Gone = NOTHING,
     ) -> None:
         self.resolution = resolution
         self.python: Interpreter = resolution.interpreter
@@ -140,7 +141,7 @@ class DirectInstall:
         self.owner = owner
         self.gone = gone
         self._below = Lower([snapshots.layer(name).folder for name in parents])
-        self.lower: Lookup = Without(self._below, gone) if gone else self._below
+        self.lower: Lookup = Without(self._below, gone.paths) if gone.paths else self._below
         self.finish: Callable[[], None] = lambda: None  # waits for what still runs; to be called whatever comes
         self._guard = Lock()
         self._fetched_bytes = 0
@@ -166,6 +167,7 @@ class DirectInstall:
             staging = self.snapshots.upper(self.scratch())
             self._make(new, staging)
         folders = check_files(items, self.lower)
+        check_owners(items, self.gone)
         check_access(self.owner, folders, self.lower)
         self.say(self._summary(items, new))
         made: set[str] = {""}
@@ -177,9 +179,9 @@ class DirectInstall:
                 self._place(item, staging, upper, made)
         else:
             pieces, between = self._pieces(items, staging)
-        if self.gone:
+        if self.gone.paths:
             paths = (path for item in items for path in (*item.files(), *item.folders))
-            hide(upper, self.gone, self._below, paths, made, folders)
+            hide(upper, self.gone.paths, self._below, paths, made, folders)
         give(self.owner, upper)
         self._finish_folders(upper, made, folders)
         prune(upper, between, self.lower, mtime_s=self.epoch, owner=(self.owner.uid, self.owner.gid))

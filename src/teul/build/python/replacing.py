@@ -9,6 +9,7 @@ Source: pip's `_internal/req/req_uninstall.py`; `uv pip uninstall` is what `uv p
 
 from __future__ import annotations
 
+import json
 import os
 import stat
 
@@ -17,30 +18,48 @@ from teul.errors import UnusualWheel, text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
+    from dataclasses import dataclass
+    from typing import Any
 
     from teul.build.python.attempt import Stage
+    from teul.build.python.item import Item
     from teul.build.python.values import Installed, Interpreter
     from teul.build.tree import Tree
     from teul.layers.lower import Lower
+else:
+    from teul.values import dataclass
 
-FORM = 1
+FORM = 2
 # The order is that of the installs, and each is committed before the next, as pip does it.
 SCRIPT = r"""
-import sys
+import json, sys
 from pip._internal.metadata import get_default_environment
 from pip._internal.req.req_uninstall import UninstallPathSet
+listed = {}
 for name in sys.argv[1:]:
     paths = UninstallPathSet.from_dist(get_default_environment().get_distribution(name))
+    listed[name] = sorted(path.lstrip("/") for path in paths._paths)
     paths.remove(auto_confirm=True)
     paths.commit()
+print(json.dumps(listed))
 """
 
 
-def taken_away(
-    stage: Stage, removed: Sequence[Installed], python: Interpreter, tree: Tree, *, uv: str = ""
-) -> tuple[str, ...]:
-    """The files and folders (paths in the tree, without the first slash) that go when *removed* are replaced.
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """What is taken away; all paths are of the tree, without the first slash."""
+
+    paths: tuple[str, ...] = ()
+    """The upper-most files and folders that are not there afterwards."""
+    listed: tuple[tuple[str, frozenset[str]], ...] = ()
+    """What each distribution lists as its own, by its name; of what uv takes away nothing: it does so before it installs
+    anything.
+    """
+
+
+def taken_away(stage: Stage, removed: Sequence[Installed], python: Interpreter, tree: Tree, *, uv: str = "") -> Gone:
+    """What goes when *removed* are replaced.
 
     Args:
         uv: the program that replaces them, "" where it is pip.
@@ -55,18 +74,46 @@ def taken_away(
     key = digest_of([stage.key_of(["uninstall", str(FORM)], python.path, tree), names, stage.op.user, uv])
     row = stage.worker.cache.find(key)
     if row is not None:
-        return tuple(row["data"]["gone"])
+        return _read(row["data"])
     assert stage.rehearsal is not None
     args = (python.path, "-I", "-B", "-c", SCRIPT, *names)
     if uv:
         args = (uv, "pip", "uninstall", "--python", python.path, "--break-system-packages", "--no-cache", *names)
     op = replace(stage.op, args=args, cwd="/", network="none", mounts=())
     # uv locks an environment by a file.
-    gone = stage.rehearsal.gone(op, besides=("tmp/", f"{python.prefix.strip('/')}/.lock"))
-    if gone is None:
-        raise UnusualWheel(text("what goes with `{name}` cannot be told", name=names[0]))
-    stage.worker.cache.put(key, "", f"without {', '.join(names)}", {"digest": key, "data": {"gone": gone}})
-    return tuple(gone)
+    seen = stage.rehearsal.gone(op, besides=("tmp/", f"{python.prefix.strip('/')}/.lock"))
+    try:
+        data = {"gone": seen[0], "listed": {} if uv else json.loads(seen[1])} if seen is not None else {}
+        gone = _read(data)
+    except (ValueError, KeyError) as error:
+        raise UnusualWheel(text("what goes with `{name}` cannot be told", name=names[0])) from error
+    stage.worker.cache.put(key, "", f"without {', '.join(names)}", {"digest": key, "data": data})
+    return gone
+
+
+def _read(data: Mapping[str, Any]) -> Gone:
+    listed = tuple((name, frozenset(paths)) for name, paths in sorted(data["listed"].items()))
+    return Gone(tuple(data["gone"]), listed)
+
+
+def check_owners(items: Iterable[Item], gone: Gone) -> None:
+    """No wheel may bring what another one's older version has: pip would take it away again with that, where it comes
+    to the other one later.
+
+    Raises:
+        UnusualWheel: one does.
+    """
+    for item in items:
+        others = [(name, paths) for name, paths in gone.listed if name != item.wheel.name]
+        for path in item.files() if others else ():
+            part = path
+            while part:  # an egg is listed as a folder
+                for name, paths in others:
+                    if part in paths:
+                        raise UnusualWheel(
+                            text("`{one}` and `{other}` both own `{path}`", one=name, other=item.wheel.name, path=path)
+                        )
+                part = part.rpartition("/")[0]
 
 
 class Without:

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from teul.build.python.replacing import Without, hide
+from teul.build.python.item import Item
+from teul.build.python.replacing import Gone, Without, check_owners, hide
+from teul.build.python.values import Wheel
 from teul.errors import UnusualWheel
 from teul.layers.lower import Lower, whiteouts
 
@@ -70,3 +72,17 @@ def test_the_mark_is_overlays_own(layers: tuple[Lower, Path]) -> None:
     status = os.lstat(upper / "site/mine.py")
     assert stat.S_ISCHR(status.st_mode)
     assert status.st_rdev == 0
+
+
+@pytest.mark.parametrize(("name", "listed"), [("part", "site/part"), ("part", "site/part/x.py"), ("whole", "")])
+def test_a_wheel_does_not_get_what_another_ones_older_version_has(name: str, listed: str) -> None:
+    item = Item(Wheel(name=name, version="1", filename="", url="", sha256="0" * 64, requested=True), "", 0)
+    item.record = b"part/x.py,,\n"
+    item.site, item.dist_info = "site", f"site/{name}-1.dist-info"
+    gone = Gone(("site/part",), (("whole", frozenset([listed or "site/part"])),))
+
+    if listed:
+        with pytest.raises(UnusualWheel, match="`whole` and `part` both own"):
+            check_owners([item], gone)
+    else:
+        check_owners([item], gone)
