@@ -213,6 +213,9 @@ CASES: dict[str, tuple[str, str]] = {
     "upgrade of what was edited": (f"RUN pip install moved==1.0 && rm -r {SITE}/moved/gone\nRUN pip install -U moved", DIRECT),
     "upgrade that gives away a file": ("RUN pip install whole==1.0\nRUN pip install -U whole", RUN),
     "upgrade in one RUN": ("RUN pip install moved==1.0 && pip install -U moved", RUN),
+    "upgrade by uv of what is needed": (
+        f"{UV}RUN uv pip install --system moved==1.0 beta==1.0\nRUN uv pip install --system -U moved alpha", DIRECT,
+    ),
     "upgrade by uv": (
         f"{UV}RUN uv pip install --system moved==1.0 && touch {SITE}/moved/gone/mine\nRUN uv pip install --system -U moved large", DIRECT,
     ),

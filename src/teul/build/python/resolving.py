@@ -173,7 +173,9 @@ def _resolve_one(
         pins: dict[str, LockedWheel] = {}
         kept_versions = {name: item.version for name, item in installed.items()} | earlier
         if install.upgrade:
-            kept_versions = {name: version for name, version in kept_versions.items() if name not in asked}
+            # uv's covers what is needed, too; pip's only what is asked for.
+            is_whole = install.tool == "uv"
+            kept_versions = {} if is_whole else {name: v for name, v in kept_versions.items() if name not in asked}
         lock = host.lock
         known = lock.find(_wants(install, wanted, host), *_target(interpreter)) if lock else None
         if known is not None:
