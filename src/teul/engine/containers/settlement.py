@@ -30,6 +30,7 @@ from teul.state.leases import process_start
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from dataclasses import replace
     from typing import Any
 
@@ -51,6 +52,39 @@ ENDED_FIELDS = (
 """What the end of a container changes in its record."""
 UNKNOWN_EXIT_CODE = 255
 """Docker's, for a container whose end nobody saw."""
+
+
+def take_locks(folder: str, bundle: str, *, check: Callable[[], None]) -> tuple[FolderLock, FolderLock]:
+    """The lock on a container's *folder*, and that of attending to it, in its *bundle*, which is made.
+
+    A monitor's command has the second one already when it waits for the first. So the second is never waited for with
+    the first in hand.
+
+    Args:
+        check: raises where there is nothing to start; called with the first lock in hand.
+    """
+    path = f"{bundle}/{ATTENDED}"
+    while True:
+        first = FolderLock.take(folder)
+        assert first is not None
+        try:
+            check()
+            # Ours alone: the bundle has the environment, which may hold secrets, and the socket to the streams.
+            os.makedirs(os.path.dirname(bundle), mode=0o711, exist_ok=True)
+            os.makedirs(bundle, mode=0o700, exist_ok=True)
+            second = FolderLock.take(path, make=True, wait=False)
+        except BaseException:
+            first.release()
+            raise
+        if second is not None:
+            return first, second
+        first.release()
+        try:
+            other = FolderLock.take(path)
+        except FileNotFoundError:
+            continue
+        assert other is not None
+        other.release()
 
 
 def settle(engine: Engine, container: str, *, defer_network: bool = False) -> Container | None:

@@ -18,7 +18,7 @@ from teul.engine.containers.mounting import mounting_of
 from teul.engine.containers.processes import is_enterable, process_of
 from teul.engine.containers.record import Container
 from teul.engine.containers.restarting import announce_start, keep_environment
-from teul.engine.containers.settlement import ATTENDED, end_leftovers
+from teul.engine.containers.settlement import ATTENDED, end_leftovers, take_locks
 from teul.engine.event_log import emit_container
 from teul.errors import (
     ContainerNotRunning,
@@ -92,14 +92,11 @@ class Started:
 
     def __enter__(self) -> Started:
         try:
-            self._lock = FolderLock.take(folder_of(self.engine, self.container.id))
-            # Ours alone: the bundle has the environment, which may hold secrets, and the socket to the streams.
-            os.makedirs(os.path.dirname(self._bundle), mode=0o711, exist_ok=True)
-            os.makedirs(self._bundle, mode=0o700, exist_ok=True)
-            os.makedirs(f"{self._bundle}/rootfs", mode=0o755, exist_ok=True)
             # Until it runs, and for as long as we attend to it, its monitor must not clean up after it.
-            self._attended = FolderLock.take(f"{self._bundle}/{ATTENDED}", make=True)
-            self._check()
+            self._lock, self._attended = take_locks(
+                folder_of(self.engine, self.container.id), self._bundle, check=self._check
+            )
+            os.makedirs(f"{self._bundle}/rootfs", mode=0o755, exist_ok=True)
             # An interrupt in the middle would leave a runtime that is still making what nobody knows of.
             with deferred_interrupts():
                 self._create()
