@@ -31,6 +31,7 @@ from teul.build.python.wheel import (
     ScriptForm,
     compilable,
     compiled_path,
+    folders_above,
     lay_out,
     line_end,
     make_folders,
@@ -457,13 +458,7 @@ class DirectInstall:
                 small.setdefault(bucket(distribution.name), []).append(item)
         pieces += [self._bucket(members, staging) for _, members in sorted(small.items())]
         pieces += [self._notes(members) for _, members in sorted(asked.items())]
-        folders: set[str] = set()
-        for item in items:
-            for parent in {path.rpartition("/")[0] for path in item.files()}:
-                while parent and parent not in folders:
-                    folders.add(parent)
-                    parent = parent.rpartition("/")[0]
-        return pieces, folders
+        return pieces, folders_above(path for item in items for path in item.files())
 
     def _commit_again(self, item: Item) -> None:
         def fill(target: str) -> None:

@@ -13,7 +13,7 @@ import json
 import os
 import stat
 
-from teul.build.python.wheel import make_folders
+from teul.build.python.wheel import folders_above, make_folders
 from teul.errors import UnusualWheel, text
 
 TYPE_CHECKING = False
@@ -147,25 +147,16 @@ def hide(
         UnusualWheel: a file would become a folder, or a folder a file.
     """
     new = set(files)
-    above: set[str] = set()
-    for path in new:
-        parent = path.rpartition("/")[0]
-        while parent and parent not in above:
-            above.add(parent)
-            parent = parent.rpartition("/")[0]
+    above = folders_above(new)
     left = sorted(gone)
-    for path in left:
-        parent = path.rpartition("/")[0]
-        folders[parent] = True
-        while parent := parent.rpartition("/")[0]:
-            folders.setdefault(parent, False)
-    folders.pop("", None)
+    changed = {path.rpartition("/")[0] for path in left} - {""}
+    folders |= dict.fromkeys(folders_above(left) - folders.keys(), False) | dict.fromkeys(changed, True)
     while left:
         path = left.pop()
         entry = lower.find(os.fsencode(path))
-        is_folder = entry is not None and stat.S_ISDIR(entry[1].st_mode)
         if entry is None:
             continue
+        is_folder = stat.S_ISDIR(entry[1].st_mode)
         if (path in new and is_folder) or (path in above and not is_folder):
             raise UnusualWheel(text("`{path}` is a file and a folder", path=f"/{path}"))
         if path in above:

@@ -317,9 +317,8 @@ def _obey(
         for wheel in known.wheels
         if not (wheel.name in installed and _same(installed[wheel.name].version, wheel.version))
     ]
-    removed = tuple(installed[wheel.name] for wheel in wheels if wheel.name in installed)
-    newer = (is_newer(wheel.version, installed[wheel.name].version) for wheel in wheels if wheel.name in installed)
-    if not all(newer):
+    replaced = [(installed[wheel.name], wheel) for wheel in wheels if wheel.name in installed]
+    if not all(is_newer(wheel.version, old.version) for old, wheel in replaced):
         return None
     missing = [wheel.filename for wheel in wheels if not host.has_blob(wheel.sha256) and not wheel.direct_url]
     if missing and host.is_offline:
@@ -340,7 +339,7 @@ def _obey(
             for wheel in wheels
         ),
         kept=tuple(installed[name] for name, _ in known.kept),
-        removed=removed,
+        removed=tuple(old for old, _ in replaced),
         installer=install.tool,
         compiles=install.compiles,
     )  # fmt: skip

@@ -252,6 +252,16 @@ def make_folders(folder: str, path: str, made: set[str]) -> None:
             made.add(part)
 
 
+def folders_above(paths: Iterable[str]) -> set[str]:
+    """Every folder that one of *paths* (without the first slash) lies in, at any depth, but for the root."""
+    made: set[str] = set()
+    for parent in {path.rpartition("/")[0] for path in paths}:
+        while parent and parent not in made:
+            made.add(parent)
+            parent = parent.rpartition("/")[0]
+    return made
+
+
 def told(archive: ZipFile, layout: Layout, name: str) -> tuple[str, str]:
     """Which distribution and version the wheel says that it is; pip and uv refuse one that came under another name.
 
